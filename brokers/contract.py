@@ -1,0 +1,145 @@
+"""The contract between the application and a broker adapter; standard library only.
+
+A broker is a `Manifest` (what it is and can do, as data) and a factory that makes `Connection`s.
+Adapters return only `brokers.types` and raise only `brokers.errors`. They never schedule, store or
+read the environment: everything they need comes in through a `Context`, and they wait only through
+the clock they were given.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+from brokers.types import BrokerAccount, Certificate, Diagnosis, Snapshot, Witness
+
+if TYPE_CHECKING:
+    import requests
+
+CONTRACT_VERSION = 1
+ENTRY_POINT_GROUP = "foliosync.brokers"
+
+
+class Capability(StrEnum):
+    """What an adapter can do beyond listing accounts and reading a snapshot."""
+
+    DIAGNOSIS = "diagnosis"
+    KEEPALIVE = "keepalive"
+    WITNESS = "witness"
+    MARGIN = "margin"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """At most `calls` in `seconds` for one endpoint template, or for all of them ("*")."""
+
+    endpoint: str
+    calls: int
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """A broker as data: who it is, what it can do, and how often it may be asked."""
+
+    key: str
+    name: str
+    short_name: str
+    identifier_scheme: str
+    capabilities: frozenset[Capability]
+    limits: tuple[Limit, ...] = ()
+    contract: int = CONTRACT_VERSION
+    single_session: bool = False
+
+
+class Clock(Protocol):
+    """The only source of time and the only way to wait."""
+
+    def now(self) -> datetime:
+        """The time of day, aware UTC."""
+
+    def monotonic(self) -> float:
+        """Seconds that never run backwards."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+
+class Network(Protocol):
+    """The way out of the process; tests hand in one that ends in a simulator."""
+
+    def session(self, certificate: Certificate) -> requests.Session:
+        """A session that speaks only to the holder of this certificate."""
+
+    def certificate(self, host: str, port: int, timeout: float) -> Certificate:
+        """The certificate that is shown at an address; nothing else is sent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """All that an adapter may know: where to go, whom to trust, and until when to be silent.
+
+    `certificate` is the pinned one, or None before the first contact. `silent_until` is the end of
+    a penalty that an earlier process was given.
+    """
+
+    clock: Clock
+    network: Network
+    address: str
+    login_address: str
+    certificate: Certificate | None = None
+    trusted_hosts: frozenset[str] = frozenset()
+    silent_until: datetime | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+class CapabilityMissing(NotImplementedError):
+    """A call that the adapter's manifest does not declare."""
+
+
+class Connection(ABC):
+    """One signed-in way to a broker; short-lived, used by one thread at a time."""
+
+    @property
+    @abstractmethod
+    def certificate(self) -> Certificate | None:
+        """The certificate in use, so that a caller can pin a first one; None before any contact."""
+
+    @abstractmethod
+    def accounts(self) -> tuple[BrokerAccount, ...]:
+        """The accounts of the signed-in user, never empty."""
+
+    @abstractmethod
+    def snapshot(self, account_id: str) -> Snapshot:
+        """The whole account, or a `BrokerError`; never a part of it."""
+
+    def diagnose(self) -> Diagnosis:
+        """Walk the chain to the broker and name the first broken link (`DIAGNOSIS`)."""
+        raise CapabilityMissing(Capability.DIAGNOSIS)
+
+    def keep_alive(self) -> None:
+        """Tell the broker that the session is in use (`KEEPALIVE`)."""
+        raise CapabilityMissing(Capability.KEEPALIVE)
+
+    def witness(self, account_id: str) -> Witness:
+        """A second, independent look at what is held (`WITNESS`)."""
+        raise CapabilityMissing(Capability.WITNESS)
+
+    def maintenance_margin(self, account_id: str) -> Decimal | None:
+        """What the broker holds against open risk, in base currency (`MARGIN`)."""
+        raise CapabilityMissing(Capability.MARGIN)
+
+
+class Broker(ABC):
+    """A broker: its manifest, and a factory of connections."""
+
+    manifest: Manifest
+
+    @abstractmethod
+    def connect(self, context: Context) -> Connection:
+        """A connection through this context; contacts nobody yet."""

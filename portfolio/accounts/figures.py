@@ -1,0 +1,239 @@
+"""What each number means: pure functions from stored rows to figures.
+
+Everything of a holding is in its instrument's currency; totals are in the account's. An unknown
+input makes the figure None, and a total says what it is without; nothing is ever taken as 0 or 1.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Decimal, localcontext
+
+from portfolio.accounts.models import MANUAL, CashBalance, Holding, Rate
+from portfolio.db.base import MONEY
+
+# Their profit is already in the broker's cash, or only their profit counts.
+NOTIONAL_KINDS = frozenset({"future", "cfd"})
+DECIMALS = Decimal(1).scaleb(-20)
+PARTS = ("amount", "accrued_interest", "accrued_dividends")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """The figures of one holding, in its instrument's currency.
+
+    `counts` is what the holding adds to net liquidation: its value, only its profit (a CFD), or
+    None where that is unknown; a future adds nothing and its `counts` is 0.
+    """
+
+    value: Decimal | None
+    notional: Decimal | None
+    cost: Decimal | None
+    unrealized_pnl: Decimal | None
+    unrealized_ratio: Decimal | None
+    counts: Decimal | None
+    counts_in_value: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """The figures of a whole account, in its currency; `incomplete` says what they are without."""
+
+    currency: str
+    market_value: Decimal | None
+    cash: Decimal | None
+    accrued_interest: Decimal | None
+    accrued_dividends: Decimal | None
+    net_liquidation: Decimal | None
+    unrealized_pnl: Decimal | None
+    cost: Decimal | None
+    exposure: Decimal | None
+    incomplete: tuple[str, ...]
+
+
+class Rates:
+    """Exchange rates of one owner: direct, inverse, or through one common currency."""
+
+    def __init__(self, rows: Iterable[Rate]) -> None:
+        # The newest day wins; on one day the broker's rate comes before one typed by hand.
+        ordered = sorted(rows, key=lambda row: (row.day, row.source != MANUAL, row.read_at))
+        self._direct = {(row.from_currency, row.to_currency): row.value for row in ordered}
+
+    def between(self, source: str, target: str) -> Decimal | None:
+        """The value of one unit of `source` in `target`, or None where no rate is known."""
+        if source == target:
+            return Decimal(1)
+        return self._one_step(source, target) or self._two_steps(source, target)
+
+    def _one_step(self, source: str, target: str) -> Decimal | None:
+        direct = self._direct.get((source, target))
+        if direct:
+            return direct
+        inverse = self._direct.get((target, source))
+        return MONEY.divide(Decimal(1), inverse) if inverse else None
+
+    def _two_steps(self, source: str, target: str) -> Decimal | None:
+        known = sorted({currency for pair in self._direct for currency in pair})
+        for middle in known:
+            first, second = self._one_step(source, middle), self._one_step(middle, target)
+            if first and second:
+                return MONEY.multiply(first, second)
+        return None
+
+
+def figures(holding: Holding) -> Figures:
+    """The figures of one holding, from the broker's valuation or from what was typed by hand."""
+    value = _value(holding)
+    counts_in_value = holding.instrument.kind not in NOTIONAL_KINDS
+    profit = _profit(holding, value)
+    cost = _cost(holding, value)
+    return Figures(
+        value=value if counts_in_value else None,
+        notional=None if counts_in_value else value,
+        cost=cost,
+        unrealized_pnl=profit,
+        unrealized_ratio=_ratio(profit, None if cost is None else abs(cost)),
+        counts=_counts(holding.instrument.kind, value, profit),
+        counts_in_value=counts_in_value,
+    )
+
+
+def _value(holding: Holding) -> Decimal | None:
+    if holding.source != MANUAL:
+        return holding.market_value
+    return _product(holding.quantity, holding.price, holding.instrument.multiplier)
+
+
+def _cost(holding: Holding, value: Decimal | None) -> Decimal | None:
+    if holding.average_price is None:
+        return None
+    if holding.source == MANUAL:
+        return _product(holding.quantity, holding.average_price, holding.instrument.multiplier)
+    if value is None or holding.unrealized_pnl is None:
+        return None
+    return MONEY.subtract(value, holding.unrealized_pnl)
+
+
+def _profit(holding: Holding, value: Decimal | None) -> Decimal | None:
+    if holding.source != MANUAL:
+        return holding.unrealized_pnl
+    cost = _cost(holding, value)
+    return None if value is None or cost is None else MONEY.subtract(value, cost)
+
+
+def _counts(kind: str, value: Decimal | None, profit: Decimal | None) -> Decimal | None:
+    if kind == "future":
+        return Decimal(0)
+    return profit if kind == "cfd" else value
+
+
+def _product(*factors: Decimal | None) -> Decimal | None:
+    result = Decimal(1)
+    for factor in factors:
+        if factor is None:
+            return None
+        result = MONEY.multiply(result, factor)
+    return result
+
+
+def _ratio(part: Decimal | None, whole: Decimal | None) -> Decimal | None:
+    return None if part is None or not whole else MONEY.divide(part, whole)
+
+
+def weight(counts: Decimal | None, rate: Decimal | None, net: Decimal | None) -> Decimal | None:
+    """A holding's share of net liquidation; longs may exceed one, shorts are negative."""
+    return None if net is None or net <= 0 else _ratio(_product(counts, rate), net)
+
+
+class _Sum:
+    """A sum that remembers what it is without."""
+
+    def __init__(self) -> None:
+        self.total = Decimal(0)
+        self.known = 0
+        self.missing = 0
+
+    def add(self, value: Decimal | None) -> None:
+        """Add a part, or note that it is unknown."""
+        if value is None:
+            self.missing += 1
+        else:
+            self.known += 1
+            self.total = MONEY.add(self.total, value)
+
+    @property
+    def result(self) -> Decimal | None:
+        """The sum of the known parts; None where there are parts and none is known."""
+        return None if self.missing and not self.known else rounded(self.total)
+
+
+def rounded(value: Decimal) -> Decimal:
+    """A total as it is stored: to twenty decimals, half to even."""
+    with localcontext(MONEY):
+        return value.quantize(DECIMALS, rounding=ROUND_HALF_EVEN).normalize()
+
+
+def totals(
+    currency: str, holdings: Sequence[Holding], cash: Sequence[CashBalance], rates: Rates
+) -> Totals:
+    """The figures of an account from all that it holds."""
+    sums = {name: _Sum() for name in (*PARTS, "value", "profit", "cost", "exposure", "net")}
+    reasons: Counter[str] = Counter()
+    for holding in holdings:
+        _add_holding(holding, rates.between(holding.instrument.currency, currency), sums, reasons)
+    for balance in cash:
+        _add_cash(balance, rates.between(balance.currency, currency), sums, reasons)
+    return Totals(
+        currency=currency,
+        market_value=sums["value"].result,
+        cash=sums["amount"].result,
+        accrued_interest=sums["accrued_interest"].result,
+        accrued_dividends=sums["accrued_dividends"].result,
+        net_liquidation=sums["net"].result,
+        unrealized_pnl=sums["profit"].result,
+        cost=sums["cost"].result,
+        exposure=sums["exposure"].result,
+        incomplete=tuple(_sentence(reason, count) for reason, count in sorted(reasons.items())),
+    )
+
+
+def _add_holding(
+    holding: Holding, rate: Decimal | None, sums: dict[str, _Sum], reasons: Counter[str]
+) -> None:
+    of = figures(holding)
+    size = of.value if of.counts_in_value else of.notional
+    counts = _product(of.counts, rate)
+    sums["exposure"].add(_product(None if size is None else abs(size), rate))
+    sums["profit"].add(_product(of.unrealized_pnl, rate))
+    if of.counts_in_value:
+        sums["cost"].add(_product(of.cost, rate))
+    if holding.instrument.kind == "future":
+        return
+    sums["value"].add(counts)
+    sums["net"].add(counts)
+    if counts is None:
+        known = of.counts is not None
+        reasons[f"no rate for {holding.instrument.currency}" if known else "no price"] += 1
+
+
+def _add_cash(
+    balance: CashBalance, rate: Decimal | None, sums: dict[str, _Sum], reasons: Counter[str]
+) -> None:
+    for name in PARTS:
+        amount: Decimal | None = getattr(balance, name)
+        # A currency with nothing in it needs no rate, and an accrual not reported is none.
+        if amount:
+            value = _product(amount, rate)
+            sums[name].add(value)
+            sums["net"].add(value)
+    if balance.amount and rate is None:
+        reasons[f"cash:no rate for {balance.currency}"] += 1
+
+
+def _sentence(reason: str, count: int) -> str:
+    if reason.startswith("cash:"):
+        reason = reason.removeprefix("cash:")
+        return f"without the {reason.split()[-1]} cash: {reason}"
+    return f"without {count} holding{'' if count == 1 else 's'}: {reason}"

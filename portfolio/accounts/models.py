@@ -1,0 +1,245 @@
+"""Portfolios, accounts, instruments, holdings, cash, rates, totals and daily values.
+
+Fields of a holding belong to one of three classes. *Position* fields are planned, journaled and
+undoable; *quote* fields are overwritten with every read; *user* fields are never written by a sync.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from portfolio.db.base import Base, Code, Currency, Key, Name, numbers, one_of
+
+MANUAL = "manual"
+CONNECTED = "connected"
+OPEN = text("closed_at IS NULL")
+IS_KEY = text("is_key")
+
+
+class Portfolio(Base):
+    """A named set of accounts with a base currency."""
+
+    __tablename__ = "portfolio"
+    __table_args__ = (UniqueConstraint("owner_id", "name"),)
+
+    id: Mapped[Key]
+    owner_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
+    name: Mapped[Name]
+    base_currency: Mapped[Currency]
+    created_at: Mapped[datetime]
+
+
+class Account(Base):
+    """One account of a portfolio, kept by hand or connected to a broker.
+
+    `mode`, `synced_at` and `attention_code` are written by the slices that know about connections,
+    so that this one can show them. `revision` grows with each change of what the account holds.
+    """
+
+    __tablename__ = "account"
+    __table_args__ = (
+        UniqueConstraint("portfolio_id", "name"),
+        one_of("mode", MANUAL, CONNECTED),
+    )
+
+    id: Mapped[Key]
+    portfolio_id: Mapped[int] = mapped_column(ForeignKey("portfolio.id", ondelete="CASCADE"))
+    name: Mapped[Name]
+    currency: Mapped[Currency]
+    notes: Mapped[str | None]
+    mode: Mapped[Code] = mapped_column(default=MANUAL)
+    synced_at: Mapped[datetime | None]
+    attention_code: Mapped[str | None] = mapped_column(String(40))
+    revision: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime]
+
+    portfolio: Mapped[Portfolio] = relationship()
+
+
+class Instrument(Base):
+    """What can be held, as its owner's broker or the owner describes it."""
+
+    __tablename__ = "instrument"
+    __table_args__ = (
+        *numbers("multiplier", "strike"),
+        CheckConstraint("option_right IN ('call', 'put')", name="option_right_is_known"),
+        Index("ix_instrument_owner_symbol", "owner_id", "symbol"),
+    )
+
+    id: Mapped[Key]
+    owner_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
+    source: Mapped[Code]
+    symbol: Mapped[Name]
+    name: Mapped[str | None] = mapped_column(String(200))
+    kind: Mapped[Code]
+    currency: Mapped[Currency]
+    multiplier: Mapped[Decimal]
+    exchange: Mapped[str | None] = mapped_column(String(40))
+    expiry: Mapped[date | None]
+    strike: Mapped[Decimal | None]
+    option_right: Mapped[str | None] = mapped_column(String(4))
+    underlying: Mapped[str | None] = mapped_column(String(100))
+
+    identifiers: Mapped[list[InstrumentIdentifier]] = relationship(
+        cascade="all, delete-orphan", order_by="InstrumentIdentifier.scheme"
+    )
+
+
+class InstrumentIdentifier(Base):
+    """A name that others give an instrument; a key is unique and is how a broker's rows are found."""
+
+    __tablename__ = "instrument_identifier"
+    __table_args__ = (
+        UniqueConstraint("instrument_id", "scheme"),
+        Index(
+            "uq_instrument_identifier_key",
+            "owner_id",
+            "scheme",
+            "value",
+            unique=True,
+            sqlite_where=IS_KEY,
+            postgresql_where=IS_KEY,
+        ),
+    )
+
+    id: Mapped[Key]
+    owner_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
+    instrument_id: Mapped[int] = mapped_column(ForeignKey("instrument.id", ondelete="CASCADE"))
+    scheme: Mapped[Code]
+    value: Mapped[Name]
+    is_key: Mapped[bool] = mapped_column(default=False)
+
+
+class Holding(Base):
+    """A quantity of an instrument in an account, from one source.
+
+    `source` is "manual" or a broker's key and `source_account` that broker's account; neither ever
+    changes, so that rows kept after a disconnect are found again by the same broker account only.
+
+    A holding that left the account keeps its row, with `closed_at` set, and with it its notes.
+    """
+
+    __tablename__ = "holding"
+    __table_args__ = (
+        Index(
+            "uq_holding_open",
+            "account_id",
+            "instrument_id",
+            "source",
+            "source_account",
+            unique=True,
+            sqlite_where=OPEN,
+            postgresql_where=OPEN,
+        ),
+        *numbers("quantity", "average_price", "price", "market_value", "unrealized_pnl"),
+        *numbers("target_weight"),
+    )
+
+    id: Mapped[Key]
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id", ondelete="CASCADE"))
+    instrument_id: Mapped[int] = mapped_column(ForeignKey("instrument.id"))
+    source: Mapped[Code]
+    source_account: Mapped[Code] = mapped_column(default="")
+    # position
+    quantity: Mapped[Decimal]
+    average_price: Mapped[Decimal | None]
+    opened_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+    # quote
+    price: Mapped[Decimal | None]
+    market_value: Mapped[Decimal | None]
+    unrealized_pnl: Mapped[Decimal | None]
+    quoted_at: Mapped[datetime | None]
+    # user
+    notes: Mapped[str | None]
+    display_name: Mapped[str | None] = mapped_column(String(200))
+    category: Mapped[str | None] = mapped_column(String(100))
+    target_weight: Mapped[Decimal | None]
+
+    instrument: Mapped[Instrument] = relationship()
+
+
+class CashBalance(Base):
+    """Money in one currency of an account; accruals are what is earned but not yet paid."""
+
+    __tablename__ = "cash_balance"
+    __table_args__ = (
+        UniqueConstraint("account_id", "currency", "source", "source_account"),
+        *numbers("amount", "settled", "accrued_interest", "accrued_dividends"),
+    )
+
+    id: Mapped[Key]
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id", ondelete="CASCADE"))
+    currency: Mapped[Currency]
+    source: Mapped[Code]
+    source_account: Mapped[Code] = mapped_column(default="")
+    amount: Mapped[Decimal]
+    settled: Mapped[Decimal | None]
+    accrued_interest: Mapped[Decimal | None]
+    accrued_dividends: Mapped[Decimal | None]
+
+
+class Rate(Base):
+    """The value of one unit of a currency in another, on a day, from a source."""
+
+    __tablename__ = "rate"
+    __table_args__ = (
+        UniqueConstraint("owner_id", "from_currency", "to_currency", "day", "source"),
+        *numbers("value"),
+        CheckConstraint("from_currency <> to_currency", name="currencies_differ"),
+    )
+
+    id: Mapped[Key]
+    owner_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
+    from_currency: Mapped[Currency]
+    to_currency: Mapped[Currency]
+    day: Mapped[date]
+    source: Mapped[Code]
+    value: Mapped[Decimal]
+    read_at: Mapped[datetime]
+
+
+class AccountTotals(Base):
+    """The broker's own total beside ours, and ours with the state it was computed from."""
+
+    __tablename__ = "account_totals"
+    __table_args__ = (
+        UniqueConstraint("account_id"),
+        *numbers("market_value", "cash", "accrued_interest", "accrued_dividends"),
+        *numbers("net_liquidation", "unrealized_pnl", "cost", "exposure"),
+        *numbers("broker_net_liquidation"),
+    )
+
+    id: Mapped[Key]
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id", ondelete="CASCADE"))
+    state: Mapped[str] = mapped_column(String(80))
+    currency: Mapped[Currency]
+    market_value: Mapped[Decimal | None]
+    cash: Mapped[Decimal | None]
+    accrued_interest: Mapped[Decimal | None]
+    accrued_dividends: Mapped[Decimal | None]
+    net_liquidation: Mapped[Decimal | None]
+    unrealized_pnl: Mapped[Decimal | None]
+    cost: Mapped[Decimal | None]
+    exposure: Mapped[Decimal | None]
+    incomplete: Mapped[list[str]]
+    broker_net_liquidation: Mapped[Decimal | None]
+    broker_currency: Mapped[str | None] = mapped_column(String(12))
+
+
+class DailyValue(Base):
+    """What an account was worth on a day: the last good read of that day."""
+
+    __tablename__ = "daily_value"
+    __table_args__ = (UniqueConstraint("account_id", "day"), *numbers("net_liquidation"))
+
+    id: Mapped[Key]
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id", ondelete="CASCADE"))
+    day: Mapped[date]
+    currency: Mapped[Currency]
+    net_liquidation: Mapped[Decimal | None]
+    read_at: Mapped[datetime]

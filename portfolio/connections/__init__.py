@@ -1,0 +1,1 @@
+"""Gateways, connections of accounts to brokers, and what is done over them."""

@@ -1,0 +1,140 @@
+"""The way to a broker through a stored gateway: pins, penalties, and the broker's own errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from brokers.contract import Clock, Context, Network
+from brokers.contract import Connection as BrokerConnection
+from brokers.errors import BrokerError, RateLimited
+from brokers.registry import Registry
+from brokers.tls import certificate_from_pem
+from portfolio.connections.models import Gateway
+from portfolio.db.session import unit_of_work
+from portfolio.errors import NotFound
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A gateway as plain data, so that no database object is alive while we wait for it."""
+
+    id: int
+    broker: str
+    address: str
+    login_address: str
+    certificate_pem: str | None
+    silent_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """What is needed to reach brokers: the adapters, the network, time, and whom to trust."""
+
+    brokers: Registry
+    network: Network
+    clock: Clock
+    trusted_hosts: frozenset[str] = frozenset()
+
+    def connect(self, route: Route) -> BrokerConnection:
+        """A connection through a gateway; contacts nobody yet."""
+        pem = route.certificate_pem
+        context = Context(
+            clock=self.clock,
+            network=self.network,
+            address=route.address,
+            login_address=route.login_address,
+            certificate=certificate_from_pem(pem) if pem else None,
+            trusted_hosts=self.trusted_hosts,
+            silent_until=route.silent_until,
+        )
+        return self.brokers.get(route.broker).connect(context)
+
+
+def find_gateway(session: Session, owner_id: int, gateway_id: int | None) -> Gateway:
+    """The owner's gateway of this id (default: the first), or `NotFound`."""
+    query = select(Gateway).where(Gateway.owner_id == owner_id).order_by(Gateway.id)
+    if gateway_id is not None:
+        query = query.where(Gateway.id == gateway_id)
+    gateway = session.scalars(query).first()
+    if gateway is None:
+        raise NotFound("gateway")
+    return gateway
+
+
+def route_of(gateway: Gateway) -> Route:
+    """The gateway as plain data."""
+    return Route(
+        id=gateway.id,
+        broker=gateway.broker,
+        address=gateway.address,
+        login_address=gateway.login_address,
+        certificate_pem=gateway.certificate_pem,
+        silent_until=gateway.silent_until,
+    )
+
+
+def ensure_first_gateway(
+    session: Session, owner_id: int, address: str, login_address: str, now: datetime
+) -> None:
+    """The gateway that the settings name; the setting wins over what was stored for it."""
+    gateway = session.scalars(
+        select(Gateway).where(Gateway.owner_id == owner_id).order_by(Gateway.id)
+    ).first()
+    if gateway is None:
+        gateway = Gateway(owner_id=owner_id, broker="ibkr", created_at=now)
+        session.add(gateway)
+    if gateway.address != address:
+        # Another address is another program: its certificate is a new first contact.
+        gateway.certificate_pem = gateway.certificate_fingerprint = None
+        gateway.silent_until = None
+    gateway.address, gateway.login_address = address, login_address
+    session.flush()
+
+
+@contextmanager
+def reaching(route: Route, *, pin: bool = False, outside: Outside) -> Iterator[BrokerConnection]:
+    """A connection whose penalty, and on request whose first certificate, is remembered."""
+    broker = outside.connect(route)
+    try:
+        yield broker
+    except RateLimited as error:
+        _remember_penalty(route.id, error.retry_at)
+        raise
+    finally:
+        if pin and route.certificate_pem is None:
+            _remember_certificate(route.id, broker)
+
+
+def _remember_penalty(gateway_id: int, until: datetime | None) -> None:
+    with unit_of_work() as session:
+        gateway = session.get(Gateway, gateway_id)
+        if gateway is not None and until is not None:
+            gateway.silent_until = max(until, gateway.silent_until or until)
+
+
+def _remember_certificate(gateway_id: int, broker: BrokerConnection) -> None:
+    certificate = broker.certificate
+    if certificate is None:
+        return
+    with unit_of_work() as session:
+        gateway = session.get(Gateway, gateway_id)
+        if gateway is not None and gateway.certificate_pem is None:
+            gateway.certificate_pem = certificate.pem
+            gateway.certificate_fingerprint = certificate.fingerprint
+
+
+def as_error(error: BrokerError) -> dict[str, object]:
+    """A broker's error as it is stored and shown."""
+    return {
+        "code": error.code,
+        "message": error.message,
+        "remedy": error.remedy,
+        "fields": {},
+        "retry_at": error.retry_at.isoformat() if error.retry_at else None,
+    }

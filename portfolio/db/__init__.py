@@ -1,0 +1,1 @@
+"""Shared database machinery: exact types, sessions, copies and migrations."""

@@ -1,0 +1,141 @@
+"""The declarative base, and column types that keep money exact and times in UTC."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from decimal import Context, Decimal, InvalidOperation
+from typing import Annotated, Any
+
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import JSON, CheckConstraint, DateTime, Dialect, MetaData, Numeric, String, Text
+from sqlalchemy.orm import DeclarativeBase, mapped_column, registry
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+# Inputs have at most 20 + 20 digits; a product of two, rounded to 20 decimals, still fits.
+MONEY = Context(prec=120, Emax=999, Emin=-999)
+MAX_DIGITS = 80
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+_PLAIN = re.compile(r"-?\d+(\.\d+)?\Z", re.ASCII)
+
+
+def canonical(value: Decimal) -> str:
+    """The one way to write a number: plain digits, no exponent, no trailing zeros, no -0."""
+    text = format(value, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text in {"-0", ""} else text
+
+
+class ExactDecimal(TypeDecorator[Decimal]):
+    """An exact decimal: canonical text in SQLite, unconstrained NUMERIC elsewhere.
+
+    Refuses anything but a finite `Decimal`, so no float and no NaN can reach a money column.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Text where NUMERIC would be binary floating point."""
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(Text())
+        return dialect.type_descriptor(Numeric())
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:
+        """Check, and write the canonical form."""
+        if value is None:
+            return None
+        if not isinstance(value, Decimal) or not value.is_finite():
+            raise TypeError(f"money columns take finite decimals, not {value!r}")
+        text = canonical(value)
+        if sum(map(str.isdigit, text)) > MAX_DIGITS:
+            raise ValueError(f"a number of more than {MAX_DIGITS} digits: {text[:60]}")
+        return text if dialect.name == "sqlite" else Decimal(text)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
+        """Read it back; damage in the file is an error, never another number."""
+        if value is None:
+            return None
+        text = canonical(value) if isinstance(value, Decimal) else str(value)
+        if not _PLAIN.match(text):
+            raise ValueError(f"not a number in a money column: {text[:60]!r}")
+        return Decimal(text)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC time; a naive one is refused, since nobody could know what it means."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Check that the time is aware, and convert it to UTC."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise TypeError(f"times must be aware, not {value!r}")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """SQLite forgets the zone; it was UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+Key = Annotated[int, mapped_column(primary_key=True)]
+Name = Annotated[str, mapped_column(String(100))]
+Code = Annotated[str, mapped_column(String(40))]
+Currency = Annotated[str, mapped_column(String(12))]
+
+
+class Base(DeclarativeBase):
+    """The base of every table; carries its own registry, which Flask-SQLAlchemy needs."""
+
+    registry = registry(
+        type_annotation_map={
+            Decimal: ExactDecimal(),
+            datetime: UtcDateTime(),
+            str: Text(),
+            dict[str, Any]: JSON(),
+            list[str]: JSON(),
+            list[int]: JSON(),
+        }
+    )
+    metadata = MetaData(naming_convention=NAMING)
+
+
+def numbers(*columns: str) -> tuple[CheckConstraint, ...]:
+    """Constraints that keep NaN and Infinity out of money columns, on every database."""
+    return tuple(
+        CheckConstraint(f"upper(CAST({name} AS TEXT)) NOT LIKE '%N%'", name=f"{name}_is_a_number")
+        for name in columns
+    )
+
+
+def one_of(column: str, *values: str) -> CheckConstraint:
+    """A constraint that holds a column to a closed list."""
+    listed = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({listed})", name=f"{column}_is_known")
+
+
+def decimal(text: str) -> Decimal | None:
+    """A decimal from plain digits (`-12.50`), or None where the text is anything else."""
+    if not _PLAIN.match(text):
+        return None
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return None
+
+
+db = SQLAlchemy(model_class=Base)

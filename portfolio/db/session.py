@@ -1,0 +1,75 @@
+"""How the database is opened, and the unit of work in which everything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from portfolio.db.base import db
+from portfolio.errors import StorageBusy, StorageFailed
+
+BUSY_TIMEOUT_MS = 10_000
+WRITE = {"foliosync_write": True}
+
+
+def engine_options(url: str) -> dict[str, Any]:
+    """What SQLAlchemy must be told for this database."""
+    if url.startswith("sqlite"):
+        # Our own "begin" event starts transactions; the driver must not.
+        return {"connect_args": {"isolation_level": None, "check_same_thread": False}}
+    return {"pool_pre_ping": True}
+
+
+def prepare(engine: Engine) -> None:
+    """Attach to an engine what keeps its transactions honest."""
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _pragmas)
+        event.listen(engine, "begin", _begin)
+
+
+def _pragmas(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        f"busy_timeout={BUSY_TIMEOUT_MS}",
+        "trusted_schema=OFF",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    # A reader that turns writer later fails at once, whatever the busy timeout: writers say so first.
+    writes = connection.get_execution_options().get("foliosync_write")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def unit_of_work() -> Iterator[Session]:
+    """A fresh session in one write transaction: all of it is stored, or none of it."""
+    engine = db.engine.execution_options(**WRITE)
+    try:
+        with Session(engine, expire_on_commit=False) as session, session.begin():
+            yield session
+    except OperationalError as error:
+        raise storage_error(error) from error
+
+
+def storage_error(error: OperationalError) -> StorageBusy | StorageFailed:
+    """The domain error behind a database error."""
+    text = str(error.orig).lower()
+    if "locked" in text or "busy" in text or "deadlock" in text:
+        return StorageBusy("Another process is writing to the database.")
+    return StorageFailed("The database could not be read or written.")
+
+
+def end_reading() -> None:
+    """Give the request's own connection back, so that nothing is open while we wait for others."""
+    db.session.remove()

@@ -1,0 +1,134 @@
+"""Everything that can go wrong inside the application.
+
+    SetupProblem               the program cannot start; one sentence, no traceback
+    DomainError                a request that cannot be fulfilled
+    ├── NotFound                 404  also for what belongs to somebody else
+    ├── Invalid                  422  fields of the request, each with its reason
+    ├── Conflict                 409  contradicts what is stored
+    ├── NotConnected             409  the account is not linked
+    ├── Forbidden                403  a request that a web page of somebody else could have sent
+    ├── BadRequest               400  cannot be read at all
+    ├── TooManyRequests          429
+    ├── SyncRejected             409  an answer was not believed; nothing changed
+    └── StorageBusy              503  the database is locked; heals by itself
+
+A broker's own failures are in `brokers.errors`; `portfolio.web.errors` shows both in one shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+
+class SetupProblem(Exception):
+    """The program cannot start, and this sentence says why and what to do."""
+
+
+class DomainError(Exception):
+    """A failure with a stable code, one sentence, and one remedy."""
+
+    code = "error"
+    status = 400
+    remedy: str | None = None
+    retry_at: datetime | None = None
+
+    def __init__(self, message: str, remedy: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy or self.remedy
+        self.fields: Mapping[str, str] = {}
+
+
+class NotFound(DomainError):
+    """There is no such thing, or it belongs to somebody else."""
+
+    code = "not_found"
+    status = 404
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"There is no such {what}.", "Check the address, or start from the overview.")
+
+
+class Invalid(DomainError):
+    """Fields of the request that cannot be accepted, each with its reason."""
+
+    code = "validation"
+    status = 422
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        first = next(iter(fields), "")
+        super().__init__(f"{first}: {fields[first]}" if first else "The request is not valid.")
+        self.fields = dict(fields)
+        self.remedy = "Correct the fields named and send it again. Nothing was changed."
+
+
+class Conflict(DomainError):
+    """The request contradicts what is stored."""
+
+    code = "conflict"
+    status = 409
+
+
+class NotConnected(DomainError):
+    """The account is kept by hand."""
+
+    code = "not_connected"
+    status = 409
+
+    def __init__(self, account: str) -> None:
+        super().__init__(
+            f"The account “{account}” is not connected to a broker.",
+            "Open Edit, External Connections, and connect it first.",
+        )
+
+
+class Forbidden(DomainError):
+    """A request that another web site could have sent."""
+
+    code = "forbidden"
+    status = 403
+
+
+class BadRequest(DomainError):
+    """A request that cannot be read."""
+
+    code = "bad_request"
+    status = 400
+
+
+class TooManyRequests(DomainError):
+    """More requests than one person makes."""
+
+    code = "too_many_requests"
+    status = 429
+
+
+class SyncRejected(DomainError):
+    """The broker's answer was not believed; the holdings are unchanged."""
+
+    code = "sync_rejected"
+    status = 409
+
+    def __init__(self, gate: str, saw: str) -> None:
+        super().__init__(
+            f"Not applied: {saw}",
+            "Your holdings are unchanged. Look at the account at your broker, then sync again.",
+        )
+        self.gate = gate
+
+
+class StorageBusy(DomainError):
+    """Another process is writing to the database."""
+
+    code = "storage_busy"
+    status = 503
+    remedy = "Try again in a moment; nothing was changed."
+
+
+class StorageFailed(DomainError):
+    """The database could not be read or written."""
+
+    code = "storage_failed"
+    status = 503
+    remedy = "Check that the disk is not full and that the data folder can be written."

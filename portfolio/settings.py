@@ -1,0 +1,271 @@
+"""Every option of the program, as data: one list that start-up, the documentation and a test walk."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from portfolio.errors import SetupProblem
+
+PREFIX = "FOLIOSYNC_"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _port(value: str) -> int:
+    port = int(value)
+    if not 1 <= port <= 65535:
+        raise ValueError
+    return port
+
+
+def _seconds(value: str) -> int:
+    number = int(value)
+    if number < 0:
+        raise ValueError
+    return number
+
+
+def _folder(value: str) -> Path:
+    return Path(value).expanduser().resolve()
+
+
+def _address(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme != "https" or not parts.hostname or parts.username or parts.query:
+        raise ValueError
+    if parts.path.strip("/") or parts.fragment or (parts.port == 0):
+        raise ValueError
+    return value.rstrip("/")
+
+
+def _names(value: str) -> tuple[str, ...]:
+    return tuple(name.strip().lower() for name in value.split(",") if name.strip())
+
+
+def _zone(value: str) -> ZoneInfo | None:
+    return ZoneInfo(value) if value else None
+
+
+def _jobs(value: str) -> str:
+    if value not in {"embedded", "worker", "off"}:
+        raise ValueError
+    return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """One setting: its name, how it is read, what it is without being set, and what it does."""
+
+    name: str
+    read: Callable[[str], Any]
+    default: str
+    help: str
+    expects: str
+    secret: bool = False
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option(
+        name="HOST",
+        read=_text,
+        default="127.0.0.1",
+        expects="an address of this computer's loopback",
+        help="Address to listen on. Without logins only loopback is accepted.",
+    ),
+    Option(
+        name="PORT",
+        read=_port,
+        default="8000",
+        expects="a number from 1 to 65535",
+        help="Port to listen on. Not 5000: that is the gateway's.",
+    ),
+    Option(
+        name="DATA_DIR",
+        read=_folder,
+        default="~/.foliosync",
+        expects="a folder",
+        help="Folder of the database, its copies and the secret key.",
+    ),
+    Option(
+        name="DATABASE_URL",
+        read=_text,
+        default="",
+        expects="a database URL such as postgresql+psycopg://user@host/name",
+        help="Database; empty means an SQLite file in the data folder.",
+        secret=True,
+    ),
+    Option(
+        name="SECRET_KEY_FILE",
+        read=_text,
+        default="",
+        expects="a file",
+        help="File with the key that signs form tokens; made at the first start if absent. "
+        "Empty means `secret.key` in the data folder.",
+    ),
+    Option(
+        name="IBKR_GATEWAY_URL",
+        read=_address,
+        default="https://localhost:5000",
+        expects="an https address such as https://localhost:5001",
+        help="Address of IBKR's Client Portal Gateway; it makes the first gateway. Change it when "
+        "`listenPort` in the gateway's `root/conf.yaml` is not 5000.",
+    ),
+    Option(
+        name="IBKR_GATEWAY_LOGIN_URL",
+        read=lambda value: _address(value) if value else "",
+        default="",
+        expects="an https address",
+        help="Address at which a browser opens the gateway's login; empty means the same address.",
+    ),
+    Option(
+        name="TRUSTED_GATEWAY_HOSTS",
+        read=_names,
+        default="",
+        expects="host names separated by commas",
+        help="Gateways off this computer that you vouch for.",
+    ),
+    Option(
+        name="ALLOWED_HOSTS",
+        read=_names,
+        default="",
+        expects="host names separated by commas",
+        help="Names, besides 127.0.0.1, localhost and [::1], under which a browser may reach us.",
+    ),
+    Option(
+        name="JOBS",
+        read=_jobs,
+        default="embedded",
+        expects="embedded, worker or off",
+        help="Where background work runs: in the web process, in a worker, or nowhere.",
+    ),
+    Option(
+        name="TIMEZONE",
+        read=_zone,
+        default="",
+        expects="a time zone such as Europe/Zurich",
+        help="Time zone of the pages and of daily values; empty means the computer's own.",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The options of one running program, read and checked once at start."""
+
+    host: str
+    port: int
+    data_dir: Path
+    database_url: str
+    secret_key_file: str
+    ibkr_gateway_url: str
+    ibkr_gateway_login_url: str
+    trusted_gateway_hosts: tuple[str, ...]
+    allowed_hosts: tuple[str, ...]
+    jobs: str
+    timezone: ZoneInfo | None
+    demo: bool = False
+
+    @classmethod
+    def load(
+        cls,
+        environ: Mapping[str, str] | None = None,
+        *,
+        file: Path | None = None,
+        **overrides: object,
+    ) -> Settings:
+        """Read the options: arguments, then the environment, then the TOML file, then defaults.
+
+        Raises `SetupProblem` with one sentence for a value or a name that is wrong.
+        """
+        environ = os.environ if environ is None else environ
+        chosen = file or _file_named_in(environ)
+        given = {**_from_file(chosen), **_from_environment(environ)}
+        values = {option.name.lower(): _read(option, given) for option in OPTIONS}
+        settings = cls(**{**values, **overrides})
+        if settings.host not in LOOPBACK:
+            raise SetupProblem(
+                f"{PREFIX}HOST is {settings.host}: without logins Foliosync listens on loopback "
+                "only; use 127.0.0.1."
+            )
+        return settings
+
+    @property
+    def database(self) -> str:
+        """The database URL in force."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'foliosync.db'}"
+
+    @property
+    def sqlite_file(self) -> Path | None:
+        """The SQLite file, or None where another database is used."""
+        prefix = "sqlite:///"
+        return Path(self.database[len(prefix) :]) if self.database.startswith(prefix) else None
+
+    @property
+    def secret_file(self) -> Path:
+        """The file of the signing key in force."""
+        named = self.secret_key_file
+        return Path(named).expanduser() if named else self.data_dir / "secret.key"
+
+    @property
+    def gateway_login_url(self) -> str:
+        """The address at which a browser signs in."""
+        return self.ibkr_gateway_login_url or self.ibkr_gateway_url
+
+
+def _file_named_in(environ: Mapping[str, str]) -> Path | None:
+    named = environ.get(f"{PREFIX}CONFIG")
+    return Path(named).expanduser() if named else None
+
+
+def _from_file(file: Path | None) -> dict[str, str]:
+    if file is None:
+        return {}
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SetupProblem(f"The settings file {file} cannot be read: {error.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SetupProblem(f"The settings file {file} is not valid TOML: {error}.") from None
+    return {_known(name, f"in {file}"): _plain(value) for name, value in content.items()}
+
+
+def _plain(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    ours = {name: value for name, value in environ.items() if name.startswith(PREFIX)}
+    ours.pop(f"{PREFIX}CONFIG", None)
+    return {
+        _known(name.removeprefix(PREFIX), "in the environment"): value
+        for name, value in ours.items()
+        if not name.startswith(f"{PREFIX}TEST_")
+    }
+
+
+def _known(name: str, where: str) -> str:
+    bare = name.upper().removeprefix(PREFIX)
+    if bare not in {option.name for option in OPTIONS}:
+        raise SetupProblem(f"{PREFIX}{bare} {where} is not a setting of Foliosync.")
+    return bare
+
+
+def _read(option: Option, given: Mapping[str, str]) -> object:
+    raw = given.get(option.name, option.default)
+    try:
+        return option.read(raw)
+    except (ValueError, KeyError, OSError):
+        shown = "its value" if option.secret else repr(raw)
+        raise SetupProblem(
+            f"{PREFIX}{option.name}: {shown} is not {option.expects}."
+        ) from None

@@ -1,0 +1,1 @@
+"""The heart: stored rows and a snapshot become a plan, which passes gates and is applied whole."""

@@ -1,0 +1,329 @@
+"""Writes a snapshot that passed all gates, inside the caller's one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, selectinload
+
+from brokers.contract import Manifest
+from brokers.types import Instrument as BrokerInstrument
+from brokers.types import LedgerRow, Position, Snapshot
+from portfolio.accounts import services as accounts
+from portfolio.accounts.models import (
+    Account,
+    AccountTotals,
+    CashBalance,
+    DailyValue,
+    Holding,
+    Instrument,
+    InstrumentIdentifier,
+    Rate,
+)
+from portfolio.errors import StorageFailed
+from portfolio.sync.models import Change, SyncRun
+from portfolio.sync.plan import Plan, Stored, StoredHolding, digest, snapshot_digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where a snapshot goes: the account, the broker it comes from, the run, and the local day."""
+
+    account: Account
+    manifest: Manifest
+    broker_account: str
+    run: SyncRun
+    day: date
+    now: datetime
+
+    @property
+    def owner_id(self) -> int:
+        """Whose instruments and rates are written."""
+        return self.account.portfolio.owner_id
+
+
+def stored_state(session: Session, account: Account, manifest: Manifest) -> Stored:
+    """What the account holds from this broker, as the planner wants it."""
+    rows = _rows_by_key(session, account, manifest)
+    cash = accounts.cash_of(session, account, manifest.key)
+    return Stored(
+        holdings=tuple(_stored(key, row) for key, row in rows.items()),
+        cash={row.currency: row.amount for row in cash},
+    )
+
+
+def apply(session: Session, target: Target, plan: Plan, snapshot: Snapshot) -> str:
+    """Bring holdings, cash, rates, totals and the daily value to the snapshot; returns the digest.
+
+    Reads everything back before returning and raises `StorageFailed` if it is not what was read
+    at the broker, so that the caller's transaction is rolled back.
+    """
+    rows = _rows_by_key(session, target.account, target.manifest)
+    instruments = _instruments(session, target, snapshot.positions)
+    moved = _write_holdings(session, target, rows, instruments, snapshot)
+    moved |= _close_absent(rows, snapshot)
+    moved |= _write_cash(session, target, snapshot)
+    moved |= _write_rates(session, target, snapshot)
+    session.flush()
+    _journal(session, target, plan)
+    target.account.synced_at = snapshot.read_at
+    if moved or plan.steps:
+        accounts.touch(session, target.account)
+    _broker_totals(session, target, snapshot)
+    _daily_value(session, target)
+    return _read_back(session, target, snapshot)
+
+
+def _rows_by_key(session: Session, account: Account, manifest: Manifest) -> dict[str, Holding]:
+    query = (
+        select(InstrumentIdentifier.value, Holding)
+        .join(Holding, Holding.instrument_id == InstrumentIdentifier.instrument_id)
+        .where(
+            Holding.account_id == account.id,
+            Holding.source == manifest.key,
+            InstrumentIdentifier.scheme == manifest.identifier_scheme,
+        )
+        .options(selectinload(Holding.instrument))
+        .order_by(Holding.id)
+    )
+    return {key: row for key, row in session.execute(query)}
+
+
+def _stored(key: str, row: Holding) -> StoredHolding:
+    of = row.instrument
+    return StoredHolding(
+        key=key,
+        quantity=row.quantity,
+        average_price=row.average_price,
+        is_open=row.closed_at is None,
+        terms={
+            "symbol": of.symbol,
+            "kind": of.kind,
+            "currency": of.currency,
+            "multiplier": of.multiplier,
+            "expiry": of.expiry,
+            "strike": of.strike,
+            "right": of.option_right,
+        },
+        quote=(row.price, row.market_value, row.unrealized_pnl),
+    )
+
+
+def _instruments(
+    session: Session, target: Target, positions: Iterable[Position]
+) -> dict[str, Instrument]:
+    """The stored instrument of each position, made or brought up to date."""
+    query = (
+        select(InstrumentIdentifier.value, Instrument)
+        .join(Instrument, Instrument.id == InstrumentIdentifier.instrument_id)
+        .where(
+            InstrumentIdentifier.owner_id == target.owner_id,
+            InstrumentIdentifier.scheme == target.manifest.identifier_scheme,
+            InstrumentIdentifier.is_key,
+        )
+        .options(selectinload(Instrument.identifiers))
+    )
+    known: dict[str, Instrument] = {key: row for key, row in session.execute(query)}
+    for position in positions:
+        of = position.instrument
+        if of.key not in known:
+            known[of.key] = _new_instrument(target, of)
+            session.add(known[of.key])
+        _describe(known[of.key], of)
+    session.flush()
+    return known
+
+
+def _new_instrument(target: Target, of: BrokerInstrument) -> Instrument:
+    manifest = target.manifest
+    key = InstrumentIdentifier(
+        owner_id=target.owner_id, scheme=manifest.identifier_scheme, value=of.key, is_key=True
+    )
+    return Instrument(owner_id=target.owner_id, source=manifest.key, identifiers=[key])
+
+
+def _describe(row: Instrument, of: BrokerInstrument) -> None:
+    row.symbol, row.kind, row.currency = of.symbol[:100], of.kind.value, of.currency
+    row.multiplier = of.multiplier
+    described = {
+        "name": of.name[:200] if of.name else None,
+        "exchange": of.exchange[:40] if of.exchange else None,
+        "expiry": of.expiry,
+        "strike": of.strike,
+        "option_right": of.right.value if of.right else None,
+        "underlying": of.underlying[:100] if of.underlying else None,
+    }
+    # What the broker leaves out this time is not forgotten.
+    for name, value in described.items():
+        if value is not None:
+            setattr(row, name, value)
+    held = {identifier.scheme for identifier in row.identifiers}
+    if of.isin and "isin" not in held:
+        row.identifiers.append(
+            InstrumentIdentifier(owner_id=row.owner_id, scheme="isin", value=of.isin)
+        )
+
+
+def _write_holdings(
+    session: Session,
+    target: Target,
+    rows: Mapping[str, Holding],
+    instruments: Mapping[str, Instrument],
+    snapshot: Snapshot,
+) -> bool:
+    moved = False
+    for position in snapshot.positions:
+        row = rows.get(position.instrument.key)
+        if row is None:
+            row = Holding(
+                account_id=target.account.id,
+                instrument=instruments[position.instrument.key],
+                source=target.manifest.key,
+                opened_at=snapshot.read_at,
+            )
+            session.add(row)
+        elif row.closed_at is not None:
+            row.opened_at, row.closed_at = snapshot.read_at, None
+        moved |= _set(row, _fields(position))
+        row.quoted_at = snapshot.read_at
+    return moved
+
+
+def _fields(position: Position) -> dict[str, Decimal | None]:
+    return {
+        "quantity": position.quantity,
+        "average_price": position.average_price,
+        "price": position.price,
+        "market_value": position.market_value,
+        "unrealized_pnl": position.unrealized_pnl,
+    }
+
+
+def _set(row: object, values: Mapping[str, object]) -> bool:
+    """Set the fields that differ; whether any did."""
+    different = {name: value for name, value in values.items() if getattr(row, name) != value}
+    for name, value in different.items():
+        setattr(row, name, value)
+    return bool(different)
+
+
+def _close_absent(rows: Mapping[str, Holding], snapshot: Snapshot) -> bool:
+    held = {position.instrument.key for position in snapshot.positions}
+    gone = [row for key, row in rows.items() if key not in held and row.closed_at is None]
+    for row in gone:
+        row.closed_at = snapshot.read_at
+    return bool(gone)
+
+
+def _write_cash(session: Session, target: Target, snapshot: Snapshot) -> bool:
+    account, source = target.account, target.manifest.key
+    rows = {row.currency: row for row in accounts.cash_of(session, account, source)}
+    moved = False
+    for line in snapshot.ledger.rows:
+        row = rows.pop(line.currency, None)
+        if row is None:
+            row = CashBalance(account_id=account.id, currency=line.currency, source=source)
+            session.add(row)
+        moved |= _set(row, _cash_fields(line))
+    for row in rows.values():
+        session.delete(row)
+    return moved or bool(rows)
+
+
+def _cash_fields(line: LedgerRow) -> dict[str, Decimal | None]:
+    return {
+        "amount": line.cash,
+        "settled": line.settled_cash,
+        "accrued_interest": line.accrued_interest,
+        "accrued_dividends": line.accrued_dividends,
+    }
+
+
+def _write_rates(session: Session, target: Target, snapshot: Snapshot) -> bool:
+    base, source = snapshot.ledger.base_currency, target.manifest.key
+    today = (Rate.owner_id == target.owner_id, Rate.to_currency == base, Rate.day == target.day)
+    query = select(Rate).where(*today, Rate.source == source)
+    rows = {row.from_currency: row for row in session.scalars(query)}
+    moved = False
+    for line in snapshot.ledger.rows:
+        if line.currency == base or line.rate_to_base is None:
+            continue
+        row = rows.get(line.currency)
+        if row is None:
+            row = Rate(
+                owner_id=target.owner_id,
+                from_currency=line.currency,
+                to_currency=base,
+                day=target.day,
+                source=source,
+            )
+            session.add(row)
+        if _set(row, {"value": line.rate_to_base}):
+            row.read_at, moved = snapshot.read_at, True
+    return moved
+
+
+def _journal(session: Session, target: Target, plan: Plan) -> None:
+    rows = _rows_by_key(session, target.account, target.manifest)
+    for step in plan.steps:
+        holding = rows.get(step.key) if step.subject == "holding" else None
+        session.add_all(
+            Change(
+                run_id=target.run.id,
+                holding_id=holding.id if holding else None,
+                subject=step.subject,
+                label=step.label,
+                field=change.field,
+                old=change.old,
+                new=change.new,
+            )
+            for change in step.changes
+        )
+
+
+def _totals_row(session: Session, account: Account) -> AccountTotals:
+    query = select(AccountTotals).where(AccountTotals.account_id == account.id)
+    row = session.scalar(query)
+    if row is None:
+        accounts.touch(session, account)
+        row = session.scalars(query).one()
+    return row
+
+
+def _broker_totals(session: Session, target: Target, snapshot: Snapshot) -> None:
+    row = _totals_row(session, target.account)
+    row.broker_net_liquidation = snapshot.ledger.total.net_liquidation
+    row.broker_currency = snapshot.ledger.base_currency
+
+
+def _daily_value(session: Session, target: Target) -> None:
+    account, totals = target.account, _totals_row(session, target.account)
+    query = select(DailyValue).where(
+        DailyValue.account_id == account.id, DailyValue.day == target.day
+    )
+    row = session.scalar(query) or DailyValue(account_id=account.id, day=target.day)
+    row.currency, row.net_liquidation = totals.currency, totals.net_liquidation
+    row.read_at = target.now
+    session.add(row)
+
+
+def _read_back(session: Session, target: Target, snapshot: Snapshot) -> str:
+    session.flush()
+    session.expire_all()
+    rows = _rows_by_key(session, target.account, target.manifest)
+    cash = accounts.cash_of(session, target.account, target.manifest.key)
+    written = digest(
+        (
+            (key, row.quantity, row.average_price, row.instrument.currency)
+            for key, row in rows.items()
+            if row.closed_at is None
+        ),
+        {row.currency: row.amount for row in cash},
+    )
+    if written != snapshot_digest(snapshot):
+        raise StorageFailed("The database did not keep what was read; nothing was changed.")
+    return written

@@ -1,0 +1,73 @@
+"""Sync runs and the changes they made."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, Index, String, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portfolio.db.base import Base, Code, Key, one_of
+
+RUNNING, SUCCEEDED, REJECTED = "running", "succeeded", "rejected"
+FAILED, INTERRUPTED, UNDONE = "failed", "interrupted", "undone"
+IS_RUNNING = text("status = 'running'")
+
+
+class SyncRun(Base):
+    """One attempt to bring an account to what its broker says.
+
+    `lease_until` is when a run that stopped without a word counts as interrupted. `evidence` keeps
+    what a gate saw, so that a later run can build on it.
+    """
+
+    __tablename__ = "sync_run"
+    __table_args__ = (
+        one_of("status", RUNNING, SUCCEEDED, REJECTED, FAILED, INTERRUPTED, UNDONE),
+        Index(
+            "uq_sync_run_running",
+            "account_id",
+            unique=True,
+            sqlite_where=IS_RUNNING,
+            postgresql_where=IS_RUNNING,
+        ),
+        Index("ix_sync_run_account_started", "account_id", "started_at"),
+    )
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id", ondelete="CASCADE"))
+    connection_id: Mapped[int | None] = mapped_column(
+        ForeignKey("connection.id", ondelete="SET NULL")
+    )
+    status: Mapped[Code]
+    reason: Mapped[str | None] = mapped_column(String(40))
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    lease_until: Mapped[datetime]
+    added: Mapped[int] = mapped_column(default=0)
+    changed: Mapped[int] = mapped_column(default=0)
+    closed: Mapped[int] = mapped_column(default=0)
+    unchanged: Mapped[int] = mapped_column(default=0)
+    repriced: Mapped[int] = mapped_column(default=0)
+    warnings: Mapped[list[str]] = mapped_column(default=list)
+    reconciliation: Mapped[dict[str, Any]]
+    evidence: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    error: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    digest: Mapped[str | None] = mapped_column(String(64))
+
+
+class Change(Base):
+    """One position field, old to new, of one run."""
+
+    __tablename__ = "change"
+    __table_args__ = (Index("ix_change_run", "run_id"),)
+
+    id: Mapped[Key]
+    run_id: Mapped[str] = mapped_column(ForeignKey("sync_run.id", ondelete="CASCADE"))
+    holding_id: Mapped[int | None] = mapped_column(ForeignKey("holding.id", ondelete="SET NULL"))
+    subject: Mapped[Code]
+    label: Mapped[str] = mapped_column(String(120))
+    field: Mapped[Code]
+    old: Mapped[str | None]
+    new: Mapped[str | None]

@@ -1,0 +1,192 @@
+"""From what is stored and what was read to what would change; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from hashlib import sha256
+
+from brokers.types import Instrument, Position, Snapshot
+from portfolio.db.base import canonical
+
+# Terms that decide what is held; a name is a description and is not among them.
+TERMS = ("symbol", "kind", "currency", "multiplier", "expiry", "strike", "right")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredHolding:
+    """A holding of this connection as it stands in the database; `is_open` is whether it is held."""
+
+    key: str
+    quantity: Decimal
+    average_price: Decimal | None
+    is_open: bool
+    terms: Mapping[str, object]
+    quote: tuple[Decimal | None, Decimal | None, Decimal | None]
+
+    @property
+    def label(self) -> str:
+        """How people call it."""
+        return str(self.terms["symbol"])
+
+    @property
+    def expiry(self) -> date | None:
+        """When it ceases to exist, or None."""
+        expiry = self.terms.get("expiry")
+        return expiry if isinstance(expiry, date) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """All that a sync of one account compares with."""
+
+    holdings: tuple[StoredHolding, ...]
+    cash: Mapping[str, Decimal]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldChange:
+    """One position field, old to new, as text; None where there was or will be nothing."""
+
+    field: str
+    old: str | None
+    new: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What happens to one holding (`subject` "holding", by key) or one currency ("cash")."""
+
+    subject: str
+    key: str
+    label: str
+    action: str
+    changes: tuple[FieldChange, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """All steps of a run, and how many rows stay or only get a new price."""
+
+    steps: tuple[Step, ...]
+    unchanged: int
+    repriced: int
+
+    def count(self, action: str) -> int:
+        """How many rows would be added, changed or closed."""
+        return sum(step.action == action for step in self.steps)
+
+    @property
+    def closed_keys(self) -> frozenset[str]:
+        """The holdings that would be no longer held."""
+        return frozenset(
+            step.key for step in self.steps if step.subject == "holding" and step.action == "closed"
+        )
+
+
+def make_plan(stored: Stored, snapshot: Snapshot) -> Plan:
+    """What a snapshot would change."""
+    before = {row.key: row for row in stored.holdings}
+    after = {position.instrument.key: position for position in snapshot.positions}
+    steps = [_holding_step(before.get(key), position) for key, position in after.items()]
+    gone = [row for row in stored.holdings if row.is_open and row.key not in after]
+    steps += [_closing(row) for row in gone]
+    steps += _cash_steps(stored.cash, {row.currency: row.cash for row in snapshot.ledger.rows})
+    changing = tuple(step for step in steps if step.changes)
+    return Plan(
+        steps=changing,
+        unchanged=len(steps) - len(changing),
+        repriced=sum(_repriced(before.get(key), position) for key, position in after.items()),
+    )
+
+
+def terms_of(instrument: Instrument) -> dict[str, object]:
+    """The terms of an instrument by name."""
+    return {name: getattr(instrument, name) for name in TERMS}
+
+
+def _holding_step(row: StoredHolding | None, position: Position) -> Step:
+    instrument = position.instrument
+    old = _position_fields(row) if row and row.is_open else {}
+    new = {
+        "quantity": position.quantity,
+        "average_price": position.average_price,
+        **_known(terms_of(instrument), row),
+    }
+    return Step(
+        subject="holding",
+        key=instrument.key,
+        label=instrument.symbol,
+        action="changed" if old else "added",
+        changes=_differences(old, new),
+    )
+
+
+def _known(terms: dict[str, object], row: StoredHolding | None) -> dict[str, object]:
+    """The terms, where a term that the broker left out this time keeps what is stored."""
+    kept = row.terms if row else {}
+    return {name: kept.get(name) if value is None else value for name, value in terms.items()}
+
+
+def _position_fields(row: StoredHolding) -> dict[str, object]:
+    return {"quantity": row.quantity, "average_price": row.average_price, **row.terms}
+
+
+def _closing(row: StoredHolding) -> Step:
+    change = FieldChange(field="quantity", old=as_text(row.quantity), new=None)
+    return Step(
+        subject="holding", key=row.key, label=row.label, action="closed", changes=(change,)
+    )
+
+
+def _cash_steps(before: Mapping[str, Decimal], after: Mapping[str, Decimal]) -> Iterable[Step]:
+    for currency in sorted(before.keys() | after.keys()):
+        old, new = before.get(currency), after.get(currency)
+        action = "added" if old is None else "closed" if new is None else "changed"
+        changes = _differences({"amount": old}, {"amount": new})
+        yield Step(subject="cash", key=currency, label=currency, action=action, changes=changes)
+
+
+def _differences(
+    old: Mapping[str, object], new: Mapping[str, object]
+) -> tuple[FieldChange, ...]:
+    return tuple(
+        FieldChange(field=name, old=as_text(old.get(name)), new=as_text(value))
+        for name, value in new.items()
+        if old.get(name) != value
+    )
+
+
+def as_text(value: object) -> str | None:
+    """A field as the journal writes it."""
+    if value is None:
+        return None
+    return canonical(value) if isinstance(value, Decimal) else str(value)
+
+
+def _repriced(row: StoredHolding | None, position: Position) -> bool:
+    quote = (position.price, position.market_value, position.unrealized_pnl)
+    return row is not None and row.is_open and row.quote != quote
+
+
+def digest(
+    rows: Iterable[tuple[str, Decimal, Decimal | None, str]], cash: Mapping[str, Decimal]
+) -> str:
+    """One comparable line for all position fields of an account (key, quantity, average, currency)."""
+    lines = [
+        "|".join((key, canonical(quantity), as_text(average) or "-", currency))
+        for key, quantity, average, currency in sorted(rows, key=lambda row: row[0])
+    ]
+    lines += [f"{currency}={canonical(amount)}" for currency, amount in sorted(cash.items())]
+    return sha256("\n".join(lines).encode()).hexdigest()
+
+
+def snapshot_digest(snapshot: Snapshot) -> str:
+    """The digest that the database must have once a snapshot is applied."""
+    rows = (
+        (p.instrument.key, p.quantity, p.average_price, p.instrument.currency)
+        for p in snapshot.positions
+    )
+    return digest(rows, {row.currency: row.cash for row in snapshot.ledger.rows})

@@ -1,0 +1,122 @@
+"""What is read of sync runs and their changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from portfolio.accounts.models import Account, Portfolio
+from portfolio.db.paging import Page, page_of
+from portfolio.errors import NotFound
+from portfolio.sync.models import Change, SyncRun
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunView:
+    """One run; `reason` names the gate of a rejected run or the error code of a failed one."""
+
+    id: str
+    account_id: int
+    status: str
+    reason: str | None
+    started_at: datetime
+    finished_at: datetime | None
+    added: int
+    changed: int
+    closed: int
+    unchanged: int
+    repriced: int
+    warnings: tuple[str, ...]
+    reconciliation: dict[str, Any]
+    error: dict[str, Any] | None
+    saw: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeView:
+    """One position field that a run changed, old to new, as text."""
+
+    id: int
+    subject: str
+    label: str
+    field: str
+    old: str | None
+    new: str | None
+    holding_id: int | None
+
+
+def run_view(run: SyncRun) -> RunView:
+    """The run as a resource."""
+    return RunView(
+        id=run.id,
+        account_id=run.account_id,
+        status=run.status,
+        reason=run.reason,
+        started_at=run.started_at,
+        finished_at=run.finished_at,
+        added=run.added,
+        changed=run.changed,
+        closed=run.closed,
+        unchanged=run.unchanged,
+        repriced=run.repriced,
+        warnings=tuple(run.warnings),
+        reconciliation=dict(run.reconciliation),
+        error=run.error,
+        saw=(run.evidence or {}).get("saw"),
+    )
+
+
+def find_run(session: Session, owner_id: int, run_id: str) -> RunView:
+    """A run of this owner, or `NotFound`."""
+    query = select(SyncRun).join(Account, Account.id == SyncRun.account_id).join(Account.portfolio)
+    run = session.scalar(query.where(SyncRun.id == run_id, Portfolio.owner_id == owner_id))
+    if run is None:
+        raise NotFound("run")
+    return run_view(run)
+
+
+def last_runs(session: Session, account_ids: Sequence[int]) -> dict[int, RunView]:
+    """The newest run of each account that has one."""
+    newest = (
+        select(SyncRun.account_id, func.max(SyncRun.started_at).label("at"))
+        .where(SyncRun.account_id.in_(account_ids))
+        .group_by(SyncRun.account_id)
+        .subquery()
+    )
+    query = select(SyncRun).join(
+        newest,
+        (SyncRun.account_id == newest.c.account_id) & (SyncRun.started_at == newest.c.at),
+    )
+    return {run.account_id: run_view(run) for run in session.scalars(query)}
+
+
+def runs(session: Session, account_id: int, *, start: int, limit: int) -> Page[RunView]:
+    """The runs of an account, newest first."""
+    query = select(SyncRun).where(SyncRun.account_id == account_id)
+    ordered = query.order_by(SyncRun.started_at.desc(), SyncRun.id)
+    rows = list(session.scalars(ordered.offset(start).limit(limit + 1)))
+    return page_of([run_view(row) for row in rows], start, limit)
+
+
+def changes(session: Session, run_id: str, *, start: int, limit: int) -> Page[ChangeView]:
+    """The changes of a run in the order in which they were planned."""
+    query = select(Change).where(Change.run_id == run_id).order_by(Change.id)
+    rows = session.scalars(query.offset(start).limit(limit + 1))
+    return page_of([_change_view(row) for row in rows], start, limit)
+
+
+def _change_view(row: Change) -> ChangeView:
+    return ChangeView(
+        id=row.id,
+        subject=row.subject,
+        label=row.label,
+        field=row.field,
+        old=row.old,
+        new=row.new,
+        holding_id=row.holding_id,
+    )

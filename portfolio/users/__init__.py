@@ -1,0 +1,1 @@
+"""Who owns what: for now one local owner, later logins and roles."""

@@ -1,0 +1,22 @@
+"""What creates users."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from portfolio.users.models import User
+
+LOCAL_OWNER = "owner"
+
+
+def ensure_owner(session: Session, now: datetime) -> User:
+    """The local owner, created at the first start."""
+    owner = session.scalar(select(User).where(User.name == LOCAL_OWNER))
+    if owner is None:
+        owner = User(name=LOCAL_OWNER, created_at=now)
+        session.add(owner)
+        session.flush()
+    return owner
