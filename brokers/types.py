@@ -209,3 +209,4 @@ class Diagnosis:
     session: SessionState | None
     checks: tuple[Check, ...]
     certificate: Certificate | None = None
+    retry_at: datetime | None = None

@@ -47,7 +47,10 @@ class NotFound(DomainError):
     status = 404
 
     def __init__(self, what: str) -> None:
-        super().__init__(f"There is no such {what}.", "Check the address, or start from the overview.")
+        super().__init__(
+            f"There is no such {what}.",
+            "Check the address, or start from the overview.",
+        )
 
 
 class Invalid(DomainError):
@@ -58,7 +61,9 @@ class Invalid(DomainError):
 
     def __init__(self, fields: Mapping[str, str]) -> None:
         first = next(iter(fields), "")
-        super().__init__(f"{first}: {fields[first]}" if first else "The request is not valid.")
+        super().__init__(
+            f"{first}: {fields[first]}" if first else "The request is not valid."
+        )
         self.fields = dict(fields)
         self.remedy = "Correct the fields named and send it again. Nothing was changed."
 

@@ -208,7 +208,11 @@ class Settings:
     def sqlite_file(self) -> Path | None:
         """The SQLite file, or None where another database is used."""
         prefix = "sqlite:///"
-        return Path(self.database[len(prefix) :]) if self.database.startswith(prefix) else None
+        return (
+            Path(self.database[len(prefix) :])
+            if self.database.startswith(prefix)
+            else None
+        )
 
     @property
     def secret_file(self) -> Path:
@@ -233,10 +237,16 @@ def _from_file(file: Path | None) -> dict[str, str]:
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise SetupProblem(f"The settings file {file} cannot be read: {error.strerror}.") from None
+        raise SetupProblem(
+            f"The settings file {file} cannot be read: {error.strerror}."
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SetupProblem(f"The settings file {file} is not valid TOML: {error}.") from None
-    return {_known(name, f"in {file}"): _plain(value) for name, value in content.items()}
+        raise SetupProblem(
+            f"The settings file {file} is not valid TOML: {error}."
+        ) from None
+    return {
+        _known(name, f"in {file}"): _plain(value) for name, value in content.items()
+    }
 
 
 def _plain(value: object) -> str:

@@ -58,8 +58,12 @@ class Rates:
 
     def __init__(self, rows: Iterable[Rate]) -> None:
         # The newest day wins; on one day the broker's rate comes before one typed by hand.
-        ordered = sorted(rows, key=lambda row: (row.day, row.source != MANUAL, row.read_at))
-        self._direct = {(row.from_currency, row.to_currency): row.value for row in ordered}
+        ordered = sorted(
+            rows, key=lambda row: (row.day, row.source != MANUAL, row.read_at)
+        )
+        self._direct = {
+            (row.from_currency, row.to_currency): row.value for row in ordered
+        }
 
     def between(self, source: str, target: str) -> Decimal | None:
         """The value of one unit of `source` in `target`, or None where no rate is known."""
@@ -77,7 +81,10 @@ class Rates:
     def _two_steps(self, source: str, target: str) -> Decimal | None:
         known = sorted({currency for pair in self._direct for currency in pair})
         for middle in known:
-            first, second = self._one_step(source, middle), self._one_step(middle, target)
+            first, second = (
+                self._one_step(source, middle),
+                self._one_step(middle, target),
+            )
             if first and second:
                 return MONEY.multiply(first, second)
         return None
@@ -110,7 +117,9 @@ def _cost(holding: Holding, value: Decimal | None) -> Decimal | None:
     if holding.average_price is None:
         return None
     if holding.source == MANUAL:
-        return _product(holding.quantity, holding.average_price, holding.instrument.multiplier)
+        return _product(
+            holding.quantity, holding.average_price, holding.instrument.multiplier
+        )
     if value is None or holding.unrealized_pnl is None:
         return None
     return MONEY.subtract(value, holding.unrealized_pnl)
@@ -142,7 +151,9 @@ def _ratio(part: Decimal | None, whole: Decimal | None) -> Decimal | None:
     return None if part is None or not whole else MONEY.divide(part, whole)
 
 
-def weight(counts: Decimal | None, rate: Decimal | None, net: Decimal | None) -> Decimal | None:
+def weight(
+    counts: Decimal | None, rate: Decimal | None, net: Decimal | None
+) -> Decimal | None:
     """A holding's share of net liquidation; longs may exceed one, shorts are negative."""
     return None if net is None or net <= 0 else _ratio(_product(counts, rate), net)
 
@@ -176,13 +187,20 @@ def rounded(value: Decimal) -> Decimal:
 
 
 def totals(
-    currency: str, holdings: Sequence[Holding], cash: Sequence[CashBalance], rates: Rates
+    currency: str,
+    holdings: Sequence[Holding],
+    cash: Sequence[CashBalance],
+    rates: Rates,
 ) -> Totals:
     """The figures of an account from all that it holds."""
-    sums = {name: _Sum() for name in (*PARTS, "value", "profit", "cost", "exposure", "net")}
+    sums = {
+        name: _Sum() for name in (*PARTS, "value", "profit", "cost", "exposure", "net")
+    }
     reasons: Counter[str] = Counter()
     for holding in holdings:
-        _add_holding(holding, rates.between(holding.instrument.currency, currency), sums, reasons)
+        _add_holding(
+            holding, rates.between(holding.instrument.currency, currency), sums, reasons
+        )
     for balance in cash:
         _add_cash(balance, rates.between(balance.currency, currency), sums, reasons)
     return Totals(
@@ -195,7 +213,9 @@ def totals(
         unrealized_pnl=sums["profit"].result,
         cost=sums["cost"].result,
         exposure=sums["exposure"].result,
-        incomplete=tuple(_sentence(reason, count) for reason, count in sorted(reasons.items())),
+        incomplete=tuple(
+            _sentence(reason, count) for reason, count in sorted(reasons.items())
+        ),
     )
 
 
@@ -215,11 +235,16 @@ def _add_holding(
     sums["net"].add(counts)
     if counts is None:
         known = of.counts is not None
-        reasons[f"no rate for {holding.instrument.currency}" if known else "no price"] += 1
+        reasons[
+            f"no rate for {holding.instrument.currency}" if known else "no price"
+        ] += 1
 
 
 def _add_cash(
-    balance: CashBalance, rate: Decimal | None, sums: dict[str, _Sum], reasons: Counter[str]
+    balance: CashBalance,
+    rate: Decimal | None,
+    sums: dict[str, _Sum],
+    reasons: Counter[str],
 ) -> None:
     for name in PARTS:
         amount: Decimal | None = getattr(balance, name)

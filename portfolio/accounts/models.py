@@ -9,7 +9,14 @@ from __future__ import annotations
 from datetime import date, datetime
 from decimal import Decimal
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    String,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portfolio.db.base import Base, Code, Currency, Key, Name, numbers, one_of
@@ -47,7 +54,9 @@ class Account(Base):
     )
 
     id: Mapped[Key]
-    portfolio_id: Mapped[int] = mapped_column(ForeignKey("portfolio.id", ondelete="CASCADE"))
+    portfolio_id: Mapped[int] = mapped_column(
+        ForeignKey("portfolio.id", ondelete="CASCADE")
+    )
     name: Mapped[Name]
     currency: Mapped[Currency]
     notes: Mapped[str | None]
@@ -66,7 +75,9 @@ class Instrument(Base):
     __tablename__ = "instrument"
     __table_args__ = (
         *numbers("multiplier", "strike"),
-        CheckConstraint("option_right IN ('call', 'put')", name="option_right_is_known"),
+        CheckConstraint(
+            "option_right IN ('call', 'put')", name="option_right_is_known"
+        ),
         Index("ix_instrument_owner_symbol", "owner_id", "symbol"),
     )
 
@@ -108,7 +119,9 @@ class InstrumentIdentifier(Base):
 
     id: Mapped[Key]
     owner_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
-    instrument_id: Mapped[int] = mapped_column(ForeignKey("instrument.id", ondelete="CASCADE"))
+    instrument_id: Mapped[int] = mapped_column(
+        ForeignKey("instrument.id", ondelete="CASCADE")
+    )
     scheme: Mapped[Code]
     value: Mapped[Name]
     is_key: Mapped[bool] = mapped_column(default=False)
@@ -135,12 +148,16 @@ class Holding(Base):
             sqlite_where=OPEN,
             postgresql_where=OPEN,
         ),
-        *numbers("quantity", "average_price", "price", "market_value", "unrealized_pnl"),
+        *numbers(
+            "quantity", "average_price", "price", "market_value", "unrealized_pnl"
+        ),
         *numbers("target_weight"),
     )
 
     id: Mapped[Key]
-    account_id: Mapped[int] = mapped_column(ForeignKey("account.id", ondelete="CASCADE"))
+    account_id: Mapped[int] = mapped_column(
+        ForeignKey("account.id", ondelete="CASCADE")
+    )
     instrument_id: Mapped[int] = mapped_column(ForeignKey("instrument.id"))
     source: Mapped[Code]
     source_account: Mapped[Code] = mapped_column(default="")
@@ -173,7 +190,9 @@ class CashBalance(Base):
     )
 
     id: Mapped[Key]
-    account_id: Mapped[int] = mapped_column(ForeignKey("account.id", ondelete="CASCADE"))
+    account_id: Mapped[int] = mapped_column(
+        ForeignKey("account.id", ondelete="CASCADE")
+    )
     currency: Mapped[Currency]
     source: Mapped[Code]
     source_account: Mapped[Code] = mapped_column(default="")
@@ -215,7 +234,9 @@ class AccountTotals(Base):
     )
 
     id: Mapped[Key]
-    account_id: Mapped[int] = mapped_column(ForeignKey("account.id", ondelete="CASCADE"))
+    account_id: Mapped[int] = mapped_column(
+        ForeignKey("account.id", ondelete="CASCADE")
+    )
     state: Mapped[str] = mapped_column(String(80))
     currency: Mapped[Currency]
     market_value: Mapped[Decimal | None]
@@ -235,10 +256,15 @@ class DailyValue(Base):
     """What an account was worth on a day: the last good read of that day."""
 
     __tablename__ = "daily_value"
-    __table_args__ = (UniqueConstraint("account_id", "day"), *numbers("net_liquidation"))
+    __table_args__ = (
+        UniqueConstraint("account_id", "day"),
+        *numbers("net_liquidation"),
+    )
 
     id: Mapped[Key]
-    account_id: Mapped[int] = mapped_column(ForeignKey("account.id", ondelete="CASCADE"))
+    account_id: Mapped[int] = mapped_column(
+        ForeignKey("account.id", ondelete="CASCADE")
+    )
     day: Mapped[date]
     currency: Mapped[Currency]
     net_liquidation: Mapped[Decimal | None]

@@ -54,7 +54,9 @@ def find_portfolio(session: Session, owner_id: int, portfolio_id: int) -> Portfo
     return portfolio
 
 
-def find_account(session: Session, owner_id: int, portfolio_id: int, name: str) -> Account:
+def find_account(
+    session: Session, owner_id: int, portfolio_id: int, name: str
+) -> Account:
     """The account of this owner by its name or its `~<id>` slug, or `NotFound`."""
     query = _accounts(owner_id).where(Account.portfolio_id == portfolio_id)
     if name.startswith("~"):
@@ -70,7 +72,11 @@ def find_account(session: Session, owner_id: int, portfolio_id: int, name: str) 
 
 
 def _accounts(owner_id: int) -> Select[tuple[Account]]:
-    joined = select(Account).join(Account.portfolio).options(contains_eager(Account.portfolio))
+    joined = (
+        select(Account)
+        .join(Account.portfolio)
+        .options(contains_eager(Account.portfolio))
+    )
     return joined.where(Portfolio.owner_id == owner_id)
 
 
@@ -80,7 +86,9 @@ def portfolios(session: Session, owner_id: int) -> list[Portfolio]:
     return list(session.scalars(query.order_by(Portfolio.name, Portfolio.id)))
 
 
-def accounts(session: Session, owner_id: int, portfolio_ids: Iterable[int]) -> list[Account]:
+def accounts(
+    session: Session, owner_id: int, portfolio_ids: Iterable[int]
+) -> list[Account]:
     """The accounts of some of the owner's portfolios in the order of their names."""
     query = _accounts(owner_id).where(Account.portfolio_id.in_(list(portfolio_ids)))
     return list(session.scalars(query.order_by(Account.name, Account.id)))
@@ -103,6 +111,19 @@ def account_view(account: Account, now: datetime, link: Link | None) -> AccountV
     )
 
 
+def account_views(
+    session: Session, rows: Sequence[Account], now: datetime, links_of: LinksOf
+) -> list[AccountView]:
+    """Several accounts as resources, with their connections."""
+    links = links_of(session, [account.id for account in rows])
+    return [account_view(account, now, links.get(account.id)) for account in rows]
+
+
+def one_view(session: Session, account: Account, now: datetime, links_of: LinksOf) -> AccountView:
+    """An account as a resource, with its connection."""
+    return account_views(session, [account], now, links_of)[0]
+
+
 def is_stale(account: Account, now: datetime) -> bool:
     """Whether a connected account may hold something else by now than what is shown."""
     if account.mode != CONNECTED:
@@ -118,19 +139,25 @@ def owner_rates(session: Session, owner_id: int) -> Rates:
 
 
 def _open_holdings(account_id: int) -> Select[tuple[Holding]]:
-    query = select(Holding).where(Holding.account_id == account_id, Holding.closed_at.is_(None))
+    query = select(Holding).where(
+        Holding.account_id == account_id, Holding.closed_at.is_(None)
+    )
     return query.join(Holding.instrument).options(contains_eager(Holding.instrument))
 
 
 def _cash(session: Session, account_id: int) -> list[CashBalance]:
     query = select(CashBalance).where(CashBalance.account_id == account_id)
-    return list(session.scalars(query.order_by(CashBalance.currency, CashBalance.source)))
+    return list(
+        session.scalars(query.order_by(CashBalance.currency, CashBalance.source))
+    )
 
 
 def state_of(session: Session, account: Account) -> str:
     """A stamp of all that an account's totals depend on."""
     owner = Rate.owner_id == account.portfolio.owner_id
-    count, last = session.execute(select(func.count(Rate.id), func.max(Rate.read_at)).where(owner)).one()
+    count, last = session.execute(
+        select(func.count(Rate.id), func.max(Rate.read_at)).where(owner)
+    ).one()
     return f"{account.revision}:{account.currency}:{count}:{last.isoformat() if last else '-'}"
 
 
@@ -143,7 +170,9 @@ def compute_totals(session: Session, account: Account) -> Totals:
 
 def totals_view(session: Session, account: Account) -> TotalsView:
     """The stored totals where they belong to the present state, else computed from the rows."""
-    row = session.scalar(select(AccountTotals).where(AccountTotals.account_id == account.id))
+    row = session.scalar(
+        select(AccountTotals).where(AccountTotals.account_id == account.id)
+    )
     if row is not None and row.state == state_of(session, account):
         values = {name: getattr(row, name) for name in TOTAL_FIELDS}
         of = Totals(**values, incomplete=tuple(row.incomplete))
@@ -155,7 +184,11 @@ def totals_view(session: Session, account: Account) -> TotalsView:
 def _with_broker(of: Totals, row: AccountTotals | None) -> TotalsView:
     values = {f.name: getattr(of, f.name) for f in fields(Totals)}
     leverage = None
-    if of.exposure is not None and of.net_liquidation is not None and of.net_liquidation > 0:
+    if (
+        of.exposure is not None
+        and of.net_liquidation is not None
+        and of.net_liquidation > 0
+    ):
         leverage = MONEY.divide(of.exposure, of.net_liquidation)
     return TotalsView(
         **values,
@@ -166,13 +199,21 @@ def _with_broker(of: Totals, row: AccountTotals | None) -> TotalsView:
 
 
 def holdings_page(
-    session: Session, account: Account, view: AccountView, *, start: int = 0, limit: int = PAGE
+    session: Session,
+    account: Account,
+    view: AccountView,
+    *,
+    start: int = 0,
+    limit: int = PAGE,
 ) -> HoldingsPage:
     """A stretch of an account's holdings by symbol, with the totals of the whole account."""
     rates = owner_rates(session, account.portfolio.owner_id)
     of = totals_view(session, account)
     held = _open_holdings(account.id)
-    count = session.scalar(select(func.count()).select_from(held.order_by(None).subquery())) or 0
+    count = (
+        session.scalar(select(func.count()).select_from(held.order_by(None).subquery()))
+        or 0
+    )
     rows = session.scalars(
         held.options(selectinload(Holding.instrument, Instrument.identifiers))
         .order_by(Instrument.symbol, Holding.id)
@@ -183,7 +224,10 @@ def holdings_page(
     return HoldingsPage(
         account=view,
         holdings=lines,
-        cash=tuple(_cash_view(row, account.currency, rates) for row in _cash(session, account.id)),
+        cash=tuple(
+            _cash_view(row, account.currency, rates)
+            for row in _cash(session, account.id)
+        ),
         totals=of,
         count=count,
         page=start // limit + 1,
@@ -192,7 +236,9 @@ def holdings_page(
     )
 
 
-def _holding_view(row: Holding, currency: str, rates: Rates, of: TotalsView) -> HoldingView:
+def _holding_view(
+    row: Holding, currency: str, rates: Rates, of: TotalsView
+) -> HoldingView:
     shown = figures.figures(row)
     rate = rates.between(row.instrument.currency, currency)
     counts = None if row.instrument.kind == "future" else shown.counts
@@ -233,6 +279,16 @@ def _instrument_view(row: Instrument) -> InstrumentView:
     )
 
 
+def cash(session: Session, account: Account) -> tuple[CashView, ...]:
+    """The cash of an account, a row a currency."""
+    return _cash_views(session, account, owner_rates(session, account.portfolio.owner_id))
+
+
+def _cash_views(session: Session, account: Account, rates: Rates) -> tuple[CashView, ...]:
+    rows = _cash(session, account.id)
+    return tuple(_cash_view(row, account.currency, rates) for row in rows)
+
+
 def _cash_view(row: CashBalance, currency: str, rates: Rates) -> CashView:
     rate = rates.between(row.currency, currency)
     return CashView(
@@ -242,9 +298,20 @@ def _cash_view(row: CashBalance, currency: str, rates: Rates) -> CashView:
         accrued_interest=row.accrued_interest,
         accrued_dividends=row.accrued_dividends,
         rate=rate,
-        value=None if rate is None else figures.rounded(MONEY.multiply(row.amount, rate)),
+        value=None
+        if rate is None
+        else figures.rounded(MONEY.multiply(row.amount, rate)),
         source=row.source,
     )
+
+
+def portfolio_lines(session: Session, owner_id: int, now: datetime) -> list[PortfolioLine]:
+    """All portfolios of an owner with their values."""
+    found = portfolios(session, owner_id)
+    members: dict[int, list[Account]] = {portfolio.id: [] for portfolio in found}
+    for account in accounts(session, owner_id, members):
+        members[account.portfolio_id].append(account)
+    return [portfolio_line(session, each, members[each.id], now) for each in found]
 
 
 def portfolio_line(
@@ -271,7 +338,9 @@ def portfolio_line(
         account_count=len(members),
         oldest_read=min(reads, default=None),
         stale=any(is_stale(account, now) for account in members),
-        attention=tuple(_attention(account) for account in members if account.attention_code),
+        attention=tuple(
+            _attention(account) for account in members if account.attention_code
+        ),
     )
 
 

@@ -10,7 +10,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portfolio.accounts import queries
-from portfolio.accounts.models import Account, AccountTotals, CashBalance, Holding, Portfolio
+from portfolio.accounts.models import (
+    Account,
+    AccountTotals,
+    CashBalance,
+    Holding,
+    Portfolio,
+)
 from portfolio.accounts.names import clean_currency, clean_name
 from portfolio.errors import Conflict, Invalid
 
@@ -22,7 +28,9 @@ def create_portfolio(
 ) -> Portfolio:
     """A new portfolio; `Conflict` where the owner already has one of this name."""
     clean = clean_name(name)
-    taken = select(Portfolio.id).where(Portfolio.owner_id == owner_id, Portfolio.name == clean)
+    taken = select(Portfolio.id).where(
+        Portfolio.owner_id == owner_id, Portfolio.name == clean
+    )
     if session.scalar(taken) is not None:
         raise _taken("portfolio", clean)
     portfolio = Portfolio(
@@ -47,7 +55,9 @@ def create_account(
     return account
 
 
-def change_account(session: Session, account: Account, values: dict[str, Any]) -> Account:
+def change_account(
+    session: Session, account: Account, values: dict[str, Any]
+) -> Account:
     """Give an account another name, currency or notes; what `values` does not name stays."""
     _describe(session, account, values)
     session.flush()
@@ -76,7 +86,9 @@ def _free_name(session: Session, account: Account, name: str) -> str:
 
 
 def _taken(what: str, name: str) -> Conflict:
-    return Conflict(f"There is already {_article(what)} named “{name}”.", "Choose another name.")
+    return Conflict(
+        f"There is already {_article(what)} named “{name}”.", "Choose another name."
+    )
 
 
 def _article(what: str) -> str:
@@ -100,7 +112,9 @@ def touch(session: Session, account: Account) -> None:
     account.revision += 1
     session.flush()
     computed = queries.compute_totals(session, account)
-    row = session.scalar(select(AccountTotals).where(AccountTotals.account_id == account.id))
+    row = session.scalar(
+        select(AccountTotals).where(AccountTotals.account_id == account.id)
+    )
     row = row or AccountTotals(account_id=account.id)
     row.state = queries.state_of(session, account)
     for field in queries.TOTAL_FIELDS:
@@ -110,15 +124,32 @@ def touch(session: Session, account: Account) -> None:
     session.flush()
 
 
-def rows_of(session: Session, account: Account, source: str) -> list[Holding]:
-    """Every holding of one source in an account, no longer held ones included."""
-    wanted = Holding.account_id == account.id, Holding.source == source
-    return list(session.scalars(select(Holding).where(*wanted).order_by(Holding.id)))
-
-
-def cash_of(session: Session, account: Account, source: str) -> list[CashBalance]:
+def cash_of(
+    session: Session, account: Account, source: str, source_account: str
+) -> list[CashBalance]:
     """The cash balances of one source in an account."""
-    wanted = CashBalance.account_id == account.id, CashBalance.source == source
-    return list(session.scalars(select(CashBalance).where(*wanted).order_by(CashBalance.currency)))
+    query = select(CashBalance).where(
+        CashBalance.account_id == account.id,
+        CashBalance.source == source,
+        CashBalance.source_account == source_account,
+    )
+    return list(session.scalars(query.order_by(CashBalance.currency)))
 
 
+def release(
+    session: Session,
+    account: Account,
+    source: str,
+    source_account: str,
+    *,
+    now: datetime,
+) -> None:
+    """Let go of all that one source brought: holdings become no longer held, cash goes."""
+    held = Holding.account_id == account.id, Holding.source == source
+    open_rows = select(Holding).where(
+        *held, Holding.source_account == source_account, Holding.closed_at.is_(None)
+    )
+    for row in session.scalars(open_rows):
+        row.closed_at = now
+    for balance in cash_of(session, account, source, source_account):
+        session.delete(balance)

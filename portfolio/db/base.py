@@ -8,7 +8,16 @@ from decimal import Context, Decimal, InvalidOperation
 from typing import Annotated, Any
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import JSON, CheckConstraint, DateTime, Dialect, MetaData, Numeric, String, Text
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    DateTime,
+    Dialect,
+    MetaData,
+    Numeric,
+    String,
+    Text,
+)
 from sqlalchemy.orm import DeclarativeBase, mapped_column, registry
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -77,7 +86,9 @@ class UtcDateTime(TypeDecorator[datetime]):
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_bind_param(
+        self, value: datetime | None, dialect: Dialect
+    ) -> datetime | None:
         """Check that the time is aware, and convert it to UTC."""
         if value is None:
             return None
@@ -85,11 +96,15 @@ class UtcDateTime(TypeDecorator[datetime]):
             raise TypeError(f"times must be aware, not {value!r}")
         return value.astimezone(UTC)
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(
+        self, value: datetime | None, dialect: Dialect
+    ) -> datetime | None:
         """SQLite forgets the zone; it was UTC."""
         if value is None:
             return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        return (
+            value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        )
 
 
 Key = Annotated[int, mapped_column(primary_key=True)]
@@ -117,7 +132,9 @@ class Base(DeclarativeBase):
 def numbers(*columns: str) -> tuple[CheckConstraint, ...]:
     """Constraints that keep NaN and Infinity out of money columns, on every database."""
     return tuple(
-        CheckConstraint(f"upper(CAST({name} AS TEXT)) NOT LIKE '%N%'", name=f"{name}_is_a_number")
+        CheckConstraint(
+            f"upper(CAST({name} AS TEXT)) NOT LIKE '%N%'", name=f"{name}_is_a_number"
+        )
         for name in columns
     )
 

@@ -30,12 +30,19 @@ from portfolio.sync.plan import Plan, Stored, StoredHolding, digest, snapshot_di
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """Where a snapshot goes: the account, the broker it comes from, the run, and the local day."""
+class Source:
+    """Where rows come from: a broker, and one account there."""
 
-    account: Account
     manifest: Manifest
     broker_account: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where a snapshot goes: the account, the source of its rows, the run, and the local day."""
+
+    account: Account
+    source: Source
     run: SyncRun
     day: date
     now: datetime
@@ -46,10 +53,10 @@ class Target:
         return self.account.portfolio.owner_id
 
 
-def stored_state(session: Session, account: Account, manifest: Manifest) -> Stored:
-    """What the account holds from this broker, as the planner wants it."""
-    rows = _rows_by_key(session, account, manifest)
-    cash = accounts.cash_of(session, account, manifest.key)
+def stored_state(session: Session, account: Account, source: Source) -> Stored:
+    """What the account holds from this source, as the planner wants it."""
+    rows = _rows_by_key(session, account, source)
+    cash = _cash_rows(session, account, source)
     return Stored(
         holdings=tuple(_stored(key, row) for key, row in rows.items()),
         cash={row.currency: row.amount for row in cash},
@@ -62,7 +69,7 @@ def apply(session: Session, target: Target, plan: Plan, snapshot: Snapshot) -> s
     Reads everything back before returning and raises `StorageFailed` if it is not what was read
     at the broker, so that the caller's transaction is rolled back.
     """
-    rows = _rows_by_key(session, target.account, target.manifest)
+    rows = _rows_by_key(session, target.account, target.source)
     instruments = _instruments(session, target, snapshot.positions)
     moved = _write_holdings(session, target, rows, instruments, snapshot)
     moved |= _close_absent(rows, snapshot)
@@ -78,14 +85,23 @@ def apply(session: Session, target: Target, plan: Plan, snapshot: Snapshot) -> s
     return _read_back(session, target, snapshot)
 
 
-def _rows_by_key(session: Session, account: Account, manifest: Manifest) -> dict[str, Holding]:
+def _cash_rows(session: Session, account: Account, source: Source) -> list[CashBalance]:
+    return accounts.cash_of(
+        session, account, source.manifest.key, source.broker_account
+    )
+
+
+def _rows_by_key(
+    session: Session, account: Account, source: Source
+) -> dict[str, Holding]:
     query = (
         select(InstrumentIdentifier.value, Holding)
         .join(Holding, Holding.instrument_id == InstrumentIdentifier.instrument_id)
         .where(
             Holding.account_id == account.id,
-            Holding.source == manifest.key,
-            InstrumentIdentifier.scheme == manifest.identifier_scheme,
+            Holding.source == source.manifest.key,
+            Holding.source_account == source.broker_account,
+            InstrumentIdentifier.scheme == source.manifest.identifier_scheme,
         )
         .options(selectinload(Holding.instrument))
         .order_by(Holding.id)
@@ -122,7 +138,7 @@ def _instruments(
         .join(Instrument, Instrument.id == InstrumentIdentifier.instrument_id)
         .where(
             InstrumentIdentifier.owner_id == target.owner_id,
-            InstrumentIdentifier.scheme == target.manifest.identifier_scheme,
+            InstrumentIdentifier.scheme == target.source.manifest.identifier_scheme,
             InstrumentIdentifier.is_key,
         )
         .options(selectinload(Instrument.identifiers))
@@ -139,9 +155,12 @@ def _instruments(
 
 
 def _new_instrument(target: Target, of: BrokerInstrument) -> Instrument:
-    manifest = target.manifest
+    manifest = target.source.manifest
     key = InstrumentIdentifier(
-        owner_id=target.owner_id, scheme=manifest.identifier_scheme, value=of.key, is_key=True
+        owner_id=target.owner_id,
+        scheme=manifest.identifier_scheme,
+        value=of.key,
+        is_key=True,
     )
     return Instrument(owner_id=target.owner_id, source=manifest.key, identifiers=[key])
 
@@ -182,7 +201,8 @@ def _write_holdings(
             row = Holding(
                 account_id=target.account.id,
                 instrument=instruments[position.instrument.key],
-                source=target.manifest.key,
+                source=target.source.manifest.key,
+                source_account=target.source.broker_account,
                 opened_at=snapshot.read_at,
             )
             session.add(row)
@@ -205,7 +225,9 @@ def _fields(position: Position) -> dict[str, Decimal | None]:
 
 def _set(row: object, values: Mapping[str, object]) -> bool:
     """Set the fields that differ; whether any did."""
-    different = {name: value for name, value in values.items() if getattr(row, name) != value}
+    different = {
+        name: value for name, value in values.items() if getattr(row, name) != value
+    }
     for name, value in different.items():
         setattr(row, name, value)
     return bool(different)
@@ -213,20 +235,27 @@ def _set(row: object, values: Mapping[str, object]) -> bool:
 
 def _close_absent(rows: Mapping[str, Holding], snapshot: Snapshot) -> bool:
     held = {position.instrument.key for position in snapshot.positions}
-    gone = [row for key, row in rows.items() if key not in held and row.closed_at is None]
+    gone = [
+        row for key, row in rows.items() if key not in held and row.closed_at is None
+    ]
     for row in gone:
         row.closed_at = snapshot.read_at
     return bool(gone)
 
 
 def _write_cash(session: Session, target: Target, snapshot: Snapshot) -> bool:
-    account, source = target.account, target.manifest.key
-    rows = {row.currency: row for row in accounts.cash_of(session, account, source)}
+    account, source = target.account, target.source
+    rows = {row.currency: row for row in _cash_rows(session, account, source)}
     moved = False
     for line in snapshot.ledger.rows:
         row = rows.pop(line.currency, None)
         if row is None:
-            row = CashBalance(account_id=account.id, currency=line.currency, source=source)
+            row = CashBalance(
+                account_id=account.id,
+                currency=line.currency,
+                source=source.manifest.key,
+                source_account=source.broker_account,
+            )
             session.add(row)
         moved |= _set(row, _cash_fields(line))
     for row in rows.values():
@@ -244,8 +273,12 @@ def _cash_fields(line: LedgerRow) -> dict[str, Decimal | None]:
 
 
 def _write_rates(session: Session, target: Target, snapshot: Snapshot) -> bool:
-    base, source = snapshot.ledger.base_currency, target.manifest.key
-    today = (Rate.owner_id == target.owner_id, Rate.to_currency == base, Rate.day == target.day)
+    base, source = snapshot.ledger.base_currency, target.source.manifest.key
+    today = (
+        Rate.owner_id == target.owner_id,
+        Rate.to_currency == base,
+        Rate.day == target.day,
+    )
     query = select(Rate).where(*today, Rate.source == source)
     rows = {row.from_currency: row for row in session.scalars(query)}
     moved = False
@@ -268,7 +301,7 @@ def _write_rates(session: Session, target: Target, snapshot: Snapshot) -> bool:
 
 
 def _journal(session: Session, target: Target, plan: Plan) -> None:
-    rows = _rows_by_key(session, target.account, target.manifest)
+    rows = _rows_by_key(session, target.account, target.source)
     for step in plan.steps:
         holding = rows.get(step.key) if step.subject == "holding" else None
         session.add_all(
@@ -314,8 +347,8 @@ def _daily_value(session: Session, target: Target) -> None:
 def _read_back(session: Session, target: Target, snapshot: Snapshot) -> str:
     session.flush()
     session.expire_all()
-    rows = _rows_by_key(session, target.account, target.manifest)
-    cash = accounts.cash_of(session, target.account, target.manifest.key)
+    rows = _rows_by_key(session, target.account, target.source)
+    cash = _cash_rows(session, target.account, target.source)
     written = digest(
         (
             (key, row.quantity, row.average_price, row.instrument.currency)
@@ -325,5 +358,7 @@ def _read_back(session: Session, target: Target, snapshot: Snapshot) -> str:
         {row.currency: row.amount for row in cash},
     )
     if written != snapshot_digest(snapshot):
-        raise StorageFailed("The database did not keep what was read; nothing was changed.")
+        raise StorageFailed(
+            "The database did not keep what was read; nothing was changed."
+        )
     return written

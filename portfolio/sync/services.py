@@ -10,12 +10,12 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from brokers.contract import Capability, Connection, Manifest
+from brokers.contract import Capability, Connection
 from brokers.types import Snapshot, Witness
 from portfolio.accounts.models import Account
 from portfolio.db.session import unit_of_work
 from portfolio.sync import gates
-from portfolio.sync.apply import Target, apply, stored_state
+from portfolio.sync.apply import Source, Target, apply, stored_state
 from portfolio.sync.gates import Evidence, Rejection
 from portfolio.sync.models import (
     FAILED,
@@ -56,12 +56,18 @@ def begin(
 ) -> tuple[SyncRun, bool]:
     """The run that is under way, or a new one; the flag says whether it is new."""
     running = session.scalar(
-        select(SyncRun).where(SyncRun.account_id == account_id, SyncRun.status == RUNNING)
+        select(SyncRun).where(
+            SyncRun.account_id == account_id, SyncRun.status == RUNNING
+        )
     )
     if running is not None and running.lease_until > now:
         return running, False
     if running is not None:
-        running.status, running.reason, running.finished_at = INTERRUPTED, "interrupted", now
+        running.status, running.reason, running.finished_at = (
+            INTERRUPTED,
+            "interrupted",
+            now,
+        )
         session.flush()
     run = SyncRun(
         id=new_id,
@@ -79,8 +85,7 @@ def begin(
 
 def read(
     broker: Connection,
-    manifest: Manifest,
-    broker_account: str,
+    source: Source,
     stored: Stored,
     emptied_before: datetime | None,
 ) -> Reading:
@@ -88,18 +93,21 @@ def read(
 
     Contacts the broker: no transaction may be open.
     """
+    can, broker_account = source.manifest.capabilities, source.broker_account
     snapshot = broker.snapshot(broker_account)
     plan = make_plan(stored, snapshot)
     witness = None
-    doubtful = gates.unexplained(plan, stored, snapshot) or gates.is_emptied(plan, snapshot)
-    if doubtful and Capability.WITNESS in manifest.capabilities:
+    doubtful = gates.unexplained(plan, stored, snapshot) or gates.is_emptied(
+        plan, snapshot
+    )
+    if doubtful and Capability.WITNESS in can:
         witness = broker.witness(broker_account)
         if _quantities_moved(snapshot, witness):
             # The later read counts: what changed in between is read again as a whole.
             snapshot = broker.snapshot(broker_account)
             plan = make_plan(stored, snapshot)
     margin = None
-    if gates.is_emptied(plan, snapshot) and Capability.MARGIN in manifest.capabilities:
+    if gates.is_emptied(plan, snapshot) and Capability.MARGIN in can:
         margin = broker.maintenance_margin(broker_account)
     evidence = Evidence(
         stored=stored,
@@ -109,7 +117,10 @@ def read(
         emptied_before=emptied_before,
     )
     return Reading(
-        snapshot=snapshot, plan=plan, evidence=evidence, rejection=gates.judge(plan, evidence)
+        snapshot=snapshot,
+        plan=plan,
+        evidence=evidence,
+        rejection=gates.judge(plan, evidence),
     )
 
 
@@ -122,14 +133,19 @@ def _quantities_moved(snapshot: Snapshot, witness: Witness) -> bool:
 
 
 def store(
-    run_id: str, reading: Reading, manifest: Manifest, now: datetime, zone: ZoneInfo
+    run_id: str, reading: Reading, source: Source, now: datetime, zone: ZoneInfo
 ) -> None:
     """Apply what was read, or record why not; one transaction, and only while the run is ours."""
     with unit_of_work() as session:
         run = _own(session, run_id, now)
-        account = session.scalars(select(Account).where(Account.id == run.account_id)).one()
+        account = session.scalars(
+            select(Account).where(Account.id == run.account_id)
+        ).one()
         plan, rejection = reading.plan, reading.rejection
-        if rejection is None and stored_state(session, account, manifest) != reading.evidence.stored:
+        if (
+            rejection is None
+            and stored_state(session, account, source) != reading.evidence.stored
+        ):
             raise LeaseLost(run_id)
         for action in ("added", "changed", "closed"):
             setattr(run, action, plan.count(action))
@@ -139,7 +155,7 @@ def store(
         if rejection is None:
             run.status = SUCCEEDED
             day = reading.snapshot.read_at.astimezone(zone).date()
-            target = Target(account=account, manifest=manifest, run=run, day=day, now=now)
+            target = Target(account=account, source=source, run=run, day=day, now=now)
             run.digest = apply(session, target, plan, reading.snapshot)
             account.attention_code = None
         else:
@@ -161,26 +177,38 @@ def _reject(run: SyncRun, reading: Reading, rejection: Rejection) -> None:
     run.evidence = {
         "saw": rejection.saw,
         "empty": gates.both_empty(reading.evidence),
-        "steps": [[step.subject, step.label, step.action] for step in reading.plan.steps],
+        "steps": [
+            [step.subject, step.label, step.action] for step in reading.plan.steps
+        ],
     }
 
 
-def fail(run_id: str, code: str, error: dict[str, Any], now: datetime, *, attention: bool) -> None:
+def fail(run_id: str, error: dict[str, Any], now: datetime, *, attention: bool) -> None:
     """Record that a run failed; the holdings are as they were."""
     with unit_of_work() as session:
         run = session.get(SyncRun, run_id)
         if run is None or run.status != RUNNING:
             return
-        run.status, run.reason, run.error, run.finished_at = FAILED, code, error, now
+        run.status, run.reason, run.error = FAILED, error["code"], error
+        run.finished_at = now
         if attention:
-            account = session.get(Account, run.account_id)
-            if account is not None:
-                account.attention_code = code
+            account = session.scalars(select(Account).where(Account.id == run.account_id)).one()
+            account.attention_code = error["code"]
+
+
+def interrupt(session: Session, run_id: str, now: datetime) -> None:
+    """Record that a run ended without a word, or was overtaken."""
+    run = session.get(SyncRun, run_id)
+    if run is not None and run.status == RUNNING:
+        run.status, run.reason, run.finished_at = INTERRUPTED, "interrupted", now
+        session.flush()
 
 
 def emptied_before(session: Session, account_id: int) -> datetime | None:
     """When a first run, not followed by an applied one, saw the account empty in both reads."""
-    query = select(SyncRun).where(SyncRun.account_id == account_id, SyncRun.status != RUNNING)
+    query = select(SyncRun).where(
+        SyncRun.account_id == account_id, SyncRun.status != RUNNING
+    )
     first = None
     for run in session.scalars(query.order_by(SyncRun.started_at.desc()).limit(50)):
         if run.status == SUCCEEDED:

@@ -1,0 +1,172 @@
+"""The one way out: a closed list of endpoints, a total deadline, a byte limit, nothing remembered."""
+
+from __future__ import annotations
+
+import json
+import logging
+import ssl
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from decimal import Decimal
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any, NoReturn
+
+import requests
+from requests.cookies import RequestsCookieJar
+
+from brokers.contract import Clock
+from brokers.errors import Malformed, Refused
+from brokers.pacing import Pacer
+from brokers.tls import PinnedAdapter, fetch_certificate
+from brokers.types import Certificate
+
+log = logging.getLogger(__name__)
+
+USER_AGENT = "Foliosync"
+DEADLINE = 12.0
+LARGEST_ANSWER = 20_000_000
+CHUNK = 65_536
+
+# When the call under way must be over, by the clock handed in; read by each receive of its socket.
+_over_at: ContextVar[tuple[Clock, float] | None] = ContextVar("over_at", default=None)
+
+
+class DeadlineSocket(ssl.SSLSocket):
+    """A TLS socket on which no sequence of slow bytes outlasts the call's total deadline."""
+
+    def recv_into(self, *args: Any, **kwargs: Any) -> int:
+        """Receive within what is left of the deadline."""
+        bounded = _over_at.get()
+        if bounded is not None:
+            clock, over_at = bounded
+            left = over_at - clock.monotonic()
+            if left <= 0:
+                raise TimeoutError("the total deadline has passed")
+            self.settimeout(left)
+        return super().recv_into(*args, **kwargs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """A method and a path template; `pattern` of each parameter is checked by `path`."""
+
+    method: str
+    template: str
+    parameters: Mapping[str, Any]
+
+    def path(self, values: Mapping[str, str]) -> str:
+        """The path for these values; `Refused` where one does not match its pattern."""
+        if values.keys() != self.parameters.keys():
+            raise Refused(f"{self.template} takes {sorted(self.parameters)}.")
+        for name, value in values.items():
+            if not self.parameters[name].fullmatch(value):
+                raise Refused(f"{self.template} does not take this {name}.")
+        return self.template.format(**values)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back: the status, the content type in lower case, the raw body, and two headers."""
+
+    status: int
+    content_type: str
+    body: bytes
+    location: str | None = None
+    retry_after: str | None = None
+
+
+class RealNetwork:
+    """Real sockets; every session speaks to the holder of one certificate only."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def session(self, certificate: Certificate) -> requests.Session:
+        """A session without cookies, proxies, redirects or anybody's environment."""
+        session = plain_session()
+        session.mount("https://", PinnedAdapter(certificate, DeadlineSocket))
+        return session
+
+    def certificate(self, host: str, port: int, timeout: float) -> Certificate:
+        """The certificate shown at an address."""
+        return fetch_certificate(host, port, timeout)
+
+
+def plain_session() -> requests.Session:
+    """A session that carries nothing from the environment and keeps nothing from an answer."""
+    session = requests.Session()
+    session.adapters.clear()
+    session.trust_env = False
+    session.cookies = RequestsCookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
+    session.headers.clear()
+    session.headers.update({"User-Agent": USER_AGENT, "Accept": "application/json"})
+    return session
+
+
+class Caller:
+    """Sends listed endpoints to one address, paced, bounded, and logged without their values."""
+
+    def __init__(self, base: str, session: requests.Session, pacer: Pacer, clock: Clock) -> None:
+        self._base = base
+        self._session = session
+        self._pacer = pacer
+        self._clock = clock
+
+    def send(
+        self,
+        endpoint: Endpoint,
+        values: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """One call; raises what `requests` raises, `Refused`, `RateLimited`, or `Malformed`."""
+        url = self._base + endpoint.path(values or {})
+        self._pacer.wait(endpoint.template)
+        began = self._clock.monotonic()
+        token = _over_at.set((self._clock, began + DEADLINE))
+        status: int | None = None
+        try:
+            with self._session.request(
+                endpoint.method,
+                url,
+                params=query,
+                timeout=DEADLINE,
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                status = response.status_code
+                return self._read(response, began)
+        finally:
+            _over_at.reset(token)
+            spent = (self._clock.monotonic() - began) * 1000
+            log.debug("%s %s %s %.0f ms", endpoint.method, endpoint.template, status, spent)
+
+    def _read(self, response: requests.Response, began: float) -> Answer:
+        body = bytearray()
+        for chunk in response.iter_content(CHUNK):
+            body += chunk
+            if len(body) > LARGEST_ANSWER:
+                raise Malformed("The answer is larger than any account.")
+            if self._clock.monotonic() - began > DEADLINE:
+                raise requests.ReadTimeout("the total deadline has passed")
+        return Answer(
+            status=response.status_code,
+            content_type=response.headers.get("Content-Type", "").split(";")[0].strip().lower(),
+            body=bytes(body),
+            location=response.headers.get("Location"),
+            retry_after=response.headers.get("Retry-After"),
+        )
+
+
+def decode(body: bytes) -> Any:
+    """The value of a JSON text, decimals exact; `Malformed` for anything that is not one."""
+    try:
+        text = body.decode("utf-8")
+        return json.loads(text, parse_float=Decimal, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        raise Malformed("The answer is not JSON.") from None
+
+
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(name)
+

@@ -1,0 +1,48 @@
+"""Interactive Brokers through IBKR's Client Portal Gateway: reads holdings, is unable to trade."""
+
+from __future__ import annotations
+
+from threading import Lock
+
+from brokers.contract import Broker, Capability, Connection, Context, Limit, Manifest
+from brokers.ibkr.state import GatewayState
+
+MANIFEST = Manifest(
+    key="ibkr",
+    name="Interactive Brokers",
+    short_name="IBKR",
+    identifier_scheme="ibkr_conid",
+    capabilities=frozenset(
+        {Capability.DIAGNOSIS, Capability.KEEPALIVE, Capability.WITNESS, Capability.MARGIN}
+    ),
+    # IBKR allows ten a second through a gateway; two stay free for the browser and other tools.
+    limits=(
+        Limit(endpoint="*", calls=8, seconds=1),
+        Limit(endpoint="/portfolio/accounts", calls=1, seconds=5),
+        Limit(endpoint="/tickle", calls=1, seconds=1),
+        Limit(endpoint="/sso/validate", calls=1, seconds=60),
+    ),
+    single_session=True,
+)
+
+
+class InteractiveBrokers(Broker):
+    """The broker; limits and caches of a gateway are shared by all connections through it."""
+
+    manifest = MANIFEST
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._states: dict[str, GatewayState] = {}
+
+    def connect(self, context: Context) -> Connection:
+        """A connection through a gateway; contacts nobody yet."""
+        # Imported on first use: listing the brokers needs no HTTP library.
+        from brokers.ibkr.adapter import GatewayConnection
+
+        with self._lock:
+            state = self._states.setdefault(
+                context.address, GatewayState(MANIFEST.limits, context.clock)
+            )
+        state.pacer.close_until(context.silent_until)
+        return GatewayConnection(context, state)

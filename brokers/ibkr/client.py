@@ -1,0 +1,169 @@
+"""A short method per endpoint: sends, checks that an answer is one, and returns the decoded body."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import requests
+
+from brokers.contract import Context
+from brokers.errors import BrokerError, RateLimited
+from brokers.http import Answer, Caller, Endpoint, decode
+from brokers.ibkr import endpoints, errors
+from brokers.ibkr.state import GatewayState
+from brokers.tls import is_loopback, split_address
+from brokers.types import Certificate
+
+HANDSHAKE = 5.0
+CONTRACTS_PER_CALL = 200
+
+
+class GatewayClient:
+    """One gateway; the certificate is looked at before the first byte of a request is sent."""
+
+    def __init__(self, context: Context, state: GatewayState) -> None:
+        self._context = context
+        self._state = state
+        self._callers: dict[str, Caller] = {}
+        self.certificate: Certificate | None = None
+
+    def tickle(self) -> Any:
+        """Who is signed in; keeps the session alive."""
+        return self._json(endpoints.TICKLE)
+
+    def validate(self) -> Any:
+        """The name of the signed-in user."""
+        return self._json(endpoints.VALIDATE)
+
+    def accounts(self) -> Any:
+        """The accounts of the signed-in user."""
+        return self._json(endpoints.ACCOUNTS)
+
+    def positions(self, account: str, page: int) -> Any:
+        """One page of positions; an empty list is the end."""
+        values = {"account": account, "page": str(page)}
+        return self._json(endpoints.POSITIONS, values, {"waitForSecDef": "true"})
+
+    def ledger(self, account: str) -> Any:
+        """Cash and class values, currency by currency."""
+        return self._json(endpoints.LEDGER, {"account": account})
+
+    def summary(self, account: str) -> Any:
+        """Margins and other totals."""
+        return self._json(endpoints.SUMMARY, {"account": account})
+
+    def invalidate(self, account: str) -> None:
+        """Ask IBKR to forget its cached positions."""
+        self._json(endpoints.INVALIDATE, {"account": account})
+
+    def positions_uncached(self, account: str) -> Any:
+        """All positions in one answer, not from a cache."""
+        return self._json(endpoints.POSITIONS_2, {"account": account})
+
+    def contracts(self, keys: Sequence[str]) -> Any:
+        """The terms of up to 200 contracts; unknown ones are left out."""
+        query = {"conids": ",".join(keys[:CONTRACTS_PER_CALL])}
+        return self._json(endpoints.CONTRACTS, {}, query)
+
+    def root(self) -> Answer:
+        """What the gateway itself shows; proves only that it runs."""
+        return self._send(endpoints.ROOT, {}, {}, base="")
+
+    def open(self) -> Certificate:
+        """Look at the certificate and decide whether to trust it; sends nothing."""
+        if self.certificate is None:
+            self.certificate = self._trusted()
+        return self.certificate
+
+    def _json(
+        self,
+        endpoint: Endpoint,
+        values: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> Any:
+        answer = self._send(endpoint, values or {}, query or {}, base=endpoints.BASE)
+        login = self._context.login_address
+        failure = errors.from_status(answer, login, self._now())
+        if failure is None:
+            value = self._decoded(answer)
+            failure = errors.from_body(value, answer.body, login)
+        if failure is None:
+            return value
+        if isinstance(failure, RateLimited):
+            self._state.pacer.close_until(failure.retry_at)
+        raise failure
+
+    def _decoded(self, answer: Answer) -> Any:
+        if not answer.body.strip():
+            raise errors.bad("The gateway answered with nothing.")
+        try:
+            return decode(answer.body)
+        except BrokerError:
+            raise errors.bad("The gateway answered with something else than data.", answer.body)
+
+    def _send(
+        self,
+        endpoint: Endpoint,
+        values: Mapping[str, str],
+        query: Mapping[str, str],
+        *,
+        base: str,
+    ) -> Answer:
+        endpoint.path(values)
+        caller = self._caller(base)
+        try:
+            return caller.send(endpoint, values, query)
+        except RateLimited as error:
+            raise errors.rate_limited(error.retry_at or self._now()) from error
+        except (requests.RequestException, OSError) as error:
+            raise self._explained(error) from error
+
+    def _caller(self, base: str) -> Caller:
+        if base not in self._callers:
+            host, port = split_address(self._context.address)
+            shown = f"[{host}]" if ":" in host else host
+            session = self._context.network.session(self.open())
+            address = f"https://{shown}:{port}{base}"
+            self._callers[base] = Caller(
+                address, session, self._state.pacer, self._context.clock
+            )
+        return self._callers[base]
+
+    def _explained(self, error: Exception) -> BrokerError:
+        """A refused handshake may mean another certificate: look at the one that is shown."""
+        pinned = self.certificate
+        if isinstance(error, requests.exceptions.SSLError) and pinned is not None:
+            try:
+                shown = self._shown()
+            except BrokerError as failure:
+                return failure
+            if shown.fingerprint != pinned.fingerprint:
+                return errors.certificate_changed(pinned, shown)
+        return errors.from_exception(error, self._context.address)
+
+    def _shown(self) -> Certificate:
+        host, port = split_address(self._context.address)
+        try:
+            return self._context.network.certificate(host, port, HANDSHAKE)
+        except (OSError, ValueError) as error:
+            raise errors.from_exception(error, self._context.address) from error
+
+    def _trusted(self) -> Certificate:
+        host, _ = split_address(self._context.address)
+        near = is_loopback(host)
+        if not near and host not in self._context.trusted_hosts:
+            raise errors.certificate_untrusted(f"{host} is not this computer")
+        pinned = self._context.certificate
+        if pinned is None and not near:
+            raise errors.certificate_untrusted("nobody has accepted it yet")
+        certificate = pinned or self._shown()
+        if certificate.is_stock and not near:
+            raise errors.certificate_untrusted("its private key is public")
+        if certificate.expires_at < self._now() and not certificate.is_stock:
+            raise errors.certificate_untrusted("it has expired")
+        return certificate
+
+    def _now(self) -> datetime:
+        return self._context.clock.now()

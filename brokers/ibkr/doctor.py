@@ -1,0 +1,195 @@
+"""Walks the chain from the port to the positions, and stops at the first broken link."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from brokers.contract import Context
+from brokers.errors import (
+    AddressNotAllowed,
+    BadAnswer,
+    BrokerError,
+    CertificateChanged,
+    CertificateUntrusted,
+    NotAGateway,
+    NotAuthenticated,
+)
+from brokers.ibkr import endpoints, errors, mapping
+from brokers.ibkr.client import GatewayClient
+from brokers.ibkr.session import read_tickle, with_user
+from brokers.ibkr.state import GatewayState
+from brokers.types import Check, Diagnosis, SessionState
+
+TITLES = {
+    "reachable": "Reachable",
+    "certificate": "Certificate",
+    "gateway": "Gateway",
+    "address": "Address allowed",
+    "upstream": "IBKR answers",
+    "signed_in": "Signed in",
+    "accounts": "Accounts",
+}
+WAITS = "waits for the line above"
+LOGIN_PATH = "/sso/Login"
+
+
+@dataclass
+class _Findings:
+    """What the walk has learnt so far."""
+
+    session: SessionState | None = None
+    mark: str = ""
+
+
+def examine(client: GatewayClient, context: Context, state: GatewayState) -> Diagnosis:
+    """What a test of the connection finds; pins nothing and changes nothing."""
+    findings = _Findings()
+    walk = _Walk(client, context, state, findings)
+    checks: list[Check] = []
+    broken: BrokerError | None = None
+    for name, step in walk.steps():
+        if any(check.name == name for check in checks):
+            continue
+        if broken is not None:
+            checks.append(Check(name=name, title=TITLES[name], ok=None, message=WAITS))
+            continue
+        try:
+            checks.append(Check(name=name, title=TITLES[name], ok=True, message=step()))
+        except BrokerError as error:
+            broken = error
+            at = _link(error, name)
+            checks = _place(checks, name, at, error)
+    checks.append(_trading(findings.session))
+    return _verdict(tuple(checks), broken, findings.session, client)
+
+
+def _link(error: BrokerError, name: str) -> str:
+    """Which link an error belongs to; a later call may be the one that finds it."""
+    if isinstance(error, (CertificateChanged, CertificateUntrusted)):
+        return "certificate"
+    if isinstance(error, AddressNotAllowed):
+        return "address"
+    if isinstance(error, NotAuthenticated) and name == "upstream":
+        return "signed_in"
+    return name
+
+
+def _place(checks: list[Check], name: str, at: str, error: BrokerError) -> list[Check]:
+    """The checks so far with the broken link at its place."""
+    order = list(TITLES)
+    broken = Check(
+        name=at, title=TITLES[at], ok=False, message=error.message, remedy=error.remedy
+    )
+    before = [check for check in checks if order.index(check.name) < order.index(at)]
+    between = order[order.index(name) : order.index(at)]
+    reached = [Check(name=of, title=TITLES[of], ok=True, message="yes") for of in between]
+    after = order[order.index(at) + 1 : order.index(name) + 1]
+    waiting = [Check(name=of, title=TITLES[of], ok=None, message=WAITS) for of in after]
+    return [*before, *reached, broken, *waiting]
+
+
+def _trading(session: SessionState | None) -> Check:
+    used = session.signed_in_elsewhere if session else None
+    message = "not needed; used by another program" if used else "not needed"
+    return Check(name="trading_session", title="Trading session", ok=None, message=message)
+
+
+def _verdict(
+    checks: tuple[Check, ...],
+    broken: BrokerError | None,
+    session: SessionState | None,
+    client: GatewayClient,
+) -> Diagnosis:
+    if session is None and isinstance(broken, NotAuthenticated):
+        session = SessionState(signed_in=False)
+    return Diagnosis(
+        connected=broken is None,
+        code="ready" if broken is None else broken.code,
+        message="Connected to Interactive Brokers" if broken is None else broken.message,
+        remedy=None if broken is None else broken.remedy,
+        session=session,
+        checks=checks,
+        certificate=client.certificate,
+        retry_at=None if broken is None else broken.retry_at,
+    )
+
+
+class _Walk:
+    """The steps, each a sentence or a `BrokerError`."""
+
+    def __init__(
+        self, client: GatewayClient, context: Context, state: GatewayState, findings: _Findings
+    ) -> None:
+        self._client = client
+        self._context = context
+        self._state = state
+        self._findings = findings
+        self._tickled: Any = None
+
+    def steps(self) -> tuple[tuple[str, Callable[[], str]], ...]:
+        """The links in order."""
+        return (
+            ("reachable", self._reachable),
+            ("certificate", self._certificate),
+            ("gateway", self._gateway),
+            ("address", self._address),
+            ("upstream", self._upstream),
+            ("signed_in", self._signed_in),
+            ("accounts", self._accounts),
+        )
+
+    def _reachable(self) -> str:
+        self._client.open()
+        return f"something answers at {self._context.address}"
+
+    def _certificate(self) -> str:
+        certificate = self._client.open()
+        if certificate.is_stock:
+            return "the public one that ships with the gateway; fine on this computer only"
+        known = self._context.certificate is not None
+        return "the one you know" if known else "seen for the first time"
+
+    def _gateway(self) -> str:
+        answer = self._client.root()
+        if answer.status in {403, 404} and b"Access Denied" in answer.body[:200]:
+            raise errors.address_not_allowed()
+        if answer.status != 302 or LOGIN_PATH not in (answer.location or ""):
+            raise errors.not_a_gateway(self._context.address)
+        return "a Client Portal Gateway"
+
+    def _address(self) -> str:
+        return "this computer may use it"
+
+    def _upstream(self) -> str:
+        try:
+            self._tickled = self._client.tickle()
+        except BadAnswer as error:
+            raise NotAGateway(error.message, error.remedy) from error
+        return "through the gateway"
+
+    def _signed_in(self) -> str:
+        context = self._context
+        tickle = read_tickle(self._tickled, context.login_address, context.clock.now())
+        state = with_user(tickle.state, self._user())
+        self._findings.session, self._findings.mark = state, tickle.mark
+        kind = {True: " (paper)", False: " (live)"}.get(bool(state.is_paper), "")
+        return f"as {state.user}{kind if state.is_paper is not None else ''}" if state.user else "yes"
+
+    def _user(self) -> Any:
+        """The signed-in user's name, unless asking would have to wait."""
+        if self._state.pacer.delay(endpoints.VALIDATE.template) > 0:
+            return {}
+        try:
+            return self._client.validate()
+        except BadAnswer:
+            return {}
+
+    def _accounts(self) -> str:
+        listed = self._state.accounts(self._findings.mark)
+        if listed is None:
+            listed = mapping.accounts(self._client.accounts())
+            self._state.keep_accounts(self._findings.mark, listed)
+        return f"{len(listed)} to choose from"
+

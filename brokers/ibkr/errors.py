@@ -1,0 +1,220 @@
+"""From what a gateway answers, or fails to answer, to an error with its cure."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from datetime import datetime, timedelta
+from typing import Any
+
+import requests
+
+from brokers.errors import (
+    AddressNotAllowed,
+    BrokerAccountMissing,
+    BrokerError,
+    BrokerMaintenance,
+    CertificateChanged,
+    CertificateUntrusted,
+    GatewaySilent,
+    GatewayUnreachable,
+    Malformed,
+    NotAGateway,
+    NotAuthenticated,
+    PositionsNotReleased,
+    RateLimited,
+    SessionStarting,
+)
+from brokers.http import Answer
+from brokers.tls import grouped
+from brokers.types import Certificate
+
+NOT_AUTHENTICATED = "Not authenticated with IBKR"
+NOT_CONNECTED = "Failed to connect to Interactive Brokers API"
+SHORTEST_PENALTY = timedelta(minutes=15)
+SAMPLE = 2_000
+
+
+def not_authenticated(login_address: str) -> NotAuthenticated:
+    """Nobody is signed in."""
+    return NotAuthenticated(
+        f"{NOT_AUTHENTICATED}.",
+        f"Open {login_address} in your browser and log in, then try again. "
+        "IBKR ends each session once a day.",
+    )
+
+
+def positions_not_released() -> PositionsNotReleased:
+    """Signed in, but the portfolio routes refuse."""
+    return PositionsNotReleased(
+        f"{NOT_AUTHENTICATED}: signed in, but positions are not released yet.",
+        "Wait a minute and try again; if it stays, log in at the gateway once more.",
+    )
+
+
+def session_starting() -> SessionStarting:
+    """Signed in a moment ago."""
+    return SessionStarting(
+        "The IBKR session is starting.", "Try again in a few seconds; nothing else to do."
+    )
+
+
+def unreachable(address: str) -> GatewayUnreachable:
+    """Nothing listens."""
+    return GatewayUnreachable(
+        f"{NOT_CONNECTED}: nothing listens at {address}.",
+        "Start the Client Portal Gateway (bin/run.sh root/conf.yaml), and check the port "
+        "(default: 5000) and that your firewall allows connections to it.",
+    )
+
+
+def silent(address: str) -> GatewaySilent:
+    """It listens and does not answer."""
+    return GatewaySilent(
+        f"{NOT_CONNECTED}: {address} does not answer in time.",
+        "The gateway may have lost its way to IBKR. Check your internet connection; if it stays, "
+        "restart the gateway and log in again.",
+    )
+
+
+def not_a_gateway(address: str) -> NotAGateway:
+    """Something else listens."""
+    return NotAGateway(
+        f"What answers at {address} is not a Client Portal Gateway.",
+        "On macOS the AirPlay Receiver uses port 5000: change `listenPort` in the gateway's "
+        "root/conf.yaml to 5001 and set FOLIOSYNC_IBKR_GATEWAY_URL=https://localhost:5001.",
+    )
+
+
+def address_not_allowed() -> AddressNotAllowed:
+    """The gateway refuses this computer."""
+    return AddressNotAllowed(
+        "The gateway does not allow this computer's address.",
+        "Add the address to `ips: allow` in the gateway's root/conf.yaml (127.0.0.1 for this "
+        "computer) and restart it; a restart loses the login.",
+    )
+
+
+def certificate_changed(pinned: Certificate, shown: Certificate | None) -> CertificateChanged:
+    """Another certificate than the pinned one."""
+    now = grouped(shown.fingerprint) if shown else "unknown"
+    return CertificateChanged(
+        "The gateway shows another certificate than before; nothing was sent. "
+        f"Known: {grouped(pinned.fingerprint)}. Shown now: {now}.",
+        "If you installed the gateway anew or changed its key store, accept the new certificate; "
+        "otherwise find out what listens there.",
+    )
+
+
+def certificate_untrusted(reason: str) -> CertificateUntrusted:
+    """A certificate that proves nothing at this address."""
+    return CertificateUntrusted(
+        f"The gateway's certificate cannot be trusted: {reason}; nothing was sent.",
+        "Use a gateway on this computer, or give it a key store of your own and name its host in "
+        "FOLIOSYNC_TRUSTED_GATEWAY_HOSTS.",
+    )
+
+
+def account_missing(account_id: str) -> BrokerAccountMissing:
+    """The linked account is not among those of the signed-in user."""
+    return BrokerAccountMissing(
+        f"The account {account_id} is not in the list of the signed-in user.",
+        "Check who is signed in at the gateway: a spouse's or a paper user has other accounts.",
+    )
+
+
+def rate_limited(until: datetime) -> RateLimited:
+    """Too many requests; silence until then."""
+    return RateLimited(
+        "IBKR asked for silence after too many requests.",
+        "Nothing to do: it is tried again afterwards. You may have to log in again then.",
+        retry_at=until,
+    )
+
+
+def from_exception(error: Exception, address: str) -> BrokerError:
+    """The error behind a call that brought no answer."""
+    if isinstance(error, BrokerError):
+        return error
+    causes = _causes(error)
+    if isinstance(error, (requests.Timeout, TimeoutError)):
+        return silent(address)
+    if any(isinstance(cause, (ConnectionRefusedError, ConnectionAbortedError)) for cause in causes):
+        return unreachable(address)
+    if any(isinstance(cause, TimeoutError) for cause in causes):
+        return silent(address)
+    if any(isinstance(cause, (ssl.SSLError, ConnectionResetError)) for cause in causes):
+        return not_a_gateway(address)
+    if any("no answer" in str(cause).lower() or "without response" in str(cause) for cause in causes):
+        return not_a_gateway(address)
+    if any(isinstance(cause, OSError) and "getaddrinfo" in repr(cause) for cause in causes):
+        return unreachable(address)
+    return unreachable(address) if _never_connected(causes) else silent(address)
+
+
+def _never_connected(causes: list[BaseException]) -> bool:
+    return any("NewConnectionError" in type(cause).__name__ for cause in causes)
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """An exception with all that is wrapped in it; libraries nest in three different ways."""
+    found: list[BaseException] = []
+    waiting: list[object] = [error]
+    while waiting:
+        current = waiting.pop()
+        if isinstance(current, BaseException) and current not in found:
+            found.append(current)
+            nested = (current.__cause__, current.__context__, getattr(current, "reason", None))
+            waiting += [*nested, *current.args]
+    return found
+
+
+def from_status(answer: Answer, login_address: str, now: datetime) -> BrokerError | None:
+    """The error that the status of an answer means, or None where it may be data."""
+    status = answer.status
+    if status == 200:
+        return None
+    if status in {401, 302, 301, 303, 307, 308}:
+        return not_authenticated(login_address)
+    if status in {403, 404} and b"Access Denied" in answer.body[:200]:
+        return address_not_allowed()
+    if status == 429:
+        return rate_limited(now + penalty(answer.retry_after))
+    if status >= 500:
+        return BrokerMaintenance(
+            f"IBKR is not available now (status {status}).",
+            "It heals by itself, often within minutes; the last data is kept.",
+        )
+    return bad(f"The gateway answered with status {status}.", answer.body)
+
+
+def penalty(retry_after: str | None) -> timedelta:
+    """How long to be silent after a 429: what was asked for, but at least fifteen minutes."""
+    asked = int(retry_after) if retry_after and retry_after.isdigit() else 0
+    return max(timedelta(seconds=min(asked, 86_400)), SHORTEST_PENALTY)
+
+
+def from_body(value: Any, body: bytes, login_address: str) -> BrokerError | None:
+    """The error that a decoded 200 carries, or None: some failures come with status 200."""
+    if not isinstance(value, dict) or "error" not in value:
+        return None
+    text = str(value["error"]).lower()
+    if "no session" in text or "not authenticated" in text or "not logged in" in text:
+        return not_authenticated(login_address)
+    return bad("The gateway answered with an error instead of data.", body)
+
+
+def bad(message: str, body: bytes = b"") -> Malformed:
+    """An answer that cannot be believed, with a redacted sample of it."""
+    return Malformed(
+        message,
+        "Nothing was changed. It is tried again; if it stays, restart the gateway.",
+        sample=redacted(body),
+    )
+
+
+def redacted(body: bytes) -> str | None:
+    """The beginning of an answer without account ids, names of people, or figures."""
+    text = body[:SAMPLE].decode("utf-8", "replace")
+    masked = re.sub(r"\d", "9", re.sub(r"\b[A-Z]{1,3}\d{4,12}\b", "U0000000", text))
+    return re.sub(r'("(?:\w*[nN]ame|\w*Title|\w*Alias)"\s*:\s*)"[^"]*"', r'\1"…"', masked) or None

@@ -1,0 +1,59 @@
+"""The simulator by hand: `python -m brokers.ibkr.simulator --port 5001`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Event
+
+from brokers.ibkr.simulator.app import Simulator
+from brokers.ibkr.simulator.server import serve
+
+
+class _Clock:
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+
+def main() -> int:
+    """Serve until Ctrl-C."""
+    options = _options()
+    simulator = Simulator(
+        _Clock(), signed_in=not options.signed_out, limits=not options.no_limits
+    )
+    try:
+        with serve(simulator, port=options.port, certificate_file=options.certificate) as server:
+            print(
+                f"Gateway simulator at {server.url}; sign in, sell and look at {server.url}"
+                "/simulator. Ctrl-C stops it.",
+                flush=True,
+            )
+            Event().wait()
+    except OSError as error:
+        print(f"Port {options.port} cannot be used: {error.strerror}.", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Stopped.")
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m brokers.ibkr.simulator", description=__doc__)
+    parser.add_argument("--port", type=int, default=5001)
+    parser.add_argument("--signed-out", action="store_true", help="start without a session")
+    parser.add_argument("--no-limits", action="store_true", help="do not enforce rate limits")
+    parser.add_argument("--certificate", type=Path, help="file that keeps key and certificate")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

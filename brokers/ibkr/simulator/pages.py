@@ -1,0 +1,103 @@
+"""The pages that people see: the login, and the control page of the simulator."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+from brokers.ibkr.simulator.reply import Reply
+
+if TYPE_CHECKING:
+    from brokers.ibkr.simulator.state import GatewayState
+
+PREFIX = "/simulator"
+HTML = "text/html;charset=utf-8"
+LARGEST_FORM = 10_000
+FRAME = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>body{{font:16px/1.5 system-ui,sans-serif;max-width:34rem;margin:3rem auto;padding:0 1rem;
+color-scheme:light dark}}button{{font:inherit;padding:.4rem 1rem}}form{{margin:.5rem 0}}
+td,th{{text-align:left;padding-right:1rem}}</style>
+<h1>{title}</h1><p>Gateway simulator, no real login.</p>{body}</html>"""
+
+
+def login(state: GatewayState, method: str, path: str) -> Reply:
+    """The login page, and what it posts to."""
+    if path == "/sso/Dispatcher" and method == "POST":
+        state.sign_in()
+        body = "<p>Client login succeeds</p><p>You can go back to the application now.</p>"
+        return _page("Client login succeeds", body)
+    if path == "/sso/Login":
+        button = '<form method="post" action="/sso/Dispatcher"><button>Log in</button></form>'
+        return _page("Log in", button)
+    return _reply(404, b"", HTML)
+
+
+def control(state: GatewayState, method: str, path: str, environ: Mapping[str, Any]) -> Reply:
+    """The control page and its actions; only its own forms and programs may use them."""
+    if environ.get("HTTP_SEC_FETCH_SITE", "none") not in {"none", "same-origin"}:
+        return _reply(403, b"another site", "text/plain")
+    if method == "GET":
+        if path == f"{PREFIX}/state.json":
+            return _reply(200, _facts(state), "application/json")
+        return _page("Simulator", _overview(state))
+    return _act(state, path.removeprefix(f"{PREFIX}/"), _form(environ))
+
+
+def _act(state: GatewayState, action: str, values: Mapping[str, str]) -> Reply:
+    try:
+        if action == "sign-in":
+            state.sign_in()
+        elif action == "sign-out":
+            state.sign_out()
+        elif action == "sell":
+            quantity = values.get("quantity")
+            amount = Decimal(quantity) if quantity else None
+            state.sell(values["account"], values["symbol"], amount, keep=False)
+        else:
+            return _reply(404, b"no such action", "text/plain")
+    except (KeyError, InvalidOperation) as error:
+        return _reply(400, f"cannot {action}: {error}".encode(), "text/plain")
+    return _reply(303, b"", HTML, (("Location", PREFIX),))
+
+
+def _form(environ: Mapping[str, Any]) -> dict[str, str]:
+    length = min(int(environ.get("CONTENT_LENGTH") or 0), LARGEST_FORM)
+    raw = environ["wsgi.input"].read(length).decode("utf-8", "replace")
+    if environ.get("CONTENT_TYPE", "").startswith("application/json"):
+        return {str(name): str(value) for name, value in json.loads(raw or "{}").items()}
+    return {name: values[0] for name, values in parse_qs(raw).items()}
+
+
+def _facts(state: GatewayState) -> dict[str, Any]:
+    trips = [f"{trip.method} {trip.path}" for trip in state.trips]
+    return {"signed_in": state.signed_in, "requests": len(state.requests), "trips": trips}
+
+
+def _overview(state: GatewayState) -> str:
+    verb = ("sign-out", "Sign out") if state.signed_in else ("sign-in", "Sign in")
+    rows = "".join(
+        f"<tr><td>{html.escape(entry.method)}<td>{html.escape(entry.path)}<td>{entry.status}"
+        for entry in list(state.requests)[-20:]
+    )
+    options = "".join(f"<option>{html.escape(name)}" for name in state.accounts)
+    return f"""<p>{"Signed in" if state.signed_in else "Signed out"}, {len(state.trips)} forbidden
+requests.</p><form method="post" action="{PREFIX}/{verb[0]}"><button>{verb[1]}</button></form>
+<form method="post" action="{PREFIX}/sell"><label>Sell in <select name="account">{options}</select>
+</label> <label>symbol <input name="symbol" required></label> <label>quantity <input
+name="quantity" placeholder="all"></label> <button>Sell</button></form>
+<h2>Last requests</h2><table>{rows}</table>"""
+
+
+def _page(title: str, body: str) -> Reply:
+    return _reply(200, FRAME.format(title=title, body=body).encode(), HTML)
+
+
+def _reply(
+    status: int, body: Any, content_type: str, headers: tuple[tuple[str, str], ...] = ()
+) -> Reply:
+    return Reply(status, body, content_type, headers)

@@ -1,0 +1,111 @@
+"""The state of the simulated gateway: who is signed in since when, what was asked, what is held."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from brokers.contract import Clock
+from brokers.ibkr import MANIFEST
+from brokers.ibkr.simulator.data import Account, accounts
+
+STARTING = 3.0
+PENALTY = 900.0
+GLOBAL_LIMIT = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request that reached the gateway."""
+
+    method: str
+    path: str
+    status: int
+    at: datetime
+
+
+@dataclass(slots=True, kw_only=True)
+class Fault:
+    """What the next matching requests get instead of an answer."""
+
+    fragment: str
+    status: int
+    body: bytes
+    content_type: str
+    headers: tuple[tuple[str, str], ...] = ()
+    times: int = 1
+
+
+@dataclass(slots=True)
+class GatewayState:
+    """Everything that can change; the owner holds a lock around it."""
+
+    clock: Clock
+    enforce_limits: bool = True
+    signed_in_at: float | None = None
+    session: int = 0
+    accounts_asked: bool = False
+    penalty_until: float = 0.0
+    accounts: dict[str, Account] = field(default_factory=accounts)
+    warm: set[str] = field(default_factory=set)
+    faults: list[Fault] = field(default_factory=list)
+    requests: deque[Request] = field(default_factory=lambda: deque(maxlen=5_000))
+    trips: list[Request] = field(default_factory=list)
+    calls: dict[str, deque[float]] = field(default_factory=dict)
+
+    @property
+    def signed_in(self) -> bool:
+        """Whether a person is signed in."""
+        return self.signed_in_at is not None
+
+    @property
+    def trading_session(self) -> bool:
+        """Whether the trading session that follows a login is up."""
+        at = self.signed_in_at
+        return at is not None and self.clock.monotonic() - at >= STARTING
+
+    def sign_in(self) -> None:
+        """A person signs in at the login page."""
+        self.signed_in_at = self.clock.monotonic()
+        self.session += 1
+        self.accounts_asked = False
+        self.warm.clear()
+
+    def sign_out(self) -> None:
+        """The session ends, as it does once a day."""
+        self.signed_in_at = None
+
+    def sell(self, account_id: str, symbol: str, quantity: Decimal | None, *, keep: bool) -> None:
+        """Sell a position or a part of it at its price; `keep` leaves a row of quantity 0."""
+        account = self.accounts[account_id]
+        row = account.find(symbol)
+        sold = row.quantity if quantity is None else quantity
+        account.cash[row.currency].balance += sold * row.price * row.multiplier
+        row.quantity -= sold
+        if row.quantity == 0 and not keep:
+            account.held.remove(row)
+
+    def over_limit(self, endpoint: str) -> bool:
+        """Count a call; whether it is above the documented limits, or within their penalty."""
+        now = self.clock.monotonic()
+        if not self.enforce_limits:
+            return False
+        if now < self.penalty_until:
+            return True
+        above = not self._room("*", GLOBAL_LIMIT, 1, now)
+        for limit in MANIFEST.limits:
+            if limit.endpoint == endpoint:
+                above |= not self._room(endpoint, limit.calls, limit.seconds, now)
+        if above:
+            self.penalty_until = now + PENALTY
+        return above
+
+    def _room(self, name: str, calls: int, seconds: float, now: float) -> bool:
+        sent = self.calls.setdefault(name, deque())
+        # A hair of tolerance: both sides read the same clock, but not at the same instant.
+        while sent and now - sent[0] >= seconds - 0.05:
+            sent.popleft()
+        sent.append(now)
+        return len(sent) <= calls

@@ -1,0 +1,53 @@
+"""What all connections through one gateway share: its pace, its account list, known contracts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from threading import Lock
+from typing import Any
+
+from brokers.contract import Clock, Limit
+from brokers.pacing import Pacer
+from brokers.types import BrokerAccount
+
+ACCOUNTS_LAST = 5.0
+# Contract terms change only with corporate actions.
+CONTRACTS_LAST = 30 * 24 * 3600.0
+
+
+class GatewayState:
+    """Lives as long as the program and is safe to share between threads."""
+
+    def __init__(self, limits: Sequence[Limit], clock: Clock) -> None:
+        self.pacer = Pacer(limits, clock)
+        self._clock = clock
+        self._lock = Lock()
+        self._accounts: tuple[str, float, tuple[BrokerAccount, ...]] | None = None
+        self._contracts: dict[str, tuple[float, Mapping[str, Any]]] = {}
+
+    def accounts(self, session: str) -> tuple[BrokerAccount, ...] | None:
+        """The account list, if it is at most five seconds old and of this very session."""
+        with self._lock:
+            if self._accounts is None:
+                return None
+            of, at, listed = self._accounts
+            fresh = self._clock.monotonic() - at <= ACCOUNTS_LAST
+            return listed if fresh and of == session else None
+
+    def keep_accounts(self, session: str, listed: tuple[BrokerAccount, ...]) -> None:
+        """Remember an account list."""
+        with self._lock:
+            self._accounts = session, self._clock.monotonic(), listed
+
+    def contract(self, key: str) -> Mapping[str, Any] | None:
+        """The terms of a contract, if they were read within a month."""
+        with self._lock:
+            at, terms = self._contracts.get(key, (0.0, None))
+            fresh = terms is not None and self._clock.monotonic() - at <= CONTRACTS_LAST
+            return terms if fresh else None
+
+    def keep_contracts(self, read: Mapping[str, Mapping[str, Any]]) -> None:
+        """Remember contract terms."""
+        with self._lock:
+            now = self._clock.monotonic()
+            self._contracts.update({key: (now, terms) for key, terms in read.items()})

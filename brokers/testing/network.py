@@ -1,0 +1,109 @@
+"""A network that ends in a WSGI application of the same process; no socket is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from http import HTTPStatus
+from io import BytesIO
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import requests
+from requests.adapters import BaseAdapter
+from urllib3 import HTTPHeaderDict, HTTPResponse
+
+from brokers.http import plain_session
+from brokers.types import Certificate
+
+WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+CERTIFICATE = Certificate(
+    pem="-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n",
+    fingerprint="ab" * 32,
+    subject="CN=Simulated",
+    expires_at=datetime(2100, 1, 1, tzinfo=UTC),
+)
+
+
+class WsgiNetwork:
+    """Satisfies `brokers.contract.Network`; set `failure` to have each call raise it instead."""
+
+    def __init__(self, app: WsgiApp, certificate: Certificate = CERTIFICATE) -> None:
+        self.app = app
+        self.shown = certificate
+        self.failure: Exception | None = None
+
+    def session(self, certificate: Certificate) -> requests.Session:
+        """A session whose calls go to the application; another certificate is refused."""
+        session = plain_session()
+        session.mount("https://", _WsgiAdapter(self, certificate))
+        return session
+
+    def certificate(self, host: str, port: int, timeout: float) -> Certificate:
+        """The certificate that is shown."""
+        if isinstance(self.failure, OSError):
+            raise self.failure
+        return self.shown
+
+
+class _WsgiAdapter(BaseAdapter):
+    def __init__(self, network: WsgiNetwork, trusted: Certificate) -> None:
+        super().__init__()
+        self._network = network
+        self._trusted = trusted
+
+    def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:
+        """Call the application and wrap what it says."""
+        if self._network.failure is not None:
+            raise self._network.failure
+        if self._network.shown.fingerprint != self._trusted.fingerprint:
+            raise requests.exceptions.SSLError("fingerprint mismatch", request=request)
+        started: list[Any] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], *_: Any) -> None:
+            started[:] = [int(status.split()[0]), headers]
+
+        body = b"".join(self._network.app(_environ(request), start_response))
+        status, headers = started
+        return self._response(request, status, headers, body)
+
+    def _response(
+        self,
+        request: requests.PreparedRequest,
+        status: int,
+        headers: list[tuple[str, str]],
+        body: bytes,
+    ) -> requests.Response:
+        response = requests.Response()
+        response.status_code, response.reason = status, HTTPStatus(status).phrase
+        response.headers.update(headers)
+        response.url, response.request = request.url or "", request
+        response.raw = HTTPResponse(
+            BytesIO(body), headers=HTTPHeaderDict(headers), status=status, preload_content=False
+        )
+        return response
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def _environ(request: requests.PreparedRequest) -> dict[str, Any]:
+    parts = urlsplit(request.url or "")
+    body = request.body or b""
+    raw = body.encode() if isinstance(body, str) else bytes(body)
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": request.method,
+        "PATH_INFO": unquote(str(parts.path)),
+        "QUERY_STRING": str(parts.query),
+        "REMOTE_ADDR": "127.0.0.1",
+        "SERVER_NAME": str(parts.hostname),
+        "SERVER_PORT": str(parts.port or 443),
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "CONTENT_LENGTH": str(len(raw)),
+        "wsgi.input": BytesIO(raw),
+        "wsgi.url_scheme": "https",
+    }
+    for name, value in (request.headers or {}).items():
+        environ[f"HTTP_{name.upper().replace('-', '_')}"] = value
+    return environ

@@ -1,0 +1,107 @@
+"""Trust in one certificate: looked at before anything is sent, pinned, and checked at each call.
+
+A gateway's certificate is self-signed, nameless and often expired, so the usual verification can
+never succeed. The pin is stronger than a name: only the holder of the one certificate is spoken to.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from contextlib import closing
+from hashlib import sha256
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+from cryptography import x509
+from requests.adapters import HTTPAdapter
+
+from brokers.types import Certificate
+
+# The certificate that ships with every gateway; its private key is public.
+STOCK_FINGERPRINT = "13daf89a0712b962c3ecaa5ede344100aee0d3b5dec5a79abd7602a812eda3be"
+# OpenSSL's X509_V_FLAG_NO_CHECK_TIME: whether an expired certificate is accepted is our own rule.
+NO_CHECK_TIME = 0x200000
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Host and port of `https://host[:port]`; `localhost` is 127.0.0.1, where gateways listen.
+
+    Raises `ValueError` for anything but a bare https address.
+    """
+    parts = urlsplit(address)
+    bare = not (parts.username or parts.query or parts.fragment or parts.path.strip("/"))
+    if parts.scheme != "https" or not parts.hostname or not bare:
+        raise ValueError(f"not a bare https address: {address}")
+    host = "127.0.0.1" if parts.hostname == "localhost" else parts.hostname
+    return host, parts.port or 443
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this computer itself, by its literal address."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def fetch_certificate(host: str, port: int, timeout: float) -> Certificate:
+    """The certificate shown at an address; a handshake only, no byte of a request is sent."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    # Nothing is trusted here: the certificate is looked at, and the connection thrown away.
+    context.verify_mode = ssl.CERT_NONE
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    with closing(socket.create_connection((host, port), timeout=timeout)) as plain:
+        with context.wrap_socket(plain) as secure:
+            der = secure.getpeercert(binary_form=True) or b""
+    return certificate_from_pem(ssl.DER_cert_to_PEM_cert(der))
+
+
+def certificate_from_pem(pem: str) -> Certificate:
+    """What a person needs to judge a certificate."""
+    der = ssl.PEM_cert_to_DER_cert(pem)
+    parsed = x509.load_der_x509_certificate(der)
+    fingerprint = sha256(der).hexdigest()
+    return Certificate(
+        pem=pem,
+        fingerprint=fingerprint,
+        subject=parsed.subject.rfc4514_string(),
+        expires_at=parsed.not_valid_after_utc,
+        is_stock=fingerprint == STOCK_FINGERPRINT,
+    )
+
+
+def grouped(fingerprint: str) -> str:
+    """A fingerprint as people compare it: 13:DA:F8:…"""
+    pairs = (fingerprint[i : i + 2] for i in range(0, len(fingerprint), 2))
+    return ":".join(pairs).upper()
+
+
+class PinnedAdapter(HTTPAdapter):
+    """Speaks only to the holder of one certificate.
+
+    Two locks: a context that trusts nothing but this certificate, and its fingerprint, which holds
+    even where a caller asks for no verification. `socket_class` replaces the TLS socket.
+    """
+
+    def __init__(self, certificate: Certificate, socket_class: type[ssl.SSLSocket]) -> None:
+        self._certificate = certificate
+        self._socket_class = socket_class
+        super().__init__(pool_connections=1, pool_maxsize=2, max_retries=0)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Give the pool our context and pin."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.check_hostname = False
+        context.load_verify_locations(cadata=self._certificate.pem)
+        context.verify_flags |= NO_CHECK_TIME
+        context.sslsocket_class = self._socket_class
+        kwargs.update(
+            ssl_context=context,
+            assert_hostname=False,
+            assert_fingerprint=self._certificate.fingerprint,
+        )
+        super().init_poolmanager(*args, **kwargs)

@@ -1,0 +1,126 @@
+"""Portfolios, accounts, holdings and cash as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from portfolio.accounts import queries, services
+from portfolio.accounts.resources import AccountView, HoldingsPage, PortfolioLine
+from portfolio.accounts.schemas import (
+    AccountChange,
+    AccountSchema,
+    AccountsSchema,
+    CashListSchema,
+    HoldingsSchema,
+    NewAccount,
+    NewPortfolio,
+    PortfolioSchema,
+    PortfoliosSchema,
+)
+from portfolio.db.paging import Page, page_of
+from portfolio.db.session import unit_of_work
+from portfolio.web.openapi import Blueprint, PageQuery
+from portfolio.web.runtime import owner_id, reading, runtime
+
+blueprint = Blueprint(
+    "accounts_api",
+    __name__,
+    url_prefix="/api/v1/portfolios",
+    description="Portfolios, accounts and what they hold",
+)
+ACCOUNT = "/<int:portfolio_id>/accounts/<account_name>"
+
+
+@blueprint.get("")
+@blueprint.arguments(PageQuery, location="query")
+@blueprint.response(200, PortfoliosSchema)
+def list_portfolios(query: dict[str, Any]) -> Page[PortfolioLine]:
+    """Your portfolios."""
+    start, limit = int(query["cursor"]), query["limit"]
+    rows = queries.portfolio_lines(reading(), owner_id(), runtime().clock.now())
+    return page_of(rows[start : start + limit + 1], start, limit)
+
+
+@blueprint.post("")
+@blueprint.arguments(NewPortfolio)
+@blueprint.response(201, PortfolioSchema)
+def create_portfolio(values: dict[str, Any]) -> PortfolioLine:
+    """Create a portfolio."""
+    now, owner = runtime().clock.now(), owner_id()
+    with unit_of_work() as session:
+        made = services.create_portfolio(session, owner, **values, now=now)
+        return queries.portfolio_line(session, made, [], now)
+
+
+@blueprint.get("/<int:portfolio_id>")
+@blueprint.response(200, PortfolioSchema)
+def get_portfolio(portfolio_id: int) -> PortfolioLine:
+    """One portfolio."""
+    found = queries.find_portfolio(reading(), owner_id(), portfolio_id)
+    members = queries.accounts(reading(), owner_id(), [portfolio_id])
+    return queries.portfolio_line(reading(), found, members, runtime().clock.now())
+
+
+@blueprint.get("/<int:portfolio_id>/accounts")
+@blueprint.arguments(PageQuery, location="query")
+@blueprint.response(200, AccountsSchema)
+def list_accounts(query: dict[str, Any], portfolio_id: int) -> Page[AccountView]:
+    """The accounts of a portfolio."""
+    start, limit = int(query["cursor"]), query["limit"]
+    queries.find_portfolio(reading(), owner_id(), portfolio_id)
+    found = queries.accounts(reading(), owner_id(), [portfolio_id])[start : start + limit + 1]
+    views = queries.account_views(reading(), found, runtime().clock.now(), runtime().links_of)
+    return page_of(views, start, limit)
+
+
+@blueprint.post("/<int:portfolio_id>/accounts")
+@blueprint.arguments(NewAccount)
+@blueprint.response(201, AccountSchema)
+def create_account(values: dict[str, Any], portfolio_id: int) -> AccountView:
+    """Create an account, kept by hand until it is connected."""
+    now, owner = runtime().clock.now(), owner_id()
+    with unit_of_work() as session:
+        found = queries.find_portfolio(session, owner, portfolio_id)
+        made = services.create_account(session, found, values, now)
+        return queries.account_view(made, now, None)
+
+
+@blueprint.get(ACCOUNT)
+@blueprint.response(200, AccountSchema)
+def get_account(portfolio_id: int, account_name: str) -> AccountView:
+    """One account."""
+    found = queries.find_account(reading(), owner_id(), portfolio_id, account_name)
+    return queries.one_view(reading(), found, runtime().clock.now(), runtime().links_of)
+
+
+@blueprint.patch(ACCOUNT)
+@blueprint.arguments(AccountChange)
+@blueprint.response(200, AccountSchema)
+def change_account(values: dict[str, Any], portfolio_id: int, account_name: str) -> AccountView:
+    """Change an account's name, currency or notes."""
+    owner = owner_id()
+    with unit_of_work() as session:
+        found = queries.find_account(session, owner, portfolio_id, account_name)
+        services.change_account(session, found, values)
+        return queries.one_view(session, found, runtime().clock.now(), runtime().links_of)
+
+
+@blueprint.get(f"{ACCOUNT}/holdings")
+@blueprint.arguments(PageQuery, location="query")
+@blueprint.response(200, HoldingsSchema)
+def list_holdings(
+    query: dict[str, Any], portfolio_id: int, account_name: str
+) -> HoldingsPage:
+    """What an account holds."""
+    found = queries.find_account(reading(), owner_id(), portfolio_id, account_name)
+    view = queries.one_view(reading(), found, runtime().clock.now(), runtime().links_of)
+    start, limit = int(query["cursor"]), query["limit"]
+    return queries.holdings_page(reading(), found, view, start=start, limit=limit)
+
+
+@blueprint.get(f"{ACCOUNT}/cash")
+@blueprint.response(200, CashListSchema)
+def list_cash(portfolio_id: int, account_name: str) -> dict[str, Any]:
+    """The cash of an account, a row a currency."""
+    found = queries.find_account(reading(), owner_id(), portfolio_id, account_name)
+    return {"items": queries.cash(reading(), found), "next_cursor": None}

@@ -1,0 +1,181 @@
+"""The composition root: the one place that knows everybody, and that nobody imports."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from datetime import UTC
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from flask import Flask, url_for
+from flask_wtf.csrf import CSRFProtect
+
+from brokers.contract import Clock, Network
+from brokers.http import RealNetwork
+from brokers.registry import Registry
+from portfolio import __version__
+from portfolio.accounts import api as accounts_api
+from portfolio.accounts import views as accounts_views
+from portfolio.clock import SystemClock
+from portfolio.connections import api as connections_api
+from portfolio.connections.gateways import Outside, ensure_first_gateway
+from portfolio.connections.queries import links
+from portfolio.connections.runner import Runner
+from portfolio.db import upgrade
+from portfolio.db.base import db
+from portfolio.db.session import engine_options, prepare, unit_of_work
+from portfolio.errors import SetupProblem
+from portfolio.jobs.embedded import EmbeddedEngine
+from portfolio.pages import views as pages_views
+from portfolio.paths import check_front_end, resource
+from portfolio.settings import Settings
+from portfolio.sync import api as sync_api
+from portfolio.users.queries import owner_id
+from portfolio.users.services import ensure_owner
+from portfolio.web import errors, filters, gate, headers, openapi
+from portfolio.web.runtime import EXTENSION, Runtime
+
+LARGEST_BODY = 1_000_000
+
+
+def create_app(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    network: Network | None = None,
+    brokers: Registry | None = None,
+) -> Flask:
+    """Build the application; the database is brought up to date by `prepare_database`."""
+    check_front_end()
+    clock = clock or SystemClock()
+    app = Flask(
+        __name__,
+        template_folder=str(resource("templates")),
+        static_folder=str(resource("static")),
+    )
+    _configure(app, settings)
+    _open_database(app, settings)
+    outside = Outside(
+        brokers=brokers or Registry.discover(),
+        network=network or RealNetwork(clock),
+        clock=clock,
+        trusted_hosts=frozenset(settings.trusted_gateway_hosts),
+    )
+    _attach_runtime(app, settings, outside)
+    gate.register(app, settings)
+    headers.register(app)
+    _register_slices(app)
+    errors.register(app)
+    _register_templates(app, settings, clock)
+    return app
+
+
+def _configure(app: Flask, settings: Settings) -> None:
+    app.config.update(
+        SECRET_KEY=signing_key(settings.secret_file),
+        SQLALCHEMY_DATABASE_URI=settings.database,
+        SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings.database),
+        MAX_CONTENT_LENGTH=LARGEST_BODY,
+        # A name of our own: cookies of one host are shared by all its ports.
+        SESSION_COOKIE_NAME="foliosync",
+        SESSION_COOKIE_SAMESITE="Strict",
+        SESSION_COOKIE_HTTPONLY=True,
+        # The gate checks tokens itself, once, for every route.
+        WTF_CSRF_CHECK_DEFAULT=False,
+        WTF_CSRF_TIME_LIMIT=None,
+    )
+    CSRFProtect(app)
+    app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
+
+
+def signing_key(file: Path) -> str:
+    """The key that signs form tokens, made at the first start and readable by its owner only."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not file.exists():
+            handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "w", encoding="ascii") as stream:
+                stream.write(secrets.token_hex(32))
+        key = file.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SetupProblem(f"The secret key file {file} cannot be used: {error}.") from None
+    if len(key) < 32:
+        raise SetupProblem(f"The secret key in {file} is too short; remove the file to renew it.")
+    return key
+
+
+def _open_database(app: Flask, settings: Settings) -> None:
+    try:
+        db.init_app(app)
+        with app.app_context():
+            prepare(db.engine)
+    except Exception as error:
+        # SQLAlchemy raises many types for a wrong URL or a missing driver; all mean the same.
+        raise SetupProblem(f"FOLIOSYNC_DATABASE_URL cannot be used: {error}.") from None
+    upgrade.register(app)
+
+
+def prepare_database(app: Flask) -> Path | None:
+    """Bring the schema up to date and store what every start needs; returns the copy made."""
+    runtime: Runtime = app.extensions[EXTENSION]
+    settings, now = runtime.settings, runtime.clock.now()
+    copy = upgrade.upgrade(app, settings.sqlite_file, now)
+    with app.app_context(), unit_of_work() as session:
+        owner = ensure_owner(session, now)
+        address, login = settings.ibkr_gateway_url, settings.gateway_login_url
+        ensure_first_gateway(session, owner.id, address, login, now)
+    return copy
+
+
+def _attach_runtime(app: Flask, settings: Settings, outside: Outside) -> None:
+    engine = EmbeddedEngine(app)
+    zone = settings.timezone or computer_zone()
+    app.extensions[EXTENSION] = Runtime(
+        settings=settings,
+        clock=outside.clock,
+        zone=zone,
+        outside=outside,
+        runner=Runner(outside, engine.defer, zone, lambda: secrets.token_hex(8)),
+        links_of=links,
+        owner_of=owner_id,
+        stop=engine.stop,
+    )
+
+
+def computer_zone() -> ZoneInfo:
+    """The time zone of this computer, as far as it has a name; else UTC."""
+    named = os.environ.get("TZ") or _zone_file()
+    try:
+        return ZoneInfo(named or "UTC")
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo(str(UTC))
+
+
+def _zone_file() -> str:
+    target = Path("/etc/localtime")
+    _, found, name = str(target.resolve()).partition("zoneinfo/")
+    return name if found else ""
+
+
+def _register_slices(app: Flask) -> None:
+    api = openapi.register(app)
+    for blueprint in (accounts_views.blueprint, pages_views.blueprint):
+        app.register_blueprint(blueprint)
+    for module in (accounts_api, sync_api, connections_api):
+        api.register_blueprint(module.blueprint)
+
+
+def _register_templates(app: Flask, settings: Settings, clock: Clock) -> None:
+    filters.register(app)
+    runtime: Runtime = app.extensions[EXTENSION]
+
+    @app.template_global()
+    def static_url(name: str) -> str:
+        # The version makes browsers fetch the file anew after an upgrade.
+        return url_for("static", filename=name, v=__version__)
+
+    @app.context_processor
+    def everywhere() -> dict[str, Any]:
+        return {"now": clock.now(), "time_zone": runtime.zone, "demo": settings.demo}

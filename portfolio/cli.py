@@ -1,0 +1,139 @@
+"""The command `foliosync`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import socket
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from pathlib import Path
+
+from flask import Flask
+
+from portfolio import __version__
+from portfolio.errors import SetupProblem
+from portfolio.settings import Settings
+
+THREADS = 32
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; what cannot start ends in one sentence and status 1."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    try:
+        status: int = options.command(options)
+    except SetupProblem as problem:
+        print(f"foliosync: {problem}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Stopped.")
+        return 0
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="foliosync", description="Portfolios that agree.")
+    parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument("--config", type=Path, help="settings file (TOML)")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="serve the application")
+    run.set_defaults(command=_run)
+    demo = commands.add_parser("demo", help="the application with a simulated gateway")
+    demo.set_defaults(command=_demo)
+    for command in (run, demo):
+        command.add_argument("--port", type=int, help="port to listen on")
+    database = commands.add_parser("db", help="look after the database")
+    actions = database.add_subparsers(required=True, metavar="ACTION")
+    upgrade = actions.add_parser("upgrade", help="bring the schema up to date")
+    upgrade.set_defaults(command=_upgrade)
+    return parser
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    settings = Settings.load(file=options.config)
+    port = getattr(options, "port", None)
+    return replace(settings, port=port) if port else settings
+
+
+def _build(settings: Settings) -> Flask:
+    # Imported here, so that `--help` and a wrong setting need no second of imports.
+    from portfolio.app import create_app, prepare_database
+
+    app = create_app(settings)
+    copy = prepare_database(app)
+    if copy:
+        print(f"The database was upgraded; a copy of the former one is {copy}.")
+    return app
+
+
+def _run(options: argparse.Namespace) -> int:
+    settings = _settings(options)
+    _check_port(settings)
+    serve(_build(settings), settings, f"Foliosync is at http://{_shown(settings)}")
+    return 0
+
+
+def _upgrade(options: argparse.Namespace) -> int:
+    _build(_settings(options))
+    print("The database is up to date.")
+    return 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from portfolio.demo import demo_gateway, demo_settings, fill
+
+    settings = demo_settings(_settings(options))
+    _check_port(settings)
+    with ExitStack() as stack:
+        gateway = stack.enter_context(demo_gateway(settings.data_dir))
+        settings = replace(
+            settings, ibkr_gateway_url=gateway.url, ibkr_gateway_login_url=gateway.url
+        )
+        app = _build(settings)
+        print("Demo: invented figures, a simulated gateway, no real login.")
+        print(fill(app))
+        serve(app, settings, f"Foliosync is at http://{_shown(settings)} (gateway {gateway.url})")
+    return 0
+
+
+def serve(app: Flask, settings: Settings, announcement: str) -> None:
+    """Serve until Ctrl-C."""
+    from waitress.server import create_server
+
+    from portfolio.web.runtime import EXTENSION
+
+    server = create_server(
+        app, host=settings.host, port=settings.port, threads=THREADS, ident=None
+    )
+    print(f"{announcement}. Ctrl-C stops it.", flush=True)
+    try:
+        server.run()
+    finally:
+        app.extensions[EXTENSION].stop()
+
+
+def _shown(settings: Settings) -> str:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"{host}:{settings.port}"
+
+
+def _check_port(settings: Settings) -> None:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with closing(socket.socket(family, socket.SOCK_STREAM)) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            raise SetupProblem(
+                f"Port {settings.port} cannot be used ({error.strerror}): "
+                "choose another one with --port."
+            ) from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

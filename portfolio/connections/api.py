@@ -1,0 +1,99 @@
+"""The documented routes of a connection; each URL serves programs, browsers and HTMX alike."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, request
+
+from portfolio.accounts.schemas import AccountSchema
+from portfolio.connections import services, views
+from portfolio.connections.schemas import (
+    AcceptCertificate,
+    AcceptedCertificate,
+    AvailableAccountsSchema,
+    ConnectRequest,
+    DiagnosisSchema,
+    DisconnectRequest,
+    GatewayQuery,
+)
+from portfolio.connections.services import LinkRequest
+from portfolio.sync.schemas import RunEnvelope
+from portfolio.web import respond
+from portfolio.web.openapi import Blueprint, Failure
+from portfolio.web.respond import Reader
+from portfolio.web.runtime import owner_id, runtime
+
+blueprint = Blueprint("connections", __name__, description="Accounts and their brokers")
+ACCOUNT = "/portfolio/<int:portfolio_id>/accounts/<account_name>"
+
+
+@blueprint.get("/ibkr/test-connection")
+@blueprint.arguments(GatewayQuery, location="query")
+@blueprint.response(200, DiagnosisSchema)
+def test_connection(query: dict[str, Any]) -> Response:
+    """Test the connection to Interactive Brokers without linking accounts."""
+    return views.diagnosed(views.route(query["gateway_id"]))
+
+
+@blueprint.get("/ibkr/accounts")
+@blueprint.arguments(GatewayQuery, location="query")
+@blueprint.response(200, AvailableAccountsSchema)
+def accounts(query: dict[str, Any]) -> Response:
+    """List the available IBKR accounts of the signed-in user."""
+    return views.listed(views.choices(query["gateway_id"]))
+
+
+@blueprint.post(f"{ACCOUNT}/connect/ibkr")
+@blueprint.arguments(ConnectRequest)
+@blueprint.response(201, AccountSchema)
+@blueprint.alt_response(200, schema=AccountSchema, description="Linked so already, or moved")
+def connect(values: dict[str, Any], portfolio_id: int, account_name: str) -> Response:
+    """Link an existing account to Interactive Brokers."""
+    where = views.place(portfolio_id, account_name)
+    # A browser that connects wants to see its holdings; a program says so.
+    start = values.pop("sync") or respond.reader() is not Reader.PROGRAM
+    is_new = services.connect(where, LinkRequest(**values), runtime().outside)
+    if is_new and start:
+        runtime().runner.start(where)
+    return views.linked(where, "The account is connected.", 201 if is_new else 200)
+
+
+@blueprint.post(f"{ACCOUNT}/sync")
+@blueprint.response(200, RunEnvelope)
+@blueprint.alt_response(202, schema=RunEnvelope, description="Under way; see Location")
+@blueprint.alt_response(409, schema=RunEnvelope, description="You must act; the run says why")
+@blueprint.alt_response(503, schema=RunEnvelope, description="Heals by itself; the run says why")
+def sync(portfolio_id: int, account_name: str) -> Response:
+    """Synchronise the holdings of an account from Interactive Brokers."""
+    where = views.place(portfolio_id, account_name)
+    started = runtime().runner.start(where)
+    at_once = respond.reader() is Reader.FRAGMENT
+    if at_once or "respond-async" in request.headers.get("Prefer", ""):
+        return views.synced(where, started.run_id, finished=False)
+    return views.synced(where, started.run_id, finished=runtime().runner.wait(started))
+
+
+@blueprint.post(f"{ACCOUNT}/disconnect")
+@blueprint.arguments(DisconnectRequest)
+@blueprint.response(200, AccountSchema)
+def disconnect(values: dict[str, Any], portfolio_id: int, account_name: str) -> Response:
+    """Remove the connection of an account; existing holdings are preserved."""
+    where = views.place(portfolio_id, account_name)
+    close = values["holdings"] == "close"
+    services.disconnect(where, close_holdings=close, now=runtime().clock.now())
+    return views.linked(where, "The account is kept by hand again; you are still signed in.")
+
+
+@blueprint.post("/api/v1/gateways/<int:gateway_id>/certificate")
+@blueprint.arguments(AcceptCertificate)
+@blueprint.response(200, AcceptedCertificate)
+@blueprint.alt_response(409, schema=Failure, description="Another certificate is shown")
+def accept_certificate(values: dict[str, Any], gateway_id: int) -> Any:
+    """Trust the certificate that a gateway shows now."""
+    print_, owner = values["fingerprint"], owner_id()
+    views.route(gateway_id)
+    found = services.accept_certificate(owner, gateway_id, print_, runtime().outside)
+    if respond.reader() is Reader.PROGRAM:
+        return found
+    return respond.go("/", "The certificate is trusted from now on.")

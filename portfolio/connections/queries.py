@@ -1,0 +1,195 @@
+"""What is read of gateways and connections: choices, links, and the connection card."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, joinedload
+
+from brokers.errors import BrokerError, NeedsUser
+from brokers.registry import Registry
+from brokers.types import BrokerAccount
+from portfolio.accounts.models import Account, Portfolio
+from portfolio.accounts.resources import AccountView, Link
+from portfolio.connections.models import Connection, Gateway
+from portfolio.sync.models import FAILED, REJECTED, RUNNING
+from portfolio.sync.queries import RunView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectedTo:
+    """The account of this owner that a broker account is linked to."""
+
+    portfolio_id: int
+    account_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AvailableAccount:
+    """A broker account that can be chosen, with what it is linked to already."""
+
+    id: str
+    name: str
+    currency: str | None
+    type: str | None
+    is_paper: bool
+    is_open: bool
+    gateway_id: int
+    connected_to: ConnectedTo | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """The state of an account's connection in one line, with its next action.
+
+    `state` is one of not_linked, ready, syncing, needs_you, waiting, not_applied, stale.
+    """
+
+    state: str
+    title: str
+    broker_account: str | None = None
+    gateway_id: int | None = None
+    gateway_url: str | None = None
+    login_url: str | None = None
+    username: str | None = None
+    read_at: datetime | None = None
+    code: str | None = None
+    message: str | None = None
+    remedy: str | None = None
+    run: RunView | None = None
+    actions: tuple[str, ...] = ()
+
+
+def links(session: Session, account_ids: Sequence[int]) -> Mapping[int, Link]:
+    """The connections of some accounts, by account id."""
+    rows = session.scalars(select(Connection).where(Connection.account_id.in_(account_ids)))
+    return {row.account_id: link(row) for row in rows}
+
+
+def link(row: Connection) -> Link:
+    """The connection as its account shows it."""
+    return Link(
+        id=row.id,
+        broker=row.broker,
+        broker_account=row.broker_account,
+        gateway_id=row.gateway_id,
+        username=row.username,
+        sync_enabled=row.sync_enabled,
+        paused=row.paused,
+    )
+
+
+def gateways_of(session: Session, account_ids: Sequence[int]) -> Mapping[int, Gateway]:
+    """The gateways that some accounts are linked through, by account id."""
+    wanted = Connection.account_id.in_(account_ids)
+    rows = session.scalars(
+        select(Connection).where(wanted).options(joinedload(Connection.gateway))
+    )
+    return {row.account_id: row.gateway for row in rows}
+
+
+def available(
+    session: Session, owner_id: int, gateway_id: int, listed: Sequence[BrokerAccount]
+) -> tuple[AvailableAccount, ...]:
+    """The accounts that a broker listed, each with what it is linked to."""
+    taken = _linked(session, owner_id)
+    return tuple(
+        AvailableAccount(
+            id=of.id,
+            name=of.name,
+            currency=of.currency,
+            type=of.type,
+            is_paper=of.is_paper,
+            is_open=of.is_open,
+            gateway_id=gateway_id,
+            connected_to=taken.get(of.id),
+        )
+        for of in listed
+    )
+
+
+def _linked(session: Session, owner_id: int) -> dict[str, ConnectedTo]:
+    query = (
+        select(Connection.broker_account, Portfolio.id, Account.name)
+        .join(Account, Account.id == Connection.account_id)
+        .join(Portfolio, Portfolio.id == Account.portfolio_id)
+        .where(Connection.owner_id == owner_id)
+    )
+    return {
+        broker_account: ConnectedTo(portfolio_id=portfolio_id, account_name=name)
+        for broker_account, portfolio_id, name in session.execute(query)
+    }
+
+
+def card(
+    view: AccountView, gateway: Gateway | None, run: RunView | None, brokers: Registry
+) -> Card:
+    """The connection card of an account."""
+    linked = view.connection
+    if linked is None or gateway is None:
+        return Card(state="not_linked", title="Kept by hand", read_at=view.synced_at, run=run)
+    state, error = _state(view, run)
+    return Card(
+        state=state,
+        title=brokers.get(linked.broker).manifest.name,
+        broker_account=linked.broker_account,
+        gateway_id=gateway.id,
+        gateway_url=gateway.address,
+        login_url=gateway.login_address,
+        username=linked.username,
+        read_at=view.synced_at,
+        code=error.get("code"),
+        message=error.get("message"),
+        remedy=error.get("remedy"),
+        run=run,
+        actions=_actions(state, error.get("code")),
+    )
+
+
+def _state(view: AccountView, run: RunView | None) -> tuple[str, Mapping[str, Any]]:
+    if run is not None and run.status == RUNNING:
+        return "syncing", {}
+    if run is not None and run.status == REJECTED:
+        return "not_applied", rejected_error(run)
+    if run is not None and run.status == FAILED and run.error:
+        return "needs_you" if needs_user(run.error["code"]) else "waiting", run.error
+    return "stale" if view.stale and view.synced_at else "ready", {}
+
+
+def _actions(state: str, code: str | None) -> tuple[str, ...]:
+    if state == "syncing":
+        return ()
+    special = {"not_authenticated": "sign_in", "certificate_changed": "accept_certificate"}
+    first = (special[code],) if code in special else ()
+    return (*first, "sync", "disconnect")
+
+
+def rejected_error(run: RunView) -> dict[str, Any]:
+    """The error of a run that was not applied."""
+    return {
+        "code": "sync_rejected",
+        "message": f"Not applied: {run.saw}",
+        "remedy": "Your holdings are unchanged. Look at the account at your broker, then sync "
+        "again; a true change goes through by itself.",
+        "fields": {},
+        "retry_at": None,
+    }
+
+
+def needs_user(code: str) -> bool:
+    """Whether an error code of a broker waits for a person."""
+    return code in _codes(NeedsUser)
+
+
+def broker_codes() -> dict[str, bool]:
+    """Every error code of a broker, and whether it waits for a person."""
+    return {code: code in _codes(NeedsUser) for code in _codes(BrokerError)}
+
+
+def _codes(of: type[BrokerError]) -> frozenset[str]:
+    below = [code for child in of.__subclasses__() for code in _codes(child)]
+    return frozenset([of.code, *below])

@@ -1,0 +1,119 @@
+"""The documented JSON of testing, listing, connecting and disconnecting."""
+
+from __future__ import annotations
+
+from marshmallow import Schema, fields, validate
+
+from portfolio.web.openapi import Flag, Utc
+
+
+class GatewayQuery(Schema):
+    """Which of several gateways; the first where left out."""
+
+    gateway_id = fields.Integer(load_default=None, validate=validate.Range(min=1))
+
+
+class SessionSchema(Schema):
+    """Who is signed in at the broker; null where it is not known."""
+
+    signed_in = fields.Boolean(required=True)
+    trading_session = fields.Boolean(required=True, allow_none=True)
+    signed_in_elsewhere = fields.Boolean(required=True, allow_none=True)
+    user = fields.String(required=True, allow_none=True)
+    is_paper = fields.Boolean(required=True, allow_none=True)
+    expires_at = Utc(required=True, allow_none=True)
+
+
+class CheckSchema(Schema):
+    """One link of the chain; `ok` is null where it was not tested or is not needed."""
+
+    name = fields.String(required=True, metadata={"example": "reachable"})
+    ok = fields.Boolean(required=True, allow_none=True)
+    message = fields.String(required=True)
+    remedy = fields.String(required=True, allow_none=True)
+
+
+class DiagnosisSchema(Schema):
+    """What a test of the connection found."""
+
+    connected = fields.Boolean(required=True, attribute="diagnosis.connected")
+    code = fields.String(required=True, attribute="diagnosis.code", metadata={"example": "ready"})
+    message = fields.String(required=True, attribute="diagnosis.message")
+    remedy = fields.String(required=True, allow_none=True, attribute="diagnosis.remedy")
+    gateway_url = fields.String(required=True, attribute="route.address")
+    login_url = fields.String(required=True, attribute="route.login_address")
+    session = fields.Nested(
+        SessionSchema, required=True, allow_none=True, attribute="diagnosis.session"
+    )
+    checks = fields.List(fields.Nested(CheckSchema), required=True, attribute="diagnosis.checks")
+
+
+class ConnectedToSchema(Schema):
+    """The account that a broker account is linked to."""
+
+    portfolio_id = fields.Integer(required=True)
+    account_name = fields.String(required=True)
+
+
+class AvailableAccountSchema(Schema):
+    """A broker account that can be chosen."""
+
+    id = fields.String(required=True, metadata={"example": "U1234567"})
+    name = fields.String(required=True)
+    currency = fields.String(required=True, allow_none=True)
+    type = fields.String(required=True, allow_none=True)
+    is_paper = fields.Boolean(required=True)
+    is_open = fields.Boolean(required=True)
+    gateway_id = fields.Integer(required=True)
+    connected_to = fields.Nested(ConnectedToSchema, required=True, allow_none=True)
+
+
+class AvailableAccountsSchema(Schema):
+    """The broker accounts of the signed-in user."""
+
+    accounts = fields.List(fields.Nested(AvailableAccountSchema), required=True)
+
+
+class ConnectRequest(Schema):
+    """Which broker account to link, and how."""
+
+    account_id = fields.String(
+        required=True,
+        validate=validate.Length(min=1, max=40),
+        metadata={"example": "U1234567"},
+    )
+    username = fields.String(
+        load_default=None,
+        allow_none=True,
+        validate=validate.Length(max=100),
+        metadata={"description": "A note for you; we never sign in."},
+    )
+    manual_holdings = fields.String(
+        load_default="replace_duplicates",
+        validate=validate.OneOf(["replace_duplicates", "keep", "replace_all"]),
+    )
+    sync_enabled = Flag(load_default=True)
+    sync = Flag(load_default=False)
+    gateway_id = fields.Integer(
+        load_default=None, allow_none=True, strict=False, validate=validate.Range(min=1)
+    )
+
+
+class DisconnectRequest(Schema):
+    """What becomes of the synced holdings."""
+
+    holdings = fields.String(load_default="keep", validate=validate.OneOf(["keep", "close"]))
+
+
+class AcceptCertificate(Schema):
+    """The fingerprint that a person has looked at."""
+
+    fingerprint = fields.String(required=True, validate=validate.Length(min=64, max=120))
+
+
+class AcceptedCertificate(Schema):
+    """The certificate that is trusted from now on."""
+
+    fingerprint = fields.String(required=True)
+    subject = fields.String(required=True)
+    expires_at = Utc(required=True)

@@ -1,0 +1,184 @@
+"""What links accounts to brokers and lets them go again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from brokers.errors import BrokerAccountMissing
+from brokers.tls import split_address
+from brokers.types import Certificate
+from portfolio.accounts import queries as accounts
+from portfolio.accounts.models import CONNECTED, MANUAL, Account
+from portfolio.accounts.services import release, touch
+from portfolio.connections.gateways import Outside, Route, find_gateway, reaching, route_of
+from portfolio.connections.models import Connection, Gateway
+from portfolio.db.session import unit_of_work
+from portfolio.errors import Conflict, NotConnected
+from portfolio.sync.models import INTERRUPTED, RUNNING, SyncRun
+
+CERTIFICATE_TIMEOUT = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """An account by its address, on behalf of its owner."""
+
+    owner_id: int
+    portfolio_id: int
+    name: str
+
+    def find(self, session: Session) -> Account:
+        """The account, or `NotFound`."""
+        return accounts.find_account(session, self.owner_id, self.portfolio_id, self.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkRequest:
+    """What a person chose when connecting an account."""
+
+    account_id: str
+    username: str | None = None
+    manual_holdings: str = "replace_duplicates"
+    sync_enabled: bool = True
+    gateway_id: int | None = None
+
+
+def connection_of(session: Session, account: Account) -> Connection | None:
+    """The connection of an account, or None where it is kept by hand."""
+    return session.scalar(select(Connection).where(Connection.account_id == account.id))
+
+
+def connect(place: Place, wanted: LinkRequest, outside: Outside) -> bool:
+    """Link an account to a broker account; True where the link is new.
+
+    The same request again changes nothing; the same broker account through another gateway moves
+    the connection. The broker is asked first, and nothing is stored unless it answers with the
+    account in its list.
+    """
+    with unit_of_work() as session:
+        route, held = _prepare(session, place, wanted)
+    if held is not None and held == route.id:
+        return False
+    with reaching(route, pin=True, outside=outside) as broker:
+        listed = {account.id for account in broker.accounts()}
+    if wanted.account_id not in listed:
+        raise BrokerAccountMissing(
+            f"The account {wanted.account_id} is not in the list of the signed-in user.",
+            "Check who is signed in at the gateway: a spouse's or a paper user has other accounts.",
+        )
+    try:
+        with unit_of_work() as session:
+            return _link(session, place, wanted, route, outside.clock.now())
+    except IntegrityError as error:
+        raise _linked_elsewhere(wanted.account_id) from error
+
+
+def _prepare(session: Session, place: Place, wanted: LinkRequest) -> tuple[Route, int | None]:
+    """The gateway to ask, and the gateway of an equal link that exists already."""
+    account = place.find(session)
+    existing = connection_of(session, account)
+    gateway_id = wanted.gateway_id
+    if existing is not None:
+        if existing.broker_account != wanted.account_id:
+            raise Conflict(
+                f"“{account.name}” is already connected to {existing.broker_account}.",
+                "Disconnect it first; existing holdings are kept.",
+            )
+        gateway_id = gateway_id or existing.gateway_id
+    gateway = find_gateway(session, place.owner_id, gateway_id)
+    _refuse_second_link(session, account, gateway, wanted.account_id)
+    return route_of(gateway), existing.gateway_id if existing else None
+
+
+def _refuse_second_link(
+    session: Session, account: Account, gateway: Gateway, broker_account: str
+) -> None:
+    other = session.scalar(
+        select(Connection.id).where(
+            Connection.owner_id == gateway.owner_id,
+            Connection.broker == gateway.broker,
+            Connection.broker_account == broker_account,
+            Connection.account_id != account.id,
+        )
+    )
+    if other is not None:
+        raise _linked_elsewhere(broker_account)
+
+
+def _linked_elsewhere(broker_account: str) -> Conflict:
+    return Conflict(
+        f"{broker_account} is already connected to another account.",
+        "Disconnect it there first, or choose another one.",
+    )
+
+
+def _link(
+    session: Session, place: Place, wanted: LinkRequest, route: Route, now: datetime
+) -> bool:
+    account = place.find(session)
+    existing = connection_of(session, account)
+    if existing is not None:
+        existing.gateway_id = route.id
+        return False
+    session.add(
+        Connection(
+            owner_id=place.owner_id,
+            account_id=account.id,
+            gateway_id=route.id,
+            broker=route.broker,
+            broker_account=wanted.account_id,
+            username=wanted.username,
+            manual_holdings=wanted.manual_holdings,
+            sync_enabled=wanted.sync_enabled,
+            created_at=now,
+        )
+    )
+    account.mode, account.attention_code, account.synced_at = CONNECTED, None, None
+    session.flush()
+    return True
+
+
+def disconnect(place: Place, *, close_holdings: bool, now: datetime) -> None:
+    """Unlink an account; its holdings stay, or those of the broker become no longer held."""
+    with unit_of_work() as session:
+        account = place.find(session)
+        connection = connection_of(session, account)
+        if connection is None:
+            raise NotConnected(account.name)
+        _stop_running(session, account, now)
+        if close_holdings:
+            release(session, account, connection.broker, connection.broker_account, now=now)
+        session.delete(connection)
+        account.mode, account.attention_code = MANUAL, None
+        touch(session, account)
+
+
+def _stop_running(session: Session, account: Account, now: datetime) -> None:
+    """A run under way finds its row taken and writes nothing."""
+    running = SyncRun.account_id == account.id, SyncRun.status == RUNNING
+    ended = {"status": INTERRUPTED, "reason": "disconnected", "finished_at": now}
+    session.execute(update(SyncRun).where(*running).values(**ended))
+
+
+def accept_certificate(
+    owner_id: int, gateway_id: int, fingerprint: str, outside: Outside
+) -> Certificate:
+    """Pin the certificate that a gateway shows now, provided it is the one a person looked at."""
+    with unit_of_work() as session:
+        route = route_of(find_gateway(session, owner_id, gateway_id))
+    host, port = split_address(route.address)
+    shown = outside.network.certificate(host, port, CERTIFICATE_TIMEOUT)
+    if shown.fingerprint != fingerprint.replace(":", "").replace(" ", "").lower():
+        raise Conflict(
+            "The gateway shows another certificate than the one you accepted.",
+            "Test the connection again and compare the fingerprints.",
+        )
+    with unit_of_work() as session:
+        gateway = find_gateway(session, owner_id, gateway_id)
+        gateway.certificate_pem, gateway.certificate_fingerprint = shown.pem, shown.fingerprint
+    return shown

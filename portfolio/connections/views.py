@@ -1,0 +1,161 @@
+"""The three forms of each answer about a connection: a fragment, a page, or a document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, request, url_for
+
+from brokers.errors import BrokerError
+from portfolio.accounts import queries as accounts
+from portfolio.accounts.models import Account
+from portfolio.accounts.resources import AccountView
+from portfolio.accounts.schemas import AccountSchema
+from portfolio.connections import queries
+from portfolio.connections.gateways import Route, find_gateway, reaching, route_of
+from portfolio.connections.queries import AvailableAccount, Card
+from portfolio.connections.schemas import AvailableAccountsSchema, DiagnosisSchema
+from portfolio.connections.services import Place
+from portfolio.db.session import end_reading
+from portfolio.sync import queries as runs
+from portfolio.sync.models import FAILED, REJECTED, RUNNING
+from portfolio.sync.queries import RunView
+from portfolio.sync.schemas import RunEnvelope
+from portfolio.web import errors, respond
+from portfolio.web.respond import Reader
+from portfolio.web.runtime import owner_id, reading, runtime
+
+
+def place(portfolio_id: int, account_name: str) -> Place:
+    """The account that a URL names, on behalf of whoever asks."""
+    found = Place(owner_id=owner_id(), portfolio_id=portfolio_id, name=account_name)
+    found.find(reading())
+    # Nothing of the request's own reading may be open while a broker is asked.
+    end_reading()
+    return found
+
+
+def route(gateway_id: int | None) -> Route:
+    """The gateway that a request names, as plain data."""
+    found = route_of(find_gateway(reading(), owner_id(), gateway_id))
+    end_reading()
+    return found
+
+
+def view_and_card(account: Account) -> tuple[AccountView, Card]:
+    """An account and its connection card."""
+    now = runtime().clock.now()
+    view = accounts.one_view(reading(), account, now, runtime().links_of)
+    gateway = queries.gateways_of(reading(), [account.id]).get(account.id)
+    run = runs.last_runs(reading(), [account.id]).get(account.id)
+    return view, queries.card(view, gateway, run, runtime().outside.brokers)
+
+
+def card_fragment(account: Account, status: int = 200) -> Response:
+    """The card alone; once nothing is under way any more the page below it must be read again."""
+    view, card = view_and_card(account)
+    response = respond.page("connections/_card.html", status, account=view, card=card)
+    if card.state != "syncing":
+        response.headers["HX-Refresh"] = "true"
+    return response
+
+
+def account_page(account: Account) -> str:
+    """The URL of an account's page."""
+    segment = accounts.slug(account.name, account.id)
+    return url_for(
+        "pages.account", portfolio_id=account.portfolio_id, account_name=segment
+    )
+
+
+def linked(where: Place, message: str, status: int = 200) -> Response:
+    """An account whose connection was made or ended, for whoever reads."""
+    account = where.find(reading())
+    who = respond.reader()
+    if who is Reader.FRAGMENT:
+        return card_fragment(account, status)
+    if who is Reader.BROWSER:
+        return respond.go(account_page(account), message)
+    view, _ = view_and_card(account)
+    return respond.data(AccountSchema().dump(view), status)
+
+
+def choices(gateway_id: int | None) -> tuple[AvailableAccount, ...]:
+    """The broker accounts that can be linked, read from the gateway."""
+    through = route(gateway_id)
+    with reaching(through, outside=runtime().outside) as broker:
+        listed = broker.accounts()
+    return queries.available(reading(), owner_id(), through.id, listed)
+
+
+def choices_context(account: AccountView) -> tuple[dict[str, Any], int]:
+    """What the fragment of choices shows, and its status: the accounts, or why there are none."""
+    through = route(None)
+    context: dict[str, Any] = {"account": account, "login_url": through.login_address}
+    context |= {"choices": None, "error": None, "username": request.form.get("username", "")}
+    try:
+        return {**context, "choices": choices(None)}, 200
+    except BrokerError as error:
+        shown = errors.body(error.code, error.message, error.remedy, retry_at=error.retry_at)
+        return {**context, "error": shown}, errors.broker_status(error)
+
+
+def listed(found: tuple[AvailableAccount, ...]) -> Response:
+    """The broker accounts, for whoever reads."""
+    if respond.reader() is Reader.FRAGMENT:
+        return respond.page("connections/_accounts.html", choices=found)
+    return respond.data(AvailableAccountsSchema().dump({"accounts": found}))
+
+
+def diagnosed(through: Route) -> Response:
+    """A test of the connection, for whoever reads; it ran, so the status is 200."""
+    with reaching(through, outside=runtime().outside) as broker:
+        found = broker.diagnose()
+    if respond.reader() is Reader.PROGRAM:
+        return respond.data(DiagnosisSchema().dump({"diagnosis": found, "route": through}))
+    fragment = respond.reader() is Reader.FRAGMENT
+    template = "connections/_diagnosis.html" if fragment else "connections/test.html"
+    context = {"gateway_url": through.address, "login_url": through.login_address}
+    return respond.page(template, diagnosis=found, gateway_id=through.id, **context)
+
+
+def synced(where: Place, run_id: str, *, finished: bool) -> Response:
+    """A run that was started, for whoever reads."""
+    account = where.find(reading())
+    who = respond.reader()
+    if who is Reader.FRAGMENT:
+        return card_fragment(account)
+    run = runs.find_run(reading(), where.owner_id, run_id)
+    if who is Reader.BROWSER:
+        return respond.go(account_page(account), *told(run))
+    return run_document(run, finished=finished)
+
+
+def run_document(run: RunView, *, finished: bool) -> Response:
+    """A run as JSON; one that failed or was not applied has the status of its error."""
+    error = queries.rejected_error(run) if run.status == REJECTED else run.error
+    body = RunEnvelope().dump({"run": run, "error": error} if error else {"run": run})
+    status = 200 if finished else 202
+    if run.status in {REJECTED, FAILED} and error:
+        status = 409 if run.status == REJECTED or queries.needs_user(error["code"]) else 503
+    response = respond.data(body, status)
+    if status == 202:
+        response.headers["Location"] = url_for("sync_api.get_run", run_id=run.id)
+    return response
+
+
+def told(run: RunView) -> tuple[str, str]:
+    """A run in one sentence, and the kind of message it is."""
+    if run.status == RUNNING:
+        return "The sync is under way; reload this page to see it finished.", "done"
+    if run.error is not None or run.status == REJECTED:
+        error = run.error or queries.rejected_error(run)
+        return f"{error['message']} {error['remedy'] or ''}".strip(), "problem"
+    return f"Synced: {counted(run)}.", "done"
+
+
+def counted(run: RunView) -> str:
+    """What a run changed, in words."""
+    counts = {"added": run.added, "changed": run.changed, "no longer held": run.closed}
+    parts = [f"{count} {what}" for what, count in counts.items() if count]
+    return ", ".join(parts) or "nothing changed"

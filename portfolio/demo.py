@@ -1,0 +1,75 @@
+"""The demo: its own data folder, a simulated gateway, and a sample account connected to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from flask import Flask
+
+from brokers.ibkr.simulator import Simulator
+from brokers.ibkr.simulator.server import Server
+from brokers.ibkr.simulator.server import serve as serve_simulator
+from portfolio.accounts.services import create_account, create_portfolio
+from portfolio.accounts.queries import portfolios
+from portfolio.clock import SystemClock
+from portfolio.connections.services import LinkRequest, Place, connect
+from portfolio.db.session import unit_of_work
+from portfolio.errors import SetupProblem
+from portfolio.settings import Settings
+from portfolio.sync.models import SUCCEEDED
+from portfolio.sync.queries import find_run
+from portfolio.web.runtime import EXTENSION, Runtime
+
+PORTFOLIO, ACCOUNT, BROKER_ACCOUNT = "Retirement", "IBKR Main", "U1234567"
+
+
+def demo_settings(settings: Settings) -> Settings:
+    """The settings with a data folder of the demo's own, so that real data is never touched."""
+    folder = settings.data_dir / "demo"
+    return replace(
+        settings, data_dir=folder, database_url="", secret_key_file="", jobs="embedded", demo=True
+    )
+
+
+@contextmanager
+def demo_gateway(folder: Path) -> Iterator[Server]:
+    """The simulator on a TLS socket of loopback, with a certificate that is kept."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    simulator = Simulator(SystemClock())
+    with serve_simulator(simulator, certificate_file=folder / "gateway.pem") as server:
+        yield server
+
+
+def fill(app: Flask) -> str:
+    """Connect and sync the sample account, at the first start with new rows; says what it did."""
+    runtime: Runtime = app.extensions[EXTENSION]
+    with app.app_context():
+        place = _sample(runtime)
+        connect(place, LinkRequest(account_id=BROKER_ACCOUNT), runtime.outside)
+        started = runtime.runner.start(place)
+        runtime.runner.wait(started)
+        with unit_of_work() as session:
+            run = find_run(session, place.owner_id, started.run_id)
+    if run.status != SUCCEEDED:
+        raise SetupProblem(f"The sample account could not be synced: {run.error or run.reason}.")
+    return (
+        f"“{ACCOUNT}” is synced: {run.added} added, {run.changed} changed, "
+        f"{run.unchanged} unchanged."
+    )
+
+
+def _sample(runtime: Runtime) -> Place:
+    now = runtime.clock.now()
+    with unit_of_work() as session:
+        owner = runtime.owner_of(session)
+        found = [each for each in portfolios(session, owner) if each.name == PORTFOLIO]
+        if not found:
+            made = create_portfolio(
+                session, owner, name=PORTFOLIO, base_currency="USD", now=now
+            )
+            create_account(session, made, {"name": ACCOUNT, "currency": "USD"}, now)
+            found = [made]
+        return Place(owner_id=owner, portfolio_id=found[0].id, name=ACCOUNT)

@@ -1,0 +1,1 @@
+"""Background work: one interface, and the engine inside the web process."""

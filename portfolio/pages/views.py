@@ -1,0 +1,139 @@
+"""The pages of the application."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, request, url_for
+from sqlalchemy import text
+
+from portfolio.accounts import services
+from portfolio.accounts.models import Account
+from portfolio.accounts.queries import find_account, find_portfolio
+from portfolio.accounts.views import form, problems
+from portfolio.connections.views import (
+    account_page,
+    card_fragment,
+    choices_context,
+    view_and_card,
+)
+from portfolio.db.session import unit_of_work
+from portfolio.errors import Conflict, Invalid
+from portfolio.pages import queries
+from portfolio.web import respond
+from portfolio.web.respond import Reader
+from portfolio.web.runtime import owner_id, reading, runtime
+
+blueprint = Blueprint("pages", __name__)
+ACCOUNT = "/portfolio/<int:portfolio_id>/accounts/<account_name>"
+
+
+@blueprint.get("/")
+def overview() -> Response:
+    """All portfolios."""
+    found = queries.overview(reading(), owner_id(), runtime().clock.now())
+    return respond.page("pages/overview.html", page=found)
+
+
+@blueprint.get("/portfolio/<int:portfolio_id>")
+def portfolio(portfolio_id: int) -> Response:
+    """One portfolio and its accounts."""
+    found = find_portfolio(reading(), owner_id(), portfolio_id)
+    now, brokers = runtime().clock.now(), runtime().outside.brokers
+    page = queries.portfolio_page(reading(), found, now, brokers)
+    return respond.page("pages/portfolio.html", page=page)
+
+
+@blueprint.get(ACCOUNT)
+def account(portfolio_id: int, account_name: str) -> Response:
+    """One account; to HTMX only its connection card, which asks while a sync is under way."""
+    found = find_account(reading(), owner_id(), portfolio_id, account_name)
+    if respond.reader() is Reader.FRAGMENT:
+        return card_fragment(found)
+    now, brokers = runtime().clock.now(), runtime().outside.brokers
+    page = queries.account_page(reading(), found, now, brokers, page=wanted_page())
+    return respond.page("pages/account.html", page=page)
+
+
+def wanted_page() -> int:
+    """The page of a long table that the URL names; the first where it names none."""
+    number = request.args.get("page", "1")
+    usable = number.isascii() and number.isdigit() and len(number) < 6
+    return max(1, int(number)) if usable else 1
+
+
+@blueprint.get(f"{ACCOUNT}/edit")
+def edit_account(portfolio_id: int, account_name: str) -> Response:
+    """The form of an account, with its external connections."""
+    found = find_account(reading(), owner_id(), portfolio_id, account_name)
+    return edit_page(found, values_of(found))
+
+
+def values_of(found: Account) -> dict[str, str]:
+    """What an account's form shows at first."""
+    return {"name": found.name, "currency": found.currency, "notes": found.notes or ""}
+
+
+def edit_page(
+    found: Account,
+    values: dict[str, str],
+    errors: dict[str, str] | None = None,
+    *,
+    choose: bool = False,
+) -> Response:
+    """The edit page, with the broker's accounts to choose from where they were asked for."""
+    portfolio_name, (view, card) = found.portfolio, view_and_card(found)
+    context, status = choices_context(view) if choose else ({"account": view}, 200)
+    return respond.page(
+        "pages/edit_account.html",
+        422 if errors else status,
+        **context,
+        portfolio=portfolio_name,
+        card=card,
+        values=values,
+        errors=errors or {},
+        choose=choose,
+    )
+
+
+@blueprint.post(f"{ACCOUNT}/edit")
+def save_account(portfolio_id: int, account_name: str) -> Response:
+    """Save the form, or (`choices=ibkr`) ask the gateway which accounts can be linked."""
+    owner = owner_id()
+    found = find_account(reading(), owner, portfolio_id, account_name)
+    if request.form.get("choices") == "ibkr":
+        return offer_choices(found)
+    values = form("name", "currency", "notes")
+    try:
+        with unit_of_work() as session:
+            changing = find_account(session, owner, portfolio_id, account_name)
+            target = account_page(services.change_account(session, changing, dict(values)))
+    except (Invalid, Conflict) as error:
+        return edit_page(found, values, problems(error))
+    return respond.go(target, "Saved.")
+
+
+def offer_choices(found: Account) -> Response:
+    """The broker's accounts, as a fragment or within the page."""
+    if respond.reader() is not Reader.FRAGMENT:
+        return edit_page(found, values_of(found), choose=True)
+    view, _ = view_and_card(found)
+    context, status = choices_context(view)
+    return respond.page("connections/_choices.html", status, **context)
+
+
+@blueprint.get("/healthz")
+def healthz() -> Response:
+    """Whether the process answers."""
+    return respond.data({"status": "ok"})
+
+
+@blueprint.get("/readyz")
+def readyz() -> Response:
+    """Whether the database answers and background work can run."""
+    reading().execute(text("SELECT 1"))
+    return respond.data({"status": "ok", "database": "ok", "jobs": runtime().settings.jobs})
+
+
+@blueprint.get("/favicon.ico")
+def favicon() -> Response:
+    """The icon, for browsers that ask at the usual place."""
+    return respond.go(url_for("static", filename="icon.svg"))

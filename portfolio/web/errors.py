@@ -1,0 +1,136 @@
+"""Every failure in one shape, for whoever reads: JSON, a page, or a fragment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from flask import Flask, Response
+from sqlalchemy.exc import OperationalError
+from werkzeug.exceptions import HTTPException
+
+from brokers.errors import BrokerError
+from portfolio.db.session import storage_error
+from portfolio.errors import DomainError
+from portfolio.web import respond
+from portfolio.web.respond import Reader
+from portfolio.web.runtime import runtime
+
+CODES = {
+    401: "login_required",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+    415: "unsupported_media_type",
+    422: "validation",
+    429: "too_many_requests",
+    500: "internal",
+}
+REMEDIES = {
+    404: "Check the address, or start from the overview.",
+    405: "See the documentation of this route for the methods it takes.",
+    413: "Send less at once.",
+    415: "Send JSON with the content type application/json.",
+    422: "Correct the fields named and send it again. Nothing was changed.",
+    500: "This is a fault of the program; its log says where. Nothing was changed.",
+}
+
+
+def register(app: Flask) -> None:
+    """Answer every failure in our own shape."""
+    app.register_error_handler(DomainError, from_domain)
+    app.register_error_handler(BrokerError, from_broker)
+    app.register_error_handler(HTTPException, from_http)
+    app.register_error_handler(OperationalError, from_storage)
+
+
+def body(
+    code: str,
+    message: str,
+    remedy: str | None,
+    *,
+    fields: Mapping[str, str] | None = None,
+    retry_at: datetime | None = None,
+) -> dict[str, Any]:
+    """The one shape of an error."""
+    return {
+        "code": code,
+        "message": message,
+        "remedy": remedy,
+        "fields": dict(fields or {}),
+        "retry_at": retry_at.isoformat() if retry_at else None,
+    }
+
+
+def broker_status(error: BrokerError) -> int:
+    """409 where a person must act, 503 where it heals by itself."""
+    return 409 if error.needs_user else 503
+
+
+def from_domain(error: DomainError) -> Response:
+    """A failure of our own."""
+    shown = body(
+        error.code, error.message, error.remedy, fields=error.fields, retry_at=error.retry_at
+    )
+    return answer(shown, error.status)
+
+
+def from_broker(error: BrokerError) -> Response:
+    """A failure on the way to a broker."""
+    shown = body(error.code, error.message, error.remedy, retry_at=error.retry_at)
+    return answer(shown, broker_status(error), error.retry_at)
+
+
+def from_storage(error: OperationalError) -> Response:
+    """A database that is locked, full, or gone."""
+    return from_domain(storage_error(error))
+
+
+def from_http(error: HTTPException) -> Response:
+    """A failure found by the framework: no such page, a body that is too large, and so on."""
+    status = error.code or 500
+    if 300 <= status < 400:
+        return Response(status=status, headers=error.get_headers())
+    fields = _fields(getattr(error, "data", None))
+    message = next((f"{name}: {why}" for name, why in fields.items()), error.description or "")
+    shown = body(
+        CODES.get(status, "bad_request"), message, REMEDIES.get(status), fields=fields
+    )
+    response = answer(shown, status)
+    for name, value in error.get_headers():
+        if name in {"Allow", "Retry-After"}:
+            response.headers[name] = value
+    return response
+
+
+def _fields(found: Any) -> dict[str, str]:
+    messages = found.get("messages", {}) if isinstance(found, dict) else {}
+    flat: dict[str, str] = {}
+    for place in messages.values() if isinstance(messages, dict) else ():
+        _flatten("", place, flat)
+    return flat
+
+
+def _flatten(path: str, found: Any, flat: dict[str, str]) -> None:
+    if isinstance(found, dict):
+        for name, inner in found.items():
+            _flatten(f"{path}.{name}".lstrip("."), inner, flat)
+    else:
+        texts = found if isinstance(found, list) else [found]
+        flat[path or "body"] = " ".join(map(str, texts))
+
+
+def answer(shown: dict[str, Any], status: int, retry_at: datetime | None = None) -> Response:
+    """The error for whoever reads."""
+    who = respond.reader()
+    if who is Reader.PROGRAM:
+        response = respond.data({"error": shown}, status)
+    else:
+        template = "error.html" if who is Reader.BROWSER else "connections/_error.html"
+        response = respond.page(template, status, error=shown, status=status)
+    if retry_at is not None:
+        seconds = (retry_at - runtime().clock.now()).total_seconds()
+        response.headers["Retry-After"] = str(max(1, round(seconds)))
+    return response

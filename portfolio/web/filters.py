@@ -1,0 +1,102 @@
+"""How figures, times and kinds look on a page; rounding happens only here, half to even."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, tzinfo
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any
+
+from flask import Flask
+
+from portfolio.db.base import MONEY, canonical
+
+UNKNOWN = "—"
+MINUS = "−"
+KINDS = {
+    "etf": "ETF",
+    "cfd": "CFD",
+    "future_option": "future option",
+}
+MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+DAYS = "Mon Tue Wed Thu Fri Sat Sun".split()
+
+
+def register(app: Flask) -> None:
+    """Make the filters known to the templates."""
+    for of in (money, signed, quantity, percent, sign_class, when, day, kind_label, contract):
+        app.template_filter(of.__name__)(of)
+
+
+def money(value: Decimal | None, places: int = 2) -> str:
+    """An amount: thousands grouped, a fixed number of decimals, a true minus sign."""
+    if value is None:
+        return UNKNOWN
+    step = Decimal(1).scaleb(-places)
+    return _minus(f"{value.quantize(step, ROUND_HALF_EVEN, MONEY):,f}")
+
+
+def signed(value: Decimal | None, places: int = 2) -> str:
+    """An amount that always shows its sign, unless it is zero."""
+    text = money(value, places)
+    return f"+{text}" if value is not None and value > 0 else text
+
+
+def quantity(value: Decimal | None) -> str:
+    """A quantity or price with all its digits and no trailing zeros."""
+    if value is None:
+        return UNKNOWN
+    return _minus(f"{Decimal(canonical(value)):,f}")
+
+
+def percent(ratio: Decimal | None, places: int = 1) -> str:
+    """A share of one in percent."""
+    return UNKNOWN if ratio is None else f"{money(MONEY.multiply(ratio, Decimal(100)), places)} %"
+
+
+def sign_class(value: Decimal | None) -> str:
+    """The style of a figure: its sign is always printed as well."""
+    if not value:
+        return "figure"
+    return "figure positive" if value > 0 else "figure negative"
+
+
+def _minus(text: str) -> str:
+    # "-0.00" is a rounded zero.
+    bare = text.strip("-0.,")
+    return text.replace("-", MINUS if bare else "")
+
+
+def when(value: datetime | None, now: datetime, zone: tzinfo) -> str:
+    """A time as people say it: 14:05, 2 min ago; yesterday 22:00; Fri 20 Nov, 22:00."""
+    if value is None:
+        return "never"
+    local, today = value.astimezone(zone), now.astimezone(zone).date()
+    clock = f"{local:%H:%M}"
+    minutes = int((now - value).total_seconds() // 60)
+    if local.date() == today and 0 <= minutes < 60:
+        return f"{clock}, {'just now' if minutes < 1 else f'{minutes} min ago'}"
+    if local.date() == today:
+        return clock
+    if (today - local.date()).days == 1:
+        return f"yesterday {clock}"
+    return f"{DAYS[local.weekday()]} {day(local.date())}, {clock}"
+
+
+def day(value: date | None) -> str:
+    """A date: 16 Jan 27."""
+    if value is None:
+        return UNKNOWN
+    return f"{value.day} {MONTHS[value.month - 1]} {value.year % 100:02d}"
+
+
+def kind_label(kind: str) -> str:
+    """A kind of instrument in words."""
+    return KINDS.get(kind, kind.replace("_", " "))
+
+
+def contract(instrument: Any) -> str:
+    """The terms of a derivative in one line: 16 Jan 27 · 200 call."""
+    parts = [day(instrument.expiry)] if instrument.expiry else []
+    if instrument.strike is not None and instrument.right:
+        parts.append(f"{quantity(instrument.strike)} {instrument.right}")
+    return " · ".join(parts)

@@ -1,0 +1,98 @@
+"""Who may ask at all: the Host, the origin, and the form token, checked before every view.
+
+Without logins whoever reaches us acts as the owner, so no page of another site may.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from flask import Flask, request
+from flask_wtf.csrf import generate_csrf, validate_csrf
+from markupsafe import Markup
+from wtforms.validators import ValidationError
+
+from portfolio.errors import BadRequest, Forbidden
+from portfolio.settings import LOOPBACK, Settings
+
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+TOKEN_FIELD = "form_token"
+TOKEN_HEADER = "X-Form-Token"
+# These read from the gateway, so that even a GET of another site must not reach them.
+CONTACTS_THE_BROKER = "/ibkr/"
+
+
+def register(app: Flask, settings: Settings) -> None:
+    """Put the gate before every view, static files and errors included."""
+    allowed = frozenset((*LOOPBACK, "[::1]", *settings.allowed_hosts))
+
+    @app.before_request
+    def check() -> None:
+        check_host(request.environ.get("HTTP_HOST", ""), allowed)
+        if request.method not in SAFE:
+            check_origin()
+            check_token()
+        elif request.path.startswith(CONTACTS_THE_BROKER):
+            _check_site(("same-origin", "none"))
+
+    app.jinja_env.globals["form_token"] = form_token
+
+
+def check_host(host: str, allowed: frozenset[str]) -> None:
+    """Refuse a name that is not ours: another site may have pointed its own name at us."""
+    try:
+        parts = urlsplit(f"//{host}")
+        name, _ = parts.hostname or "", parts.port
+    except ValueError:
+        name, parts = "", urlsplit("")
+    if name not in allowed or parts.username is not None or parts.path or parts.query:
+        raise BadRequest(
+            "This address is not one of ours.",
+            "Open http://127.0.0.1 with our port, or add the name to FOLIOSYNC_ALLOWED_HOSTS.",
+        )
+
+
+def check_origin() -> None:
+    """Refuse a change that another site asks for."""
+    if "Sec-Fetch-Site" in request.headers:
+        _check_site(("same-origin",))
+    elif "Origin" in request.headers:
+        if request.headers["Origin"] != request.host_url.rstrip("/"):
+            raise _foreign()
+    elif request.cookies:
+        raise Forbidden(
+            "A change needs to say where it comes from.",
+            "Programs send no cookies; browsers send an Origin header.",
+        )
+
+
+def _check_site(accepted: tuple[str, ...]) -> None:
+    if request.headers.get("Sec-Fetch-Site", accepted[0]) not in accepted:
+        raise _foreign()
+
+
+def _foreign() -> Forbidden:
+    return Forbidden(
+        "This request comes from another site.", "Open the page here and try again."
+    )
+
+
+def check_token() -> None:
+    """Refuse a browser's change without the token that our own forms carry."""
+    from_browser = "Sec-Fetch-Site" in request.headers or "Origin" in request.headers
+    if not from_browser:
+        return
+    token = request.headers.get(TOKEN_HEADER) or request.form.get(TOKEN_FIELD)
+    try:
+        validate_csrf(token)
+    except ValidationError:
+        raise Forbidden(
+            "The form is no longer valid; nothing was changed.", "Reload the page and send it again."
+        ) from None
+
+
+def form_token() -> Markup:
+    """The hidden field that every form carries."""
+    return Markup('<input type="hidden" name="{}" value="{}">').format(
+        TOKEN_FIELD, generate_csrf()
+    )

@@ -1,0 +1,105 @@
+"""The documented JSON: the OpenAPI document, strict blueprints, and exact fields."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from flask import Flask
+from flask_smorest import Api
+from flask_smorest import Blueprint as SmorestBlueprint
+from marshmallow import Schema, fields, validate
+from marshmallow.exceptions import ValidationError
+
+from portfolio.db.base import canonical
+from portfolio.db.paging import DEFAULT_LIMIT, LARGEST_LIMIT
+from portfolio.web.parsing import StrictParser
+
+TITLE = "Foliosync"
+VERSION = "v1"
+
+
+class Blueprint(SmorestBlueprint):
+    """A documented JSON blueprint whose bodies are read strictly."""
+
+    ARGUMENTS_PARSER = StrictParser()
+
+
+class Exact(fields.Field[Decimal]):
+    """A decimal as a string of plain digits; exact both ways."""
+
+    def _serialize(self, value: Decimal | None, attr: Any, obj: Any, **kwargs: Any) -> Any:
+        return None if value is None else canonical(value)
+
+
+class Utc(fields.Field[datetime]):
+    """A time in ISO 8601, always UTC."""
+
+    def _serialize(self, value: datetime | None, attr: Any, obj: Any, **kwargs: Any) -> Any:
+        if value is None:
+            return None
+        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class Flag(fields.Boolean):
+    """A boolean; from a form also as on and off, never as a number."""
+
+    truthy = {True, "true", "on"}
+    falsy = {False, "false", "off"}
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> bool:
+        if isinstance(value, int) and not isinstance(value, bool):
+            raise ValidationError("Not a valid boolean.")
+        return bool(super()._deserialize(value, attr, data, **kwargs))
+
+
+class ErrorBody(Schema):
+    """What every failure says."""
+
+    code = fields.String(required=True, metadata={"example": "not_found"})
+    message = fields.String(required=True, metadata={"example": "There is no such account."})
+    remedy = fields.String(allow_none=True, required=True)
+    fields_ = fields.Dict(
+        keys=fields.String(), values=fields.String(), required=True, data_key="fields"
+    )
+    retry_at = fields.String(allow_none=True, required=True)
+
+
+class Failure(Schema):
+    """The one shape of an error."""
+
+    error = fields.Nested(ErrorBody, required=True)
+
+
+class PageQuery(Schema):
+    """Which stretch of a list is wanted."""
+
+    limit = fields.Integer(
+        load_default=DEFAULT_LIMIT, validate=validate.Range(min=1, max=LARGEST_LIMIT)
+    )
+    cursor = fields.String(load_default="0", validate=validate.Regexp(r"\A[0-9]{1,9}\Z"))
+
+
+class DocumentedApi(Api):
+    """The API object; failures have our own shape and handlers."""
+
+    ERROR_SCHEMA = Failure
+
+    def _register_error_handlers(self) -> None:
+        """Our own handlers are registered for the whole application."""
+
+
+def register(app: Flask) -> Api:
+    """The API object, with the document at `/api/openapi.json`."""
+    app.config.update(
+        API_TITLE=TITLE,
+        API_VERSION=VERSION,
+        OPENAPI_VERSION="3.1.0",
+        OPENAPI_URL_PREFIX="/api",
+        OPENAPI_JSON_PATH="openapi.json",
+    )
+    api = DocumentedApi(app)
+    api.register_field(Exact, "string", "decimal")
+    api.register_field(Utc, "string", "date-time")
+    return api

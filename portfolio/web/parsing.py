@@ -1,0 +1,93 @@
+"""Request bodies, read strictly: what JSON allows but no number or name can mean is refused."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any, NoReturn
+
+from flask import Request
+from marshmallow import Schema
+from webargs.flaskparser import FlaskParser
+from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+
+from portfolio.web.gate import TOKEN_FIELD
+
+DEEPEST = 32
+FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
+
+
+class StrictParser(FlaskParser):
+    """Reads JSON, or a form where a form was sent, into what a schema checks."""
+
+    def load_json(self, req: Request, schema: Schema) -> Any:
+        """The body; a wrong content type is 415, anything unreadable 400."""
+        if req.mimetype in FORMS:
+            return {name: value for name, value in req.form.items() if name != TOKEN_FIELD}
+        raw = req.get_data(cache=True)
+        if not raw:
+            return {}
+        if req.mimetype != "application/json":
+            raise UnsupportedMediaType("The body is not JSON.")
+        return parse(raw)
+
+
+def parse(raw: bytes) -> Any:
+    """The value of a JSON text in which each key stands once and each number is finite."""
+    try:
+        text = raw.decode("utf-8")
+        if _depth(text) > DEEPEST:
+            _refuse("The body is nested too deeply.")
+        value = json.loads(
+            text,
+            parse_float=Decimal,
+            parse_int=_integer,
+            parse_constant=lambda name: _refuse(f"{name} is not a number."),
+            object_pairs_hook=_unique,
+        )
+    except (UnicodeDecodeError, json.JSONDecodeError):
+        _refuse("The body is not valid JSON in UTF-8.")
+    _whole_text(value)
+    return value
+
+
+def _refuse(why: str) -> NoReturn:
+    raise BadRequest(why)
+
+
+def _depth(text: str) -> int:
+    """At most how deep brackets nest; those within strings count too, which errs on our side."""
+    depth = deepest = 0
+    for character in text:
+        if character in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character in "]}":
+            depth -= 1
+    return deepest
+
+
+def _integer(digits: str) -> int:
+    return int(digits) if len(digits) <= 40 else _refuse("A number has too many digits.")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        _refuse(f"The key “{twice[:40]}” stands twice.")
+    return dict(pairs)
+
+
+def _whole_text(value: Any) -> None:
+    """Refuse half characters (lone surrogates), which no database and no page can hold."""
+    if isinstance(value, str):
+        if not value.isprintable() and any("\ud800" <= c <= "\udfff" for c in value):
+            _refuse("The body has half a character (a lone surrogate).")
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            _whole_text(name)
+            _whole_text(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            _whole_text(inner)

@@ -1,0 +1,51 @@
+"""What the running program is made of, as handlers see it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from flask import current_app
+from sqlalchemy.orm import Session
+
+from brokers.contract import Clock
+from portfolio.db.base import db
+from portfolio.settings import Settings
+
+EXTENSION = "foliosync"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """Built once by the composition root and never changed.
+
+    `links_of` reads the connections of accounts, `outside` reaches brokers and `runner` runs syncs;
+    they belong to slices that this module must not know. `stop` ends background work.
+    """
+
+    settings: Settings
+    clock: Clock
+    zone: ZoneInfo
+    outside: Any
+    runner: Any
+    links_of: Callable[[Session, Sequence[int]], Mapping[int, Any]]
+    owner_of: Callable[[Session], int]
+    stop: Callable[[], None]
+
+
+def runtime() -> Runtime:
+    """The runtime of the current application."""
+    found: Runtime = current_app.extensions[EXTENSION]
+    return found
+
+
+def reading() -> Session:
+    """The request's own session, for reading only."""
+    return db.session()
+
+
+def owner_id() -> int:
+    """On whose behalf this request acts."""
+    return runtime().owner_of(reading())
