@@ -108,7 +108,7 @@ class Connection(ABC):
     @property
     @abstractmethod
     def certificate(self) -> Certificate | None:
-        """The certificate in use, so that a caller can pin a first one; None before any contact."""
+        """The certificate in use, for a caller to pin a first one; None before any contact."""
 
     @abstractmethod
     def accounts(self) -> tuple[BrokerAccount, ...]:

@@ -28,6 +28,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from brokers.types import Certificate
+
 
 class BrokerError(Exception):
     """A failure on the way to a broker: a code, one sentence, and one remedy."""
@@ -147,6 +149,7 @@ class CertificateChanged(NeedsUser):
     """The gateway shows another certificate than the pinned one; nothing was sent."""
 
     code = "certificate_changed"
+    shown: Certificate | None = None
 
 
 class CertificateUntrusted(NeedsUser):

@@ -1,4 +1,4 @@
-"""The one way out: a closed list of endpoints, a total deadline, a byte limit, nothing remembered."""
+"""The one way out: listed endpoints, a total deadline, a byte limit, nothing remembered."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What came back: the status, the content type in lower case, the raw body, and two headers."""
+    """What came back: status, content type in lower case, raw body, and two headers."""
 
     status: int
     content_type: str
@@ -169,4 +169,3 @@ def decode(body: bytes) -> Any:
 
 def _refuse(name: str) -> NoReturn:
     raise ValueError(name)
-

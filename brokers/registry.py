@@ -1,4 +1,4 @@
-"""Which brokers there are: built-in ones and plug-ins, known only as strings until they are asked for."""
+"""Which brokers there are: built-in ones and plug-ins, known only as strings."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Registry:
         for key, path in named.items():
             try:
                 brokers[key] = _load(key, path)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001
                 # A plug-in may raise anything while it is imported; it must not stop the program.
                 failed[key] = f"{type(error).__name__}: {error}"
         return cls(brokers, failed)

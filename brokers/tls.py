@@ -1,7 +1,7 @@
 """Trust in one certificate: looked at before anything is sent, pinned, and checked at each call.
 
 A gateway's certificate is self-signed, nameless and often expired, so the usual verification can
-never succeed. The pin is stronger than a name: only the holder of the one certificate is spoken to.
+never succeed. The pin is stronger than a name: only the holder of one certificate is spoken to.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ def fetch_certificate(host: str, port: int, timeout: float) -> Certificate:
     # Nothing is trusted here: the certificate is looked at, and the connection thrown away.
     context.verify_mode = ssl.CERT_NONE
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    with closing(socket.create_connection((host, port), timeout=timeout)) as plain:
-        with context.wrap_socket(plain) as secure:
-            der = secure.getpeercert(binary_form=True) or b""
+    plain = socket.create_connection((host, port), timeout=timeout)
+    with closing(plain), context.wrap_socket(plain) as secure:
+        der = secure.getpeercert(binary_form=True) or b""
     return certificate_from_pem(ssl.DER_cert_to_PEM_cert(der))
 
 
@@ -74,7 +74,7 @@ def certificate_from_pem(pem: str) -> Certificate:
 
 
 def grouped(fingerprint: str) -> str:
-    """A fingerprint as people compare it: 13:DA:F8:…"""
+    """A fingerprint as people compare it, such as 13:DA:F8."""
     pairs = (fingerprint[i : i + 2] for i in range(0, len(fingerprint), 2))
     return ":".join(pairs).upper()
 

@@ -79,7 +79,7 @@ class BrokerAccount:
 class Instrument:
     """What can be held; `key` is the broker's stable id and the only identity we rely on.
 
-    `multiplier` turns quantity x price into value; it comes from data and is 1 where none is known.
+    `multiplier` turns quantity x price into value; it comes from data, and is 1 where unknown.
     """
 
     key: str
@@ -178,7 +178,7 @@ class SessionState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
-    """A server certificate and what a person needs to judge it; `fingerprint` is SHA-256 in hex."""
+    """A server certificate as a person judges it; `fingerprint` is SHA-256 in hex."""
 
     pem: str
     fingerprint: str
@@ -200,7 +200,10 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """What a test of the connection found, down to the first broken link and its cure."""
+    """What a test of the connection found, down to the first broken link and its cure.
+
+    `shown_certificate` is another one than the pinned one, for a person to compare.
+    """
 
     connected: bool
     code: str
@@ -208,5 +211,5 @@ class Diagnosis:
     remedy: str | None
     session: SessionState | None
     checks: tuple[Check, ...]
-    certificate: Certificate | None = None
+    shown_certificate: Certificate | None = None
     retry_at: datetime | None = None

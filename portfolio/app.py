@@ -56,7 +56,7 @@ def create_app(
         static_folder=str(resource("static")),
     )
     _configure(app, settings)
-    _open_database(app, settings)
+    _open_database(app)
     outside = Outside(
         brokers=brokers or Registry.discover(),
         network=network or RealNetwork(clock),
@@ -106,12 +106,12 @@ def signing_key(file: Path) -> str:
     return key
 
 
-def _open_database(app: Flask, settings: Settings) -> None:
+def _open_database(app: Flask) -> None:
     try:
         db.init_app(app)
         with app.app_context():
             prepare(db.engine)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001
         # SQLAlchemy raises many types for a wrong URL or a missing driver; all mean the same.
         raise SetupProblem(f"FOLIOSYNC_DATABASE_URL cannot be used: {error}.") from None
     upgrade.register(app)

@@ -12,8 +12,8 @@ from flask import Flask
 from brokers.ibkr.simulator import Simulator
 from brokers.ibkr.simulator.server import Server
 from brokers.ibkr.simulator.server import serve as serve_simulator
-from portfolio.accounts.services import create_account, create_portfolio
 from portfolio.accounts.queries import portfolios
+from portfolio.accounts.services import create_account, create_portfolio
 from portfolio.clock import SystemClock
 from portfolio.connections.services import LinkRequest, Place, connect
 from portfolio.db.session import unit_of_work
@@ -67,9 +67,7 @@ def _sample(runtime: Runtime) -> Place:
         owner = runtime.owner_of(session)
         found = [each for each in portfolios(session, owner) if each.name == PORTFOLIO]
         if not found:
-            made = create_portfolio(
-                session, owner, name=PORTFOLIO, base_currency="USD", now=now
-            )
+            made = create_portfolio(session, owner, name=PORTFOLIO, base_currency="USD", now=now)
             create_account(session, made, {"name": ACCOUNT, "currency": "USD"}, now)
             found = [made]
         return Place(owner_id=owner, portfolio_id=found[0].id, name=ACCOUNT)

@@ -61,9 +61,7 @@ class Invalid(DomainError):
 
     def __init__(self, fields: Mapping[str, str]) -> None:
         first = next(iter(fields), "")
-        super().__init__(
-            f"{first}: {fields[first]}" if first else "The request is not valid."
-        )
+        super().__init__(f"{first}: {fields[first]}" if first else "The request is not valid.")
         self.fields = dict(fields)
         self.remedy = "Correct the fields named and send it again. Nothing was changed."
 

@@ -1,4 +1,4 @@
-"""Every option of the program, as data: one list that start-up, the documentation and a test walk."""
+"""Every option of the program, as data: one list that start-up and documentation walk."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ class Settings:
         environ: Mapping[str, str] | None = None,
         *,
         file: Path | None = None,
-        **overrides: object,
+        **overrides: Any,
     ) -> Settings:
         """Read the options: arguments, then the environment, then the TOML file, then defaults.
 
@@ -208,11 +208,7 @@ class Settings:
     def sqlite_file(self) -> Path | None:
         """The SQLite file, or None where another database is used."""
         prefix = "sqlite:///"
-        return (
-            Path(self.database[len(prefix) :])
-            if self.database.startswith(prefix)
-            else None
-        )
+        return Path(self.database[len(prefix) :]) if self.database.startswith(prefix) else None
 
     @property
     def secret_file(self) -> Path:
@@ -237,16 +233,10 @@ def _from_file(file: Path | None) -> dict[str, str]:
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise SetupProblem(
-            f"The settings file {file} cannot be read: {error.strerror}."
-        ) from None
+        raise SetupProblem(f"The settings file {file} cannot be read: {error.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SetupProblem(
-            f"The settings file {file} is not valid TOML: {error}."
-        ) from None
-    return {
-        _known(name, f"in {file}"): _plain(value) for name, value in content.items()
-    }
+        raise SetupProblem(f"The settings file {file} is not valid TOML: {error}.") from None
+    return {_known(name, f"in {file}"): _plain(value) for name, value in content.items()}
 
 
 def _plain(value: object) -> str:
@@ -270,12 +260,10 @@ def _known(name: str, where: str) -> str:
     return bare
 
 
-def _read(option: Option, given: Mapping[str, str]) -> object:
+def _read(option: Option, given: Mapping[str, str]) -> Any:
     raw = given.get(option.name, option.default)
     try:
         return option.read(raw)
     except (ValueError, KeyError, OSError):
         shown = "its value" if option.secret else repr(raw)
-        raise SetupProblem(
-            f"{PREFIX}{option.name}: {shown} is not {option.expects}."
-        ) from None
+        raise SetupProblem(f"{PREFIX}{option.name}: {shown} is not {option.expects}.") from None

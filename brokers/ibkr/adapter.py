@@ -14,7 +14,15 @@ from brokers.ibkr.client import CONTRACTS_PER_CALL, GatewayClient
 from brokers.ibkr.doctor import examine
 from brokers.ibkr.session import Tickle, read_tickle
 from brokers.ibkr.state import GatewayState
-from brokers.types import BrokerAccount, Certificate, Diagnosis, Ledger, Position, Snapshot, Witness
+from brokers.types import (
+    BrokerAccount,
+    Certificate,
+    Diagnosis,
+    Ledger,
+    Position,
+    Snapshot,
+    Witness,
+)
 
 MOST_PAGES = 200
 SETTLING = 5.0

@@ -1,4 +1,4 @@
-"""A short method per endpoint: sends, checks that an answer is one, and returns the decoded body."""
+"""A short method per endpoint: sends, checks that an answer is one, returns it decoded."""
 
 from __future__ import annotations
 
@@ -101,7 +101,8 @@ class GatewayClient:
         try:
             return decode(answer.body)
         except BrokerError:
-            raise errors.bad("The gateway answered with something else than data.", answer.body)
+            message = "The gateway answered with something else than data."
+            raise errors.bad(message, answer.body) from None
 
     def _send(
         self,
@@ -126,9 +127,7 @@ class GatewayClient:
             shown = f"[{host}]" if ":" in host else host
             session = self._context.network.session(self.open())
             address = f"https://{shown}:{port}{base}"
-            self._callers[base] = Caller(
-                address, session, self._state.pacer, self._context.clock
-            )
+            self._callers[base] = Caller(address, session, self._state.pacer, self._context.clock)
         return self._callers[base]
 
     def _explained(self, error: Exception) -> BrokerError:

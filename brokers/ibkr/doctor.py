@@ -62,7 +62,7 @@ def examine(client: GatewayClient, context: Context, state: GatewayState) -> Dia
             at = _link(error, name)
             checks = _place(checks, name, at, error)
     checks.append(_trading(findings.session))
-    return _verdict(tuple(checks), broken, findings.session, client)
+    return _verdict(tuple(checks), broken, findings.session)
 
 
 def _link(error: BrokerError, name: str) -> str:
@@ -79,9 +79,7 @@ def _link(error: BrokerError, name: str) -> str:
 def _place(checks: list[Check], name: str, at: str, error: BrokerError) -> list[Check]:
     """The checks so far with the broken link at its place."""
     order = list(TITLES)
-    broken = Check(
-        name=at, title=TITLES[at], ok=False, message=error.message, remedy=error.remedy
-    )
+    broken = Check(name=at, title=TITLES[at], ok=False, message=error.message, remedy=error.remedy)
     before = [check for check in checks if order.index(check.name) < order.index(at)]
     between = order[order.index(name) : order.index(at)]
     reached = [Check(name=of, title=TITLES[of], ok=True, message="yes") for of in between]
@@ -100,7 +98,6 @@ def _verdict(
     checks: tuple[Check, ...],
     broken: BrokerError | None,
     session: SessionState | None,
-    client: GatewayClient,
 ) -> Diagnosis:
     if session is None and isinstance(broken, NotAuthenticated):
         session = SessionState(signed_in=False)
@@ -111,7 +108,7 @@ def _verdict(
         remedy=None if broken is None else broken.remedy,
         session=session,
         checks=checks,
-        certificate=client.certificate,
+        shown_certificate=broken.shown if isinstance(broken, CertificateChanged) else None,
         retry_at=None if broken is None else broken.retry_at,
     )
 
@@ -175,7 +172,9 @@ class _Walk:
         state = with_user(tickle.state, self._user())
         self._findings.session, self._findings.mark = state, tickle.mark
         kind = {True: " (paper)", False: " (live)"}.get(bool(state.is_paper), "")
-        return f"as {state.user}{kind if state.is_paper is not None else ''}" if state.user else "yes"
+        return (
+            f"as {state.user}{kind if state.is_paper is not None else ''}" if state.user else "yes"
+        )
 
     def _user(self) -> Any:
         """The signed-in user's name, unless asking would have to wait."""
@@ -192,4 +191,3 @@ class _Walk:
             listed = mapping.accounts(self._client.accounts())
             self._state.keep_accounts(self._findings.mark, listed)
         return f"{len(listed)} to choose from"
-

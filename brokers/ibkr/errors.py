@@ -95,15 +95,16 @@ def address_not_allowed() -> AddressNotAllowed:
     )
 
 
-def certificate_changed(pinned: Certificate, shown: Certificate | None) -> CertificateChanged:
+def certificate_changed(pinned: Certificate, shown: Certificate) -> CertificateChanged:
     """Another certificate than the pinned one."""
-    now = grouped(shown.fingerprint) if shown else "unknown"
-    return CertificateChanged(
+    error = CertificateChanged(
         "The gateway shows another certificate than before; nothing was sent. "
-        f"Known: {grouped(pinned.fingerprint)}. Shown now: {now}.",
+        f"Known: {grouped(pinned.fingerprint)}. Shown now: {grouped(shown.fingerprint)}.",
         "If you installed the gateway anew or changed its key store, accept the new certificate; "
         "otherwise find out what listens there.",
     )
+    error.shown = shown
+    return error
 
 
 def certificate_untrusted(reason: str) -> CertificateUntrusted:
@@ -139,13 +140,17 @@ def from_exception(error: Exception, address: str) -> BrokerError:
     causes = _causes(error)
     if isinstance(error, (requests.Timeout, TimeoutError)):
         return silent(address)
-    if any(isinstance(cause, (ConnectionRefusedError, ConnectionAbortedError)) for cause in causes):
+    if any(
+        isinstance(cause, (ConnectionRefusedError, ConnectionAbortedError)) for cause in causes
+    ):
         return unreachable(address)
     if any(isinstance(cause, TimeoutError) for cause in causes):
         return silent(address)
     if any(isinstance(cause, (ssl.SSLError, ConnectionResetError)) for cause in causes):
         return not_a_gateway(address)
-    if any("no answer" in str(cause).lower() or "without response" in str(cause) for cause in causes):
+    if any(
+        "no answer" in str(cause).lower() or "without response" in str(cause) for cause in causes
+    ):
         return not_a_gateway(address)
     if any(isinstance(cause, OSError) and "getaddrinfo" in repr(cause) for cause in causes):
         return unreachable(address)

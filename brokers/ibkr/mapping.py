@@ -95,7 +95,7 @@ def accounts(answer: Any) -> tuple[BrokerAccount, ...]:
 
 
 def checked_page(answer: Any, account_id: str) -> list[Row]:
-    """One page of positions: a list whose rows have an id and a quantity and are this account's."""
+    """One page of positions: rows of this account, each with an id and a quantity."""
     if not isinstance(answer, list):
         raise errors.bad("A page of positions is not a list.")
     for row in answer:
@@ -133,7 +133,7 @@ def number(value: Any, name: str) -> Decimal | None:
         found = Decimal(value) if isinstance(value, int | Decimal) else Decimal(str(value).strip())
     except InvalidOperation:
         found = Decimal("NaN")
-    if not found.is_finite() or abs(found.adjusted()) > 18 and found != 0:
+    if not found.is_finite() or (abs(found.adjusted()) > 18 and found != 0):
         raise errors.bad(f"The field {name} is not a number.")
     return found
 

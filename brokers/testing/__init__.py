@@ -1,1 +1,1 @@
-"""For authors of adapters: the contract suite, a clock that can be turned, a network in process."""
+"""For authors of adapters: a contract suite, a clock to turn, a network in process."""

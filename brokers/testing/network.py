@@ -53,7 +53,7 @@ class _WsgiAdapter(BaseAdapter):
         self._network = network
         self._trusted = trusted
 
-    def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:
+    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
         """Call the application and wrap what it says."""
         if self._network.failure is not None:
             raise self._network.failure

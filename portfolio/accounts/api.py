@@ -108,9 +108,7 @@ def change_account(values: dict[str, Any], portfolio_id: int, account_name: str)
 @blueprint.get(f"{ACCOUNT}/holdings")
 @blueprint.arguments(PageQuery, location="query")
 @blueprint.response(200, HoldingsSchema)
-def list_holdings(
-    query: dict[str, Any], portfolio_id: int, account_name: str
-) -> HoldingsPage:
+def list_holdings(query: dict[str, Any], portfolio_id: int, account_name: str) -> HoldingsPage:
     """What an account holds."""
     found = queries.find_account(reading(), owner_id(), portfolio_id, account_name)
     view = queries.one_view(reading(), found, runtime().clock.now(), runtime().links_of)

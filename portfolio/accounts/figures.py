@@ -58,12 +58,8 @@ class Rates:
 
     def __init__(self, rows: Iterable[Rate]) -> None:
         # The newest day wins; on one day the broker's rate comes before one typed by hand.
-        ordered = sorted(
-            rows, key=lambda row: (row.day, row.source != MANUAL, row.read_at)
-        )
-        self._direct = {
-            (row.from_currency, row.to_currency): row.value for row in ordered
-        }
+        ordered = sorted(rows, key=lambda row: (row.day, row.source != MANUAL, row.read_at))
+        self._direct = {(row.from_currency, row.to_currency): row.value for row in ordered}
 
     def between(self, source: str, target: str) -> Decimal | None:
         """The value of one unit of `source` in `target`, or None where no rate is known."""
@@ -117,9 +113,7 @@ def _cost(holding: Holding, value: Decimal | None) -> Decimal | None:
     if holding.average_price is None:
         return None
     if holding.source == MANUAL:
-        return _product(
-            holding.quantity, holding.average_price, holding.instrument.multiplier
-        )
+        return _product(holding.quantity, holding.average_price, holding.instrument.multiplier)
     if value is None or holding.unrealized_pnl is None:
         return None
     return MONEY.subtract(value, holding.unrealized_pnl)
@@ -148,12 +142,10 @@ def _product(*factors: Decimal | None) -> Decimal | None:
 
 
 def _ratio(part: Decimal | None, whole: Decimal | None) -> Decimal | None:
-    return None if part is None or not whole else MONEY.divide(part, whole)
+    return None if part is None or not whole else rounded(MONEY.divide(part, whole))
 
 
-def weight(
-    counts: Decimal | None, rate: Decimal | None, net: Decimal | None
-) -> Decimal | None:
+def weight(counts: Decimal | None, rate: Decimal | None, net: Decimal | None) -> Decimal | None:
     """A holding's share of net liquidation; longs may exceed one, shorts are negative."""
     return None if net is None or net <= 0 else _ratio(_product(counts, rate), net)
 
@@ -193,14 +185,10 @@ def totals(
     rates: Rates,
 ) -> Totals:
     """The figures of an account from all that it holds."""
-    sums = {
-        name: _Sum() for name in (*PARTS, "value", "profit", "cost", "exposure", "net")
-    }
+    sums = {name: _Sum() for name in (*PARTS, "value", "profit", "cost", "exposure", "net")}
     reasons: Counter[str] = Counter()
     for holding in holdings:
-        _add_holding(
-            holding, rates.between(holding.instrument.currency, currency), sums, reasons
-        )
+        _add_holding(holding, rates.between(holding.instrument.currency, currency), sums, reasons)
     for balance in cash:
         _add_cash(balance, rates.between(balance.currency, currency), sums, reasons)
     return Totals(
@@ -213,9 +201,7 @@ def totals(
         unrealized_pnl=sums["profit"].result,
         cost=sums["cost"].result,
         exposure=sums["exposure"].result,
-        incomplete=tuple(
-            _sentence(reason, count) for reason, count in sorted(reasons.items())
-        ),
+        incomplete=tuple(_sentence(reason, count) for reason, count in sorted(reasons.items())),
     )
 
 
@@ -235,9 +221,7 @@ def _add_holding(
     sums["net"].add(counts)
     if counts is None:
         known = of.counts is not None
-        reasons[
-            f"no rate for {holding.instrument.currency}" if known else "no price"
-        ] += 1
+        reasons[f"no rate for {holding.instrument.currency}" if known else "no price"] += 1
 
 
 def _add_cash(

@@ -1,7 +1,7 @@
 """Portfolios, accounts, instruments, holdings, cash, rates, totals and daily values.
 
 Fields of a holding belong to one of three classes. *Position* fields are planned, journaled and
-undoable; *quote* fields are overwritten with every read; *user* fields are never written by a sync.
+undoable; *quote* fields are overwritten by every read; a sync never writes *user* fields.
 """
 
 from __future__ import annotations
@@ -54,9 +54,7 @@ class Account(Base):
     )
 
     id: Mapped[Key]
-    portfolio_id: Mapped[int] = mapped_column(
-        ForeignKey("portfolio.id", ondelete="CASCADE")
-    )
+    portfolio_id: Mapped[int] = mapped_column(ForeignKey("portfolio.id", ondelete="CASCADE"))
     name: Mapped[Name]
     currency: Mapped[Currency]
     notes: Mapped[str | None]
@@ -75,9 +73,7 @@ class Instrument(Base):
     __tablename__ = "instrument"
     __table_args__ = (
         *numbers("multiplier", "strike"),
-        CheckConstraint(
-            "option_right IN ('call', 'put')", name="option_right_is_known"
-        ),
+        CheckConstraint("option_right IN ('call', 'put')", name="option_right_is_known"),
         Index("ix_instrument_owner_symbol", "owner_id", "symbol"),
     )
 
@@ -101,7 +97,7 @@ class Instrument(Base):
 
 
 class InstrumentIdentifier(Base):
-    """A name that others give an instrument; a key is unique and is how a broker's rows are found."""
+    """A name that others give an instrument; by its key a broker's rows are found."""
 
     __tablename__ = "instrument_identifier"
     __table_args__ = (
@@ -119,9 +115,7 @@ class InstrumentIdentifier(Base):
 
     id: Mapped[Key]
     owner_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
-    instrument_id: Mapped[int] = mapped_column(
-        ForeignKey("instrument.id", ondelete="CASCADE")
-    )
+    instrument_id: Mapped[int] = mapped_column(ForeignKey("instrument.id", ondelete="CASCADE"))
     scheme: Mapped[Code]
     value: Mapped[Name]
     is_key: Mapped[bool] = mapped_column(default=False)
@@ -148,16 +142,12 @@ class Holding(Base):
             sqlite_where=OPEN,
             postgresql_where=OPEN,
         ),
-        *numbers(
-            "quantity", "average_price", "price", "market_value", "unrealized_pnl"
-        ),
+        *numbers("quantity", "average_price", "price", "market_value", "unrealized_pnl"),
         *numbers("target_weight"),
     )
 
     id: Mapped[Key]
-    account_id: Mapped[int] = mapped_column(
-        ForeignKey("account.id", ondelete="CASCADE")
-    )
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id", ondelete="CASCADE"))
     instrument_id: Mapped[int] = mapped_column(ForeignKey("instrument.id"))
     source: Mapped[Code]
     source_account: Mapped[Code] = mapped_column(default="")
@@ -190,9 +180,7 @@ class CashBalance(Base):
     )
 
     id: Mapped[Key]
-    account_id: Mapped[int] = mapped_column(
-        ForeignKey("account.id", ondelete="CASCADE")
-    )
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id", ondelete="CASCADE"))
     currency: Mapped[Currency]
     source: Mapped[Code]
     source_account: Mapped[Code] = mapped_column(default="")
@@ -234,9 +222,7 @@ class AccountTotals(Base):
     )
 
     id: Mapped[Key]
-    account_id: Mapped[int] = mapped_column(
-        ForeignKey("account.id", ondelete="CASCADE")
-    )
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id", ondelete="CASCADE"))
     state: Mapped[str] = mapped_column(String(80))
     currency: Mapped[Currency]
     market_value: Mapped[Decimal | None]
@@ -262,9 +248,7 @@ class DailyValue(Base):
     )
 
     id: Mapped[Key]
-    account_id: Mapped[int] = mapped_column(
-        ForeignKey("account.id", ondelete="CASCADE")
-    )
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id", ondelete="CASCADE"))
     day: Mapped[date]
     currency: Mapped[Currency]
     net_liquidation: Mapped[Decimal | None]

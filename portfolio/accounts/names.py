@@ -7,9 +7,7 @@ import unicodedata
 from portfolio.errors import Invalid
 
 LONGEST = 100
-BIDI = frozenset(
-    "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-)
+BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 UNSAFE_IN_A_PATH = frozenset("/\\%?#;")
 
 
@@ -25,9 +23,7 @@ def clean_name(text: str, field: str = "name") -> str:
 def _reason(name: str) -> str | None:
     if not name or name != name.strip():
         return (
-            "A name has no spaces at its ends and is not empty."
-            if name
-            else "A name is needed."
+            "A name has no spaces at its ends and is not empty." if name else "A name is needed."
         )
     if len(name) > LONGEST:
         return f"A name has at most {LONGEST} characters."
@@ -45,9 +41,7 @@ def _forbidden(character: str) -> bool:
 
 def slug(name: str, identity: int) -> str:
     """The name as a segment of a URL; `~<id>` for a name that cannot stand there."""
-    unsafe = name in {".", ".."} or any(
-        character in UNSAFE_IN_A_PATH for character in name
-    )
+    unsafe = name in {".", ".."} or any(character in UNSAFE_IN_A_PATH for character in name)
     return f"~{identity}" if unsafe else name
 
 

@@ -54,9 +54,7 @@ def find_portfolio(session: Session, owner_id: int, portfolio_id: int) -> Portfo
     return portfolio
 
 
-def find_account(
-    session: Session, owner_id: int, portfolio_id: int, name: str
-) -> Account:
+def find_account(session: Session, owner_id: int, portfolio_id: int, name: str) -> Account:
     """The account of this owner by its name or its `~<id>` slug, or `NotFound`."""
     query = _accounts(owner_id).where(Account.portfolio_id == portfolio_id)
     if name.startswith("~"):
@@ -71,12 +69,8 @@ def find_account(
     return account
 
 
-def _accounts(owner_id: int) -> Select[tuple[Account]]:
-    joined = (
-        select(Account)
-        .join(Account.portfolio)
-        .options(contains_eager(Account.portfolio))
-    )
+def _accounts(owner_id: int) -> Select[Account]:
+    joined = select(Account).join(Account.portfolio).options(contains_eager(Account.portfolio))
     return joined.where(Portfolio.owner_id == owner_id)
 
 
@@ -86,9 +80,7 @@ def portfolios(session: Session, owner_id: int) -> list[Portfolio]:
     return list(session.scalars(query.order_by(Portfolio.name, Portfolio.id)))
 
 
-def accounts(
-    session: Session, owner_id: int, portfolio_ids: Iterable[int]
-) -> list[Account]:
+def accounts(session: Session, owner_id: int, portfolio_ids: Iterable[int]) -> list[Account]:
     """The accounts of some of the owner's portfolios in the order of their names."""
     query = _accounts(owner_id).where(Account.portfolio_id.in_(list(portfolio_ids)))
     return list(session.scalars(query.order_by(Account.name, Account.id)))
@@ -138,18 +130,14 @@ def owner_rates(session: Session, owner_id: int) -> Rates:
     return Rates(session.scalars(select(Rate).where(Rate.owner_id == owner_id)))
 
 
-def _open_holdings(account_id: int) -> Select[tuple[Holding]]:
-    query = select(Holding).where(
-        Holding.account_id == account_id, Holding.closed_at.is_(None)
-    )
+def _open_holdings(account_id: int) -> Select[Holding]:
+    query = select(Holding).where(Holding.account_id == account_id, Holding.closed_at.is_(None))
     return query.join(Holding.instrument).options(contains_eager(Holding.instrument))
 
 
 def _cash(session: Session, account_id: int) -> list[CashBalance]:
     query = select(CashBalance).where(CashBalance.account_id == account_id)
-    return list(
-        session.scalars(query.order_by(CashBalance.currency, CashBalance.source))
-    )
+    return list(session.scalars(query.order_by(CashBalance.currency, CashBalance.source)))
 
 
 def state_of(session: Session, account: Account) -> str:
@@ -170,9 +158,7 @@ def compute_totals(session: Session, account: Account) -> Totals:
 
 def totals_view(session: Session, account: Account) -> TotalsView:
     """The stored totals where they belong to the present state, else computed from the rows."""
-    row = session.scalar(
-        select(AccountTotals).where(AccountTotals.account_id == account.id)
-    )
+    row = session.scalar(select(AccountTotals).where(AccountTotals.account_id == account.id))
     if row is not None and row.state == state_of(session, account):
         values = {name: getattr(row, name) for name in TOTAL_FIELDS}
         of = Totals(**values, incomplete=tuple(row.incomplete))
@@ -184,11 +170,7 @@ def totals_view(session: Session, account: Account) -> TotalsView:
 def _with_broker(of: Totals, row: AccountTotals | None) -> TotalsView:
     values = {f.name: getattr(of, f.name) for f in fields(Totals)}
     leverage = None
-    if (
-        of.exposure is not None
-        and of.net_liquidation is not None
-        and of.net_liquidation > 0
-    ):
+    if of.exposure is not None and of.net_liquidation is not None and of.net_liquidation > 0:
         leverage = MONEY.divide(of.exposure, of.net_liquidation)
     return TotalsView(
         **values,
@@ -210,10 +192,7 @@ def holdings_page(
     rates = owner_rates(session, account.portfolio.owner_id)
     of = totals_view(session, account)
     held = _open_holdings(account.id)
-    count = (
-        session.scalar(select(func.count()).select_from(held.order_by(None).subquery()))
-        or 0
-    )
+    count = session.scalar(select(func.count()).select_from(held.order_by(None).subquery())) or 0
     rows = session.scalars(
         held.options(selectinload(Holding.instrument, Instrument.identifiers))
         .order_by(Instrument.symbol, Holding.id)
@@ -224,10 +203,7 @@ def holdings_page(
     return HoldingsPage(
         account=view,
         holdings=lines,
-        cash=tuple(
-            _cash_view(row, account.currency, rates)
-            for row in _cash(session, account.id)
-        ),
+        cash=tuple(_cash_view(row, account.currency, rates) for row in _cash(session, account.id)),
         totals=of,
         count=count,
         page=start // limit + 1,
@@ -236,9 +212,7 @@ def holdings_page(
     )
 
 
-def _holding_view(
-    row: Holding, currency: str, rates: Rates, of: TotalsView
-) -> HoldingView:
+def _holding_view(row: Holding, currency: str, rates: Rates, of: TotalsView) -> HoldingView:
     shown = figures.figures(row)
     rate = rates.between(row.instrument.currency, currency)
     counts = None if row.instrument.kind == "future" else shown.counts
@@ -298,9 +272,7 @@ def _cash_view(row: CashBalance, currency: str, rates: Rates) -> CashView:
         accrued_interest=row.accrued_interest,
         accrued_dividends=row.accrued_dividends,
         rate=rate,
-        value=None
-        if rate is None
-        else figures.rounded(MONEY.multiply(row.amount, rate)),
+        value=None if rate is None else figures.rounded(MONEY.multiply(row.amount, rate)),
         source=row.source,
     )
 
@@ -338,9 +310,7 @@ def portfolio_line(
         account_count=len(members),
         oldest_read=min(reads, default=None),
         stale=any(is_stale(account, now) for account in members),
-        attention=tuple(
-            _attention(account) for account in members if account.attention_code
-        ),
+        attention=tuple(_attention(account) for account in members if account.attention_code),
     )
 
 

@@ -91,7 +91,7 @@ class InstrumentSchema(Schema):
 
 
 class HoldingSchema(Schema):
-    """A holding with its figures in its own currency; `weight` and percentages are shares of one."""
+    """A holding with its figures in its own currency; `weight` is a share of one."""
 
     id = fields.String(required=True)
     instrument = fields.Nested(InstrumentSchema, required=True)
@@ -119,7 +119,7 @@ class CashSchema(Schema):
 
 
 class TotalsSchema(Schema):
-    """The figures of the whole account, in its currency; `incomplete` says what they are without."""
+    """The figures of the whole account; `incomplete` says what they are without."""
 
     currency = fields.String(required=True, metadata=CURRENCY)
     market_value = Exact(required=True, allow_none=True)

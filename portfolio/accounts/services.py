@@ -28,9 +28,7 @@ def create_portfolio(
 ) -> Portfolio:
     """A new portfolio; `Conflict` where the owner already has one of this name."""
     clean = clean_name(name)
-    taken = select(Portfolio.id).where(
-        Portfolio.owner_id == owner_id, Portfolio.name == clean
-    )
+    taken = select(Portfolio.id).where(Portfolio.owner_id == owner_id, Portfolio.name == clean)
     if session.scalar(taken) is not None:
         raise _taken("portfolio", clean)
     portfolio = Portfolio(
@@ -55,9 +53,7 @@ def create_account(
     return account
 
 
-def change_account(
-    session: Session, account: Account, values: dict[str, Any]
-) -> Account:
+def change_account(session: Session, account: Account, values: dict[str, Any]) -> Account:
     """Give an account another name, currency or notes; what `values` does not name stays."""
     _describe(session, account, values)
     session.flush()
@@ -86,9 +82,7 @@ def _free_name(session: Session, account: Account, name: str) -> str:
 
 
 def _taken(what: str, name: str) -> Conflict:
-    return Conflict(
-        f"There is already {_article(what)} named “{name}”.", "Choose another name."
-    )
+    return Conflict(f"There is already {_article(what)} named “{name}”.", "Choose another name.")
 
 
 def _article(what: str) -> str:
@@ -112,9 +106,7 @@ def touch(session: Session, account: Account) -> None:
     account.revision += 1
     session.flush()
     computed = queries.compute_totals(session, account)
-    row = session.scalar(
-        select(AccountTotals).where(AccountTotals.account_id == account.id)
-    )
+    row = session.scalar(select(AccountTotals).where(AccountTotals.account_id == account.id))
     row = row or AccountTotals(account_id=account.id)
     row.state = queries.state_of(session, account)
     for field in queries.TOTAL_FIELDS:

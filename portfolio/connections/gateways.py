@@ -98,9 +98,7 @@ def ensure_first_gateway(
 
 
 @contextmanager
-def reaching(
-    route: Route, *, pin: bool = False, outside: Outside
-) -> Iterator[BrokerConnection]:
+def reaching(route: Route, *, pin: bool = False, outside: Outside) -> Iterator[BrokerConnection]:
     """A connection whose penalty, and on request whose first certificate, is remembered."""
     broker = outside.connect(route)
     try:

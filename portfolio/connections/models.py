@@ -43,12 +43,8 @@ class Connection(Base):
 
     id: Mapped[Key]
     owner_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
-    account_id: Mapped[int] = mapped_column(
-        ForeignKey("account.id", ondelete="RESTRICT")
-    )
-    gateway_id: Mapped[int] = mapped_column(
-        ForeignKey("gateway.id", ondelete="RESTRICT")
-    )
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id", ondelete="RESTRICT"))
+    gateway_id: Mapped[int] = mapped_column(ForeignKey("gateway.id", ondelete="RESTRICT"))
     broker: Mapped[Code]
     broker_account: Mapped[Code]
     username: Mapped[str | None] = mapped_column(String(100))

@@ -85,7 +85,7 @@ class Runner:
         return Started(run_id=job.run_id, done=self._defer(lambda: self._run(job)))
 
     def wait(self, started: Started) -> bool:
-        """Wait for the end of a run; False where there is no seat, or it is somebody else's run."""
+        """Wait for the end; False where there is no seat, or it is somebody else's run."""
         if started.done is None or not self._seats.acquire(blocking=False):
             return False
         try:
@@ -108,7 +108,7 @@ class Runner:
         except DomainError as error:
             self._fail(job, _described(error.code, error.message, error.remedy), attention=False)
         except Exception:
-            # The outermost guard of a background thread: a silent end would leave the run "running".
+            # The outermost guard of a thread: a silent end would leave the run "running".
             log.exception("sync run failed unexpectedly")
             self._fail(job, _described(*UNEXPECTED), attention=False)
 

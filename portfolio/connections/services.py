@@ -69,7 +69,7 @@ def connect(place: Place, wanted: LinkRequest, outside: Outside) -> bool:
     if wanted.account_id not in listed:
         raise BrokerAccountMissing(
             f"The account {wanted.account_id} is not in the list of the signed-in user.",
-            "Check who is signed in at the gateway: a spouse's or a paper user has other accounts.",
+            "Check who is signed in at the gateway: a spouse or a paper user has other accounts.",
         )
     try:
         with unit_of_work() as session:

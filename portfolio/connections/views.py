@@ -9,6 +9,7 @@ from flask import Response, request, url_for
 from brokers.errors import BrokerError
 from portfolio.accounts import queries as accounts
 from portfolio.accounts.models import Account
+from portfolio.accounts.names import slug
 from portfolio.accounts.resources import AccountView
 from portfolio.accounts.schemas import AccountSchema
 from portfolio.connections import queries
@@ -62,10 +63,8 @@ def card_fragment(account: Account, status: int = 200) -> Response:
 
 def account_page(account: Account) -> str:
     """The URL of an account's page."""
-    segment = accounts.slug(account.name, account.id)
-    return url_for(
-        "pages.account", portfolio_id=account.portfolio_id, account_name=segment
-    )
+    segment = slug(account.name, account.id)
+    return url_for("pages.account", portfolio_id=account.portfolio_id, account_name=segment)
 
 
 def linked(where: Place, message: str, status: int = 200) -> Response:
@@ -115,8 +114,13 @@ def diagnosed(through: Route) -> Response:
         return respond.data(DiagnosisSchema().dump({"diagnosis": found, "route": through}))
     fragment = respond.reader() is Reader.FRAGMENT
     template = "connections/_diagnosis.html" if fragment else "connections/test.html"
-    context = {"gateway_url": through.address, "login_url": through.login_address}
-    return respond.page(template, diagnosis=found, gateway_id=through.id, **context)
+    return respond.page(
+        template,
+        diagnosis=found,
+        gateway_id=through.id,
+        gateway_url=through.address,
+        login_url=through.login_address,
+    )
 
 
 def synced(where: Place, run_id: str, *, finished: bool) -> Response:

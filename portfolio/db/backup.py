@@ -14,7 +14,10 @@ def copy_before_upgrade(database: Path, now: datetime) -> Path:
     """A verified copy beside the database, made with SQLite's own backup; returns its path."""
     target = database.with_name(f"{database.stem}-before-upgrade-{now:%Y%m%d-%H%M%S-%f}.db")
     try:
-        with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(target)) as copy:
+        with (
+            closing(sqlite3.connect(database)) as source,
+            closing(sqlite3.connect(target)) as copy,
+        ):
             source.backup(copy)
             verify(copy, target)
     except sqlite3.Error as error:

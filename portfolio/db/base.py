@@ -63,7 +63,9 @@ class ExactDecimal(TypeDecorator[Decimal]):
         """Check, and write the canonical form."""
         if value is None:
             return None
-        if not isinstance(value, Decimal) or not value.is_finite():
+        # The annotation cannot stop a float that comes at run time.
+        given: Any = value
+        if not isinstance(given, Decimal) or not given.is_finite():
             raise TypeError(f"money columns take finite decimals, not {value!r}")
         text = canonical(value)
         if sum(map(str.isdigit, text)) > MAX_DIGITS:
@@ -86,9 +88,7 @@ class UtcDateTime(TypeDecorator[datetime]):
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(
-        self, value: datetime | None, dialect: Dialect
-    ) -> datetime | None:
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Check that the time is aware, and convert it to UTC."""
         if value is None:
             return None
@@ -96,15 +96,11 @@ class UtcDateTime(TypeDecorator[datetime]):
             raise TypeError(f"times must be aware, not {value!r}")
         return value.astimezone(UTC)
 
-    def process_result_value(
-        self, value: datetime | None, dialect: Dialect
-    ) -> datetime | None:
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """SQLite forgets the zone; it was UTC."""
         if value is None:
             return None
-        return (
-            value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-        )
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 Key = Annotated[int, mapped_column(primary_key=True)]
@@ -132,9 +128,7 @@ class Base(DeclarativeBase):
 def numbers(*columns: str) -> tuple[CheckConstraint, ...]:
     """Constraints that keep NaN and Infinity out of money columns, on every database."""
     return tuple(
-        CheckConstraint(
-            f"upper(CAST({name} AS TEXT)) NOT LIKE '%N%'", name=f"{name}_is_a_number"
-        )
+        CheckConstraint(f"upper(CAST({name} AS TEXT)) NOT LIKE '%N%'", name=f"{name}_is_a_number")
         for name in columns
     )
 

@@ -23,6 +23,4 @@ class Page(Generic[T]):
 def page_of(rows: Sequence[T], start: int, limit: int) -> Page[T]:
     """A page from up to `limit + 1` rows; the extra one only tells that there is more."""
     more = len(rows) > limit
-    return Page(
-        items=tuple(rows[:limit]), next_cursor=str(start + limit) if more else None
-    )
+    return Page(items=tuple(rows[:limit]), next_cursor=str(start + limit) if more else None)

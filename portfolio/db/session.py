@@ -46,7 +46,7 @@ def _pragmas(connection: Any, _record: object) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    # A reader that turns writer later fails at once, whatever the busy timeout: writers say so first.
+    # A reader that turns writer later fails at once, whatever the timeout: writers say so first.
     writes = connection.get_execution_options().get("foliosync_write")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 

@@ -86,14 +86,10 @@ def apply(session: Session, target: Target, plan: Plan, snapshot: Snapshot) -> s
 
 
 def _cash_rows(session: Session, account: Account, source: Source) -> list[CashBalance]:
-    return accounts.cash_of(
-        session, account, source.manifest.key, source.broker_account
-    )
+    return accounts.cash_of(session, account, source.manifest.key, source.broker_account)
 
 
-def _rows_by_key(
-    session: Session, account: Account, source: Source
-) -> dict[str, Holding]:
+def _rows_by_key(session: Session, account: Account, source: Source) -> dict[str, Holding]:
     query = (
         select(InstrumentIdentifier.value, Holding)
         .join(Holding, Holding.instrument_id == InstrumentIdentifier.instrument_id)
@@ -106,7 +102,7 @@ def _rows_by_key(
         .options(selectinload(Holding.instrument))
         .order_by(Holding.id)
     )
-    return {key: row for key, row in session.execute(query)}
+    return dict(session.execute(query).tuples().all())
 
 
 def _stored(key: str, row: Holding) -> StoredHolding:
@@ -143,7 +139,7 @@ def _instruments(
         )
         .options(selectinload(Instrument.identifiers))
     )
-    known: dict[str, Instrument] = {key: row for key, row in session.execute(query)}
+    known: dict[str, Instrument] = dict(session.execute(query).tuples().all())
     for position in positions:
         of = position.instrument
         if of.key not in known:
@@ -225,9 +221,7 @@ def _fields(position: Position) -> dict[str, Decimal | None]:
 
 def _set(row: object, values: Mapping[str, object]) -> bool:
     """Set the fields that differ; whether any did."""
-    different = {
-        name: value for name, value in values.items() if getattr(row, name) != value
-    }
+    different = {name: value for name, value in values.items() if getattr(row, name) != value}
     for name, value in different.items():
         setattr(row, name, value)
     return bool(different)
@@ -235,9 +229,7 @@ def _set(row: object, values: Mapping[str, object]) -> bool:
 
 def _close_absent(rows: Mapping[str, Holding], snapshot: Snapshot) -> bool:
     held = {position.instrument.key for position in snapshot.positions}
-    gone = [
-        row for key, row in rows.items() if key not in held and row.closed_at is None
-    ]
+    gone = [row for key, row in rows.items() if key not in held and row.closed_at is None]
     for row in gone:
         row.closed_at = snapshot.read_at
     return bool(gone)
@@ -358,7 +350,5 @@ def _read_back(session: Session, target: Target, snapshot: Snapshot) -> str:
         {row.currency: row.amount for row in cash},
     )
     if written != snapshot_digest(snapshot):
-        raise StorageFailed(
-            "The database did not keep what was read; nothing was changed."
-        )
+        raise StorageFailed("The database did not keep what was read; nothing was changed.")
     return written

@@ -1,4 +1,4 @@
-"""What must be true before a plan is believed: small functions `(plan, evidence) -> Rejection | None`.
+"""What must be true before a plan is believed: functions `(plan, evidence) -> Rejection | None`.
 
 Each lets the truth through without a hand; each stops an answer that only looks like it.
 """
@@ -46,24 +46,17 @@ Gate = Callable[[Plan, Evidence], Rejection | None]
 
 
 def explained(row: StoredHolding, snapshot: Snapshot) -> bool:
-    """Whether an absence needs no witness: the broker lists quantity 0, or the contract expired."""
+    """Whether an absence needs no witness: the broker lists 0, or the contract expired."""
     if row.key in snapshot.closed_keys:
         return True
-    return (
-        row.expiry is not None
-        and row.expiry + timedelta(days=1) < snapshot.read_at.date()
-    )
+    return row.expiry is not None and row.expiry + timedelta(days=1) < snapshot.read_at.date()
 
 
-def unexplained(
-    plan: Plan, stored: Stored, snapshot: Snapshot
-) -> tuple[StoredHolding, ...]:
+def unexplained(plan: Plan, stored: Stored, snapshot: Snapshot) -> tuple[StoredHolding, ...]:
     """The holdings that would be closed without any proof so far."""
     absent = plan.closed_keys
     return tuple(
-        row
-        for row in stored.holdings
-        if row.key in absent and not explained(row, snapshot)
+        row for row in stored.holdings if row.key in absent and not explained(row, snapshot)
     )
 
 
@@ -82,9 +75,7 @@ def removal(plan: Plan, evidence: Evidence) -> Rejection | None:
     if not doubted:
         return None
     named = ", ".join(doubted[:3]) + (" and others" if len(doubted) > 3 else "")
-    return Rejection(
-        gate="removal", saw=f"{named} was missing in one answer but not in another."
-    )
+    return Rejection(gate="removal", saw=f"{named} was missing in one answer but not in another.")
 
 
 def emptied(plan: Plan, evidence: Evidence) -> Rejection | None:
@@ -116,9 +107,7 @@ def both_empty(evidence: Evidence) -> bool:
 
 
 def _class_values(snapshot: Snapshot) -> Decimal:
-    return sum(
-        (abs(value) for value in snapshot.ledger.total.values.values()), Decimal(0)
-    )
+    return sum((abs(value) for value in snapshot.ledger.total.values.values()), Decimal(0))
 
 
 def _seen_empty_twice(evidence: Evidence) -> bool:

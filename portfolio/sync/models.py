@@ -36,9 +36,7 @@ class SyncRun(Base):
     )
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
-    account_id: Mapped[int] = mapped_column(
-        ForeignKey("account.id", ondelete="CASCADE")
-    )
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id", ondelete="CASCADE"))
     connection_id: Mapped[int | None] = mapped_column(
         ForeignKey("connection.id", ondelete="SET NULL")
     )
@@ -67,9 +65,7 @@ class Change(Base):
 
     id: Mapped[Key]
     run_id: Mapped[str] = mapped_column(ForeignKey("sync_run.id", ondelete="CASCADE"))
-    holding_id: Mapped[int | None] = mapped_column(
-        ForeignKey("holding.id", ondelete="SET NULL")
-    )
+    holding_id: Mapped[int | None] = mapped_column(ForeignKey("holding.id", ondelete="SET NULL"))
     subject: Mapped[Code]
     label: Mapped[str] = mapped_column(String(120))
     field: Mapped[Code]

@@ -17,7 +17,7 @@ TERMS = ("symbol", "kind", "currency", "multiplier", "expiry", "strike", "right"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredHolding:
-    """A holding of this connection as it stands in the database; `is_open` is whether it is held."""
+    """A holding of this connection as the database has it; `is_open` is whether it is held."""
 
     key: str
     quantity: Decimal
@@ -92,21 +92,15 @@ def make_plan(stored: Stored, snapshot: Snapshot) -> Plan:
     """What a snapshot would change."""
     before = {row.key: row for row in stored.holdings}
     after = {position.instrument.key: position for position in snapshot.positions}
-    steps = [
-        _holding_step(before.get(key), position) for key, position in after.items()
-    ]
+    steps = [_holding_step(before.get(key), position) for key, position in after.items()]
     gone = [row for row in stored.holdings if row.is_open and row.key not in after]
     steps += [_closing(row) for row in gone]
-    steps += _cash_steps(
-        stored.cash, {row.currency: row.cash for row in snapshot.ledger.rows}
-    )
+    steps += _cash_steps(stored.cash, {row.currency: row.cash for row in snapshot.ledger.rows})
     changing = tuple(step for step in steps if step.changes)
     return Plan(
         steps=changing,
         unchanged=len(steps) - len(changing),
-        repriced=sum(
-            _repriced(before.get(key), position) for key, position in after.items()
-        ),
+        repriced=sum(_repriced(before.get(key), position) for key, position in after.items()),
     )
 
 
@@ -135,10 +129,7 @@ def _holding_step(row: StoredHolding | None, position: Position) -> Step:
 def _known(terms: dict[str, object], row: StoredHolding | None) -> dict[str, object]:
     """The terms, where a term that the broker left out this time keeps what is stored."""
     kept = row.terms if row else {}
-    return {
-        name: kept.get(name) if value is None else value
-        for name, value in terms.items()
-    }
+    return {name: kept.get(name) if value is None else value for name, value in terms.items()}
 
 
 def _position_fields(row: StoredHolding) -> dict[str, object]:
@@ -156,21 +147,15 @@ def _closing(row: StoredHolding) -> Step:
     )
 
 
-def _cash_steps(
-    before: Mapping[str, Decimal], after: Mapping[str, Decimal]
-) -> Iterable[Step]:
+def _cash_steps(before: Mapping[str, Decimal], after: Mapping[str, Decimal]) -> Iterable[Step]:
     for currency in sorted(before.keys() | after.keys()):
         old, new = before.get(currency), after.get(currency)
         action = "added" if old is None else "closed" if new is None else "changed"
         changes = _differences({"amount": old}, {"amount": new})
-        yield Step(
-            subject="cash", key=currency, label=currency, action=action, changes=changes
-        )
+        yield Step(subject="cash", key=currency, label=currency, action=action, changes=changes)
 
 
-def _differences(
-    old: Mapping[str, object], new: Mapping[str, object]
-) -> tuple[FieldChange, ...]:
+def _differences(old: Mapping[str, object], new: Mapping[str, object]) -> tuple[FieldChange, ...]:
     return tuple(
         FieldChange(field=name, old=as_text(old.get(name)), new=as_text(value))
         for name, value in new.items()
@@ -194,14 +179,12 @@ def digest(
     rows: Iterable[tuple[str, Decimal, Decimal | None, str]],
     cash: Mapping[str, Decimal],
 ) -> str:
-    """One comparable line for all position fields of an account (key, quantity, average, currency)."""
+    """One comparable line for the position fields of an account and its cash."""
     lines = [
         "|".join((key, canonical(quantity), as_text(average) or "-", currency))
         for key, quantity, average, currency in sorted(rows, key=lambda row: row[0])
     ]
-    lines += [
-        f"{currency}={canonical(amount)}" for currency, amount in sorted(cash.items())
-    ]
+    lines += [f"{currency}={canonical(amount)}" for currency, amount in sorted(cash.items())]
     return sha256("\n".join(lines).encode()).hexdigest()
 
 

@@ -73,14 +73,8 @@ def run_view(run: SyncRun) -> RunView:
 
 def find_run(session: Session, owner_id: int, run_id: str) -> RunView:
     """A run of this owner, or `NotFound`."""
-    query = (
-        select(SyncRun)
-        .join(Account, Account.id == SyncRun.account_id)
-        .join(Account.portfolio)
-    )
-    run = session.scalar(
-        query.where(SyncRun.id == run_id, Portfolio.owner_id == owner_id)
-    )
+    query = select(SyncRun).join(Account, Account.id == SyncRun.account_id).join(Account.portfolio)
+    run = session.scalar(query.where(SyncRun.id == run_id, Portfolio.owner_id == owner_id))
     if run is None:
         raise NotFound("run")
     return run_view(run)
@@ -96,8 +90,7 @@ def last_runs(session: Session, account_ids: Sequence[int]) -> dict[int, RunView
     )
     query = select(SyncRun).join(
         newest,
-        (SyncRun.account_id == newest.c.account_id)
-        & (SyncRun.started_at == newest.c.at),
+        (SyncRun.account_id == newest.c.account_id) & (SyncRun.started_at == newest.c.at),
     )
     return {run.account_id: run_view(run) for run in session.scalars(query)}
 
@@ -110,9 +103,7 @@ def runs(session: Session, account_id: int, *, start: int, limit: int) -> Page[R
     return page_of([run_view(row) for row in rows], start, limit)
 
 
-def changes(
-    session: Session, run_id: str, *, start: int, limit: int
-) -> Page[ChangeView]:
+def changes(session: Session, run_id: str, *, start: int, limit: int) -> Page[ChangeView]:
     """The changes of a run in the order in which they were planned."""
     query = select(Change).where(Change.run_id == run_id).order_by(Change.id)
     rows = session.scalars(query.offset(start).limit(limit + 1))

@@ -56,9 +56,7 @@ def begin(
 ) -> tuple[SyncRun, bool]:
     """The run that is under way, or a new one; the flag says whether it is new."""
     running = session.scalar(
-        select(SyncRun).where(
-            SyncRun.account_id == account_id, SyncRun.status == RUNNING
-        )
+        select(SyncRun).where(SyncRun.account_id == account_id, SyncRun.status == RUNNING)
     )
     if running is not None and running.lease_until > now:
         return running, False
@@ -97,9 +95,7 @@ def read(
     snapshot = broker.snapshot(broker_account)
     plan = make_plan(stored, snapshot)
     witness = None
-    doubtful = gates.unexplained(plan, stored, snapshot) or gates.is_emptied(
-        plan, snapshot
-    )
+    doubtful = gates.unexplained(plan, stored, snapshot) or gates.is_emptied(plan, snapshot)
     if doubtful and Capability.WITNESS in can:
         witness = broker.witness(broker_account)
         if _quantities_moved(snapshot, witness):
@@ -132,20 +128,13 @@ def _quantities_moved(snapshot: Snapshot, witness: Witness) -> bool:
     )
 
 
-def store(
-    run_id: str, reading: Reading, source: Source, now: datetime, zone: ZoneInfo
-) -> None:
+def store(run_id: str, reading: Reading, source: Source, now: datetime, zone: ZoneInfo) -> None:
     """Apply what was read, or record why not; one transaction, and only while the run is ours."""
     with unit_of_work() as session:
         run = _own(session, run_id, now)
-        account = session.scalars(
-            select(Account).where(Account.id == run.account_id)
-        ).one()
+        account = session.scalars(select(Account).where(Account.id == run.account_id)).one()
         plan, rejection = reading.plan, reading.rejection
-        if (
-            rejection is None
-            and stored_state(session, account, source) != reading.evidence.stored
-        ):
+        if rejection is None and stored_state(session, account, source) != reading.evidence.stored:
             raise LeaseLost(run_id)
         for action in ("added", "changed", "closed"):
             setattr(run, action, plan.count(action))
@@ -177,9 +166,7 @@ def _reject(run: SyncRun, reading: Reading, rejection: Rejection) -> None:
     run.evidence = {
         "saw": rejection.saw,
         "empty": gates.both_empty(reading.evidence),
-        "steps": [
-            [step.subject, step.label, step.action] for step in reading.plan.steps
-        ],
+        "steps": [[step.subject, step.label, step.action] for step in reading.plan.steps],
     }
 
 
@@ -206,9 +193,7 @@ def interrupt(session: Session, run_id: str, now: datetime) -> None:
 
 def emptied_before(session: Session, account_id: int) -> datetime | None:
     """When a first run, not followed by an applied one, saw the account empty in both reads."""
-    query = select(SyncRun).where(
-        SyncRun.account_id == account_id, SyncRun.status != RUNNING
-    )
+    query = select(SyncRun).where(SyncRun.account_id == account_id, SyncRun.status != RUNNING)
     first = None
     for run in session.scalars(query.order_by(SyncRun.started_at.desc()).limit(50)):
         if run.status == SUCCEEDED:

@@ -1,1 +1,1 @@
-"""What every page and route shares: who may ask, in which form the answer goes, and how errors look."""
+"""What all routes share: who may ask, in which form answers go, and how errors look."""

@@ -95,9 +95,7 @@ def from_http(error: HTTPException) -> Response:
         return Response(status=status, headers=error.get_headers())
     fields = _fields(getattr(error, "data", None))
     message = next((f"{name}: {why}" for name, why in fields.items()), error.description or "")
-    shown = body(
-        CODES.get(status, "bad_request"), message, REMEDIES.get(status), fields=fields
-    )
+    shown = body(CODES.get(status, "bad_request"), message, REMEDIES.get(status), fields=fields)
     response = answer(shown, status)
     for name, value in error.get_headers():
         if name in {"Allow", "Retry-After"}:

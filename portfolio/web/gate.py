@@ -72,9 +72,7 @@ def _check_site(accepted: tuple[str, ...]) -> None:
 
 
 def _foreign() -> Forbidden:
-    return Forbidden(
-        "This request comes from another site.", "Open the page here and try again."
-    )
+    return Forbidden("This request comes from another site.", "Open the page here and try again.")
 
 
 def check_token() -> None:
@@ -87,7 +85,8 @@ def check_token() -> None:
         validate_csrf(token)
     except ValidationError:
         raise Forbidden(
-            "The form is no longer valid; nothing was changed.", "Reload the page and send it again."
+            "The form is no longer valid; nothing was changed.",
+            "Reload the page and send it again.",
         ) from None
 
 

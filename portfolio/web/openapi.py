@@ -45,8 +45,8 @@ class Utc(fields.Field[datetime]):
 class Flag(fields.Boolean):
     """A boolean; from a form also as on and off, never as a number."""
 
-    truthy = {True, "true", "on"}
-    falsy = {False, "false", "off"}
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(truthy={True, "true", "on"}, falsy={False, "false", "off"}, **kwargs)
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> bool:
         if isinstance(value, int) and not isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""One answer, three readers: an HTMX fragment, a browser's form, or a program; decided here once."""
+"""One answer, three readers: an HTMX fragment, a browser's form, a program; decided here."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Reader(Enum):
 
 
 def reader() -> Reader:
-    """Who reads: htmx gets a fragment, an Accept that prefers HTML a page, everything else JSON."""
+    """Who reads: htmx gets a fragment, an Accept that prefers HTML a page, the rest JSON."""
     headers = request.headers
     if headers.get("HX-Request") == "true":
         whole_page = headers.get("HX-Boosted") or headers.get("HX-History-Restore-Request")
@@ -42,7 +42,7 @@ def data(body: Any, status: int = 200) -> Response:
     return vary(response)
 
 
-def page(template: str, status: int = 200, **context: Any) -> Response:
+def page(template: str, status: int = 200, /, **context: Any) -> Response:
     """A page or a fragment."""
     response = make_response(render_template(template, **context), status)
     return vary(response)

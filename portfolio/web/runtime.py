@@ -21,7 +21,7 @@ EXTENSION = "foliosync"
 class Runtime:
     """Built once by the composition root and never changed.
 
-    `links_of` reads the connections of accounts, `outside` reaches brokers and `runner` runs syncs;
+    `links_of` reads connections of accounts, `outside` reaches brokers and `runner` runs syncs;
     they belong to slices that this module must not know. `stop` ends background work.
     """
 

@@ -1,4 +1,4 @@
-"""A Client Portal Gateway that is none: a WSGI callable with invented accounts and no way to trade."""
+"""A Client Portal Gateway that is none: a WSGI callable with invented accounts."""
 
 from brokers.ibkr.simulator.app import Simulator
 

@@ -27,9 +27,7 @@ class _Clock:
 def main() -> int:
     """Serve until Ctrl-C."""
     options = _options()
-    simulator = Simulator(
-        _Clock(), signed_in=not options.signed_out, limits=not options.no_limits
-    )
+    simulator = Simulator(_Clock(), signed_in=not options.signed_out, limits=not options.no_limits)
     try:
         with serve(simulator, port=options.port, certificate_file=options.certificate) as server:
             print(

@@ -8,7 +8,7 @@ JSON = "application/json;charset=utf-8"
 
 
 class Reply(NamedTuple):
-    """A status, a body (bytes, or a value for JSON), and whether the request must never be made."""
+    """A status, a body (bytes, or a value for JSON), and whether it was a forbidden request."""
 
     status: int
     body: Any

@@ -67,7 +67,9 @@ def _accounts(state: GatewayState, _: Mapping[str, str], __: Mapping[str, str]) 
 
 def _known(state: GatewayState, values: Mapping[str, str]) -> Reply | None:
     if not state.accounts_asked:
-        return Reply(400, {"error": "Bad Request: Please query /accounts first", "statusCode": 400})
+        return Reply(
+            400, {"error": "Bad Request: Please query /accounts first", "statusCode": 400}
+        )
     if values["account"] not in state.accounts:
         return Reply(400, {"error": "Bad Request: accountId is not valid", "statusCode": 400})
     return None

@@ -132,7 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
             "QUERY_STRING": query,
             "REMOTE_ADDR": self.client_address[0],
             "SERVER_NAME": "127.0.0.1",
-            "SERVER_PORT": str(self.server.server_address[1]),
+            "SERVER_PORT": str(self.connection.getsockname()[1]),
             "SERVER_PROTOCOL": self.request_version,
             "CONTENT_LENGTH": str(len(body)),
             "CONTENT_TYPE": self.headers.get("Content-Type", ""),

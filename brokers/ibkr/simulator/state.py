@@ -1,4 +1,4 @@
-"""The state of the simulated gateway: who is signed in since when, what was asked, what is held."""
+"""The state of the simulated gateway: who is signed in, what was asked, what is held."""
 
 from __future__ import annotations
 

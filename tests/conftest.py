@@ -1,0 +1,117 @@
+"""Shared by all tests: no network but loopback, no silent skips in CI, real servers where needed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+NO_SKIPS = "FOLIOSYNC_TEST_NO_SKIPS"
+POSTGRES = "FOLIOSYNC_TEST_POSTGRES"
+_connect = socket.socket.connect
+
+
+@pytest.fixture(scope="session", autouse=True)
+def only_loopback() -> Iterator[None]:
+    """Refuse every connection that would leave this computer."""
+
+    def connect(self: socket.socket, address: Any) -> None:
+        host = address[0] if isinstance(address, tuple) else "local"
+        if self.family in (socket.AF_INET, socket.AF_INET6) and not (
+            str(host).startswith("127.") or host in ("::1", "localhost")
+        ):
+            raise AssertionError(f"a test tried to reach {host}")
+        _connect(self, address)
+
+    socket.socket.connect = connect  # type: ignore[method-assign,assignment]
+    yield
+    socket.socket.connect = _connect  # type: ignore[method-assign]
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """In CI a skipped test is a failed one: what it needs must be installed there."""
+    outcome: Any = yield
+    report = outcome.get_result()
+    if report.skipped and os.environ.get(NO_SKIPS) and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, where nothing may be: {report.longrepr}"
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A throwaway PostgreSQL server, or the one that is named."""
+    named = os.environ.get(POSTGRES)
+    if named:
+        yield named
+        return
+    tools = _postgres_tools()
+    if tools is None:
+        pytest.skip("PostgreSQL is not installed")
+    folder = Path("/tmp") / f"foliosync-pg-{os.getpid()}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o777)
+    folder.chmod(0o777)
+    data, port = folder / "data", _free_port()
+    _as_postgres([str(tools / "initdb"), "-D", str(data), "-U", "test", "-A", "trust", "-N"])
+    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+    control = [str(tools / "pg_ctl"), "-D", str(data), "-w"]
+    _as_postgres([*control, "-o", options, "-l", str(folder / "log"), "start"])
+    try:
+        yield f"postgresql+psycopg://test@127.0.0.1:{port}/postgres"
+    finally:
+        _as_postgres([*control, "-m", "immediate", "stop"])
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _postgres_tools() -> Path | None:
+    found = shutil.which("initdb")
+    if found:
+        return Path(found).parent
+    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    return versions[-1].parent if versions else None
+
+
+def _as_postgres(command: list[str]) -> None:
+    # PostgreSQL refuses to run as root.
+    if os.geteuid() == 0:
+        command = ["runuser", "-u", "postgres", "--", *command]
+    subprocess.run(command, check=True, capture_output=True, cwd="/tmp", timeout=60)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port of loopback that nobody uses."""
+    return _free_port()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """A headless Chromium."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    program = next((path for name in names if (path := shutil.which(name))), None)
+    if program is None:
+        pytest.skip("Chromium is not installed")
+    from playwright.sync_api import sync_playwright
+
+    quiet = ["disable-gpu", "no-first-run", "disable-background-networking"]
+    quiet += ["disable-component-update", "disable-sync", "disable-quic"]
+    quiet += ["no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=program, args=[f"--{name}" for name in quiet]
+        )
+        yield browser
+        browser.close()
