@@ -11,10 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 NO_SKIPS = "FOLIOSYNC_TEST_NO_SKIPS"
 POSTGRES = "FOLIOSYNC_TEST_POSTGRES"
 _connect = socket.socket.connect
+
+# The machines are noisy: no test fails for being slow.
+settings.register_profile(
+    "calm", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("calm")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -33,6 +33,7 @@ NOT_AUTHENTICATED = "Not authenticated with IBKR"
 NOT_CONNECTED = "Failed to connect to Interactive Brokers API"
 SHORTEST_PENALTY = timedelta(minutes=15)
 SAMPLE = 2_000
+NOT_TLS = (ssl.SSLError, requests.exceptions.SSLError, ConnectionResetError)
 
 
 def not_authenticated(login_address: str) -> NotAuthenticated:
@@ -146,14 +147,8 @@ def from_exception(error: Exception, address: str) -> BrokerError:
         return unreachable(address)
     if any(isinstance(cause, TimeoutError) for cause in causes):
         return silent(address)
-    if any(isinstance(cause, (ssl.SSLError, ConnectionResetError)) for cause in causes):
+    if any(isinstance(cause, NOT_TLS) for cause in causes):
         return not_a_gateway(address)
-    if any(
-        "no answer" in str(cause).lower() or "without response" in str(cause) for cause in causes
-    ):
-        return not_a_gateway(address)
-    if any(isinstance(cause, OSError) and "getaddrinfo" in repr(cause) for cause in causes):
-        return unreachable(address)
     return unreachable(address) if _never_connected(causes) else silent(address)
 
 

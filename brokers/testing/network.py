@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any
@@ -14,16 +13,22 @@ from requests.adapters import BaseAdapter
 from urllib3 import HTTPHeaderDict, HTTPResponse
 
 from brokers.http import plain_session
+from brokers.tls import certificate_from_pem
 from brokers.types import Certificate
 
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
-CERTIFICATE = Certificate(
-    pem="-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n",
-    fingerprint="ab" * 32,
-    subject="CN=Simulated",
-    expires_at=datetime(2100, 1, 1, tzinfo=UTC),
-)
+# A certificate whose key was thrown away; nothing is ever encrypted with it.
+CERTIFICATE = certificate_from_pem("""\
+-----BEGIN CERTIFICATE-----
+MIIBFjCBvaADAgECAgEHMAoGCCqGSM49BAMCMBQxEjAQBgNVBAMMCVNpbXVsYXRl
+ZDAgFw0yMDAxMDEwMDAwMDBaGA8yMTAwMDEwMTAwMDAwMFowFDESMBAGA1UEAwwJ
+U2ltdWxhdGVkMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAErkeNCZAjL3Mzet/9
+s9FKwP+qf/lccKzJLbWGgzVB1TwxRLjjcXrJDJc5DDq57Cv1gvYX3BtRobNxrK8C
+D/vMaDAKBggqhkjOPQQDAgNIADBFAiAYKf3bijRsBxxXdn+y+dFARjDTUKyKfymb
+4AopqKiJFwIhAJR8N/0Id0hhBNifzoz6dbRRYZw/OfpgFzgK0h4n/BwB
+-----END CERTIFICATE-----
+""")
 
 
 class WsgiNetwork:

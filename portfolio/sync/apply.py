@@ -102,7 +102,7 @@ def _rows_by_key(session: Session, account: Account, source: Source) -> dict[str
         .options(selectinload(Holding.instrument))
         .order_by(Holding.id)
     )
-    return dict(session.execute(query).tuples().all())
+    return {row[0]: row[1] for row in session.execute(query)}
 
 
 def _stored(key: str, row: Holding) -> StoredHolding:
@@ -139,7 +139,7 @@ def _instruments(
         )
         .options(selectinload(Instrument.identifiers))
     )
-    known: dict[str, Instrument] = dict(session.execute(query).tuples().all())
+    known: dict[str, Instrument] = {row[0]: row[1] for row in session.execute(query)}
     for position in positions:
         of = position.instrument
         if of.key not in known:

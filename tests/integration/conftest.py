@@ -1,0 +1,84 @@
+"""An application on a real database, whose gateway is the simulator in the same process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from brokers.ibkr.simulator import Simulator
+from brokers.testing.clock import FakeClock
+from brokers.testing.network import WsgiNetwork
+from portfolio.app import create_app, prepare_database
+from portfolio.db.base import db
+from portfolio.settings import Settings
+
+MAIN = "U1234567"
+
+
+@dataclass
+class Desk:
+    """The application, a program and a browser that use it, and everything behind it."""
+
+    app: Flask
+    clock: FakeClock
+    simulator: Simulator
+    network: WsgiNetwork
+
+    @property
+    def program(self) -> FlaskClient:
+        return self.app.test_client()
+
+    def account(self, name: str = "A") -> str:
+        """A portfolio with one account; returns its documented URL."""
+        client = self.program
+        made = client.post("/api/v1/portfolios", json={"name": "P", "base_currency": "USD"})
+        number = made.json["id"] if made.status_code == 201 else 1
+        body = {"name": name, "currency": "USD"}
+        client.post(f"/api/v1/portfolios/{number}/accounts", json=body)
+        return f"/portfolio/{number}/accounts/{name}"
+
+    def connected(self) -> str:
+        """An account that is linked and synced."""
+        url = self.account()
+        self.turn()
+        assert self.connect(url).status_code == 201
+        assert self.sync(url).status_code == 200
+        return url
+
+    def connect(self, url: str, **more: Any) -> Any:
+        return self.program.post(f"{url}/connect/ibkr", json={"account_id": MAIN, **more})
+
+    def sync(self, url: str) -> Any:
+        self.turn()
+        return self.program.post(f"{url}/sync")
+
+    def holdings(self, url: str) -> Any:
+        return self.program.get(f"/api/v1{url.replace('/portfolio', '/portfolios')}/holdings").json
+
+    def turn(self, seconds: float = 6) -> None:
+        self.clock.turn(seconds)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    yield from make_desk({"FOLIOSYNC_DATA_DIR": str(tmp_path), "FOLIOSYNC_TIMEZONE": "UTC"})
+
+
+def make_desk(environ: dict[str, str]) -> Iterator[Desk]:
+    clock = FakeClock()
+    simulator = Simulator(clock)
+    network = WsgiNetwork(simulator)
+    app = create_app(Settings.load(environ), clock=clock, network=network)
+    prepare_database(app)
+    yield Desk(app=app, clock=clock, simulator=simulator, network=network)
+    assert simulator.trips == []
+    app.extensions["foliosync"].stop()
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()

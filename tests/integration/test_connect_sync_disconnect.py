@@ -1,0 +1,285 @@
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import text
+
+from portfolio.db.base import db
+
+MAIN = "U1234567"
+
+
+def rows(desk, table):
+    with desk.app.app_context():
+        return db.session.execute(text(f"SELECT * FROM {table} ORDER BY 1")).all()
+
+
+def test_the_whole_story_over_json(desk):
+    url = desk.account()
+    listed = desk.program.get("/ibkr/accounts").json["accounts"]
+    assert listed[0] == {
+        "id": MAIN,
+        "name": "Main",
+        "currency": "USD",
+        "type": "INDIVIDUAL",
+        "is_paper": False,
+        "is_open": True,
+        "gateway_id": 1,
+        "connected_to": None,
+    }
+    desk.turn()
+    made = desk.connect(url, username="second")
+    assert made.status_code == 201
+    assert made.json["mode"] == "connected"
+    assert made.json["connection"]["broker_account"] == MAIN
+    assert made.json["connection"]["username"] == "second"
+
+    done = desk.sync(url)
+    assert done.status_code == 200
+    run = done.json["run"]
+    assert (run["status"], run["reason"]) == ("succeeded", None)
+    assert (run["added"], run["changed"], run["closed"], run["unchanged"]) == (235, 0, 0, 0)
+    assert run["reconciliation"]["status"] == "unavailable"
+
+    held = desk.holdings(url)
+    assert held["totals"]["net_liquidation"] == held["totals"]["broker_net_liquidation"]
+    assert held["next_cursor"] == "50"
+
+    desk.turn()
+    desk.simulator.sell(MAIN, "SPY")
+    again = desk.sync(url).json["run"]
+    assert (again["closed"], again["changed"]) == (1, 1)
+    assert again["unchanged"] == 233
+
+    desk.turn()
+    ended = desk.program.post(f"{url}/disconnect", json={})
+    assert ended.status_code == 200
+    assert (ended.json["mode"], ended.json["connection"]) == ("manual", None)
+    assert len(rows(desk, "holding")) == 230
+    assert desk.sync(url).json["error"]["code"] == "not_connected"
+
+
+def test_the_same_snapshot_writes_nothing_but_run_times_and_daily_value(desk):
+    url = desk.connected()
+    tables = ("instrument", "instrument_identifier", "cash_balance", "rate", "change")
+    before = {table: rows(desk, table) for table in tables}
+    with desk.app.app_context():
+        query = text("SELECT id, quantity, price, market_value, notes FROM holding ORDER BY 1")
+        held = db.session.execute(query).all()
+        revision = db.session.execute(text("SELECT revision FROM account")).scalar()
+    run = desk.sync(url).json["run"]
+    assert (run["added"], run["changed"], run["closed"], run["repriced"]) == (0, 0, 0, 0)
+    assert run["unchanged"] == 235
+    assert {table: rows(desk, table) for table in tables} == before
+    with desk.app.app_context():
+        assert db.session.execute(query).all() == held
+        assert db.session.execute(text("SELECT revision FROM account")).scalar() == revision
+    assert len(rows(desk, "daily_value")) == 1
+    assert len(rows(desk, "sync_run")) == 2
+
+
+def test_prices_move_without_a_journal(desk):
+    url = desk.connected()
+    changes = len(rows(desk, "change"))
+    desk.simulator.reprice(Decimal("1.01"))
+    run = desk.sync(url).json["run"]
+    assert (run["changed"], run["repriced"]) == (0, 230)
+    assert len(rows(desk, "change")) == changes
+
+
+def test_every_digit_arrives(desk):
+    spy = desk.simulator.state.accounts[MAIN].find("SPY")
+    spy.quantity = Decimal("0.12345678")
+    spy.price = Decimal("12345678.901234567")
+    url = desk.connected()
+    page = desk.program.get(
+        f"/api/v1{url.replace('/portfolio', '/portfolios')}/holdings?limit=500"
+    )
+    found = [row for row in page.json["holdings"] if row["instrument"]["symbol"] == "SPY"]
+    quantities = {row["quantity"]: row["price"] for row in found}
+    assert quantities["0.12345678"] == "12345678.901234567"
+
+
+@pytest.mark.parametrize(
+    "where", ["/ledger", "/positions/1", "/positions/3", "/portfolio/accounts"]
+)
+@pytest.mark.parametrize("answer", [{"status": 500}, {"body": b"<html>"}, {"status": 401}])
+def test_a_failed_sync_leaves_the_holdings_and_the_next_one_heals(desk, where, answer):
+    url = desk.connected()
+    before = desk.holdings(url)
+    desk.simulator.sell(MAIN, "SPY")
+    desk.simulator.fail_next(where, **answer)
+    failed = desk.sync(url)
+    assert failed.status_code in (409, 503)
+    assert failed.json["run"]["status"] == "failed"
+    assert failed.json["error"]["code"] == failed.json["run"]["reason"]
+    after = desk.holdings(url)
+    assert after["holdings"] == before["holdings"]
+    assert after["synced_at"] == before["synced_at"]
+    assert desk.sync(url).json["run"]["closed"] == 1
+
+
+def test_an_empty_answer_for_a_full_account_is_not_believed(desk):
+    url = desk.connected()
+    desk.simulator.fail_next("/positions/0", body=b"[]")
+    desk.simulator.fail_next("/portfolio2/", body=b"[]")
+    answer = desk.sync(url)
+    assert answer.status_code == 409
+    assert answer.json["error"]["code"] == "sync_rejected"
+    assert (answer.json["run"]["status"], answer.json["run"]["reason"]) == ("rejected", "emptied")
+    assert len(desk.holdings(url)["holdings"]) == 50
+    assert desk.sync(url).json["run"]["status"] == "succeeded"
+
+
+def test_a_holding_missing_in_one_read_only_is_not_believed(desk):
+    url = desk.connected()
+    page = [{"conid": 900000 + 13 * i, "position": 1} for i in range(2)]
+    desk.simulator.fail_next("/positions/2", body=json.dumps(page).encode())
+    answer = desk.sync(url)
+    assert answer.json["run"]["status"] in ("rejected", "failed")
+    assert desk.sync(url).json["run"]["status"] == "succeeded"
+
+
+def test_a_true_liquidation_goes_through(desk):
+    url = desk.connected()
+    account = desk.simulator.state.accounts[MAIN]
+    for row in list(account.held):
+        desk.simulator.sell(MAIN, row.ticker)
+    run = desk.sync(url).json["run"]
+    assert (run["status"], run["closed"]) == ("succeeded", 230)
+    assert desk.holdings(url)["holdings"] == []
+
+
+def test_connecting_is_tested_before_it_is_saved(desk):
+    url = desk.account()
+    desk.simulator.sign_out()
+    refused = desk.connect(url)
+    assert refused.status_code == 409
+    assert refused.json["error"]["message"].startswith("Not authenticated with IBKR")
+    assert rows(desk, "connection") == []
+    desk.simulator.sign_in()
+    desk.turn()
+    assert desk.connect(url).status_code == 201
+
+
+def test_connecting_twice_changes_nothing_and_elsewhere_conflicts(desk):
+    url = desk.connected()
+    assert desk.connect(url).status_code == 200
+    other = desk.account("B")
+    assert desk.connect(other).json["error"]["code"] == "conflict"
+    again = desk.program.post(f"{url}/connect/ibkr", json={"account_id": "U7654321"})
+    assert (again.status_code, again.json["error"]["code"]) == (409, "conflict")
+    missing = desk.program.post(f"{other}/connect/ibkr", json={"account_id": "U5555555"})
+    assert missing.json["error"]["code"] == "broker_account_missing"
+
+
+def test_disconnect_can_close_and_reconnecting_finds_the_same_rows(desk):
+    url = desk.connected()
+    with desk.app.app_context():
+        db.session.execute(text("UPDATE holding SET notes = 'mine' WHERE id = 1"))
+        db.session.commit()
+    desk.program.post(f"{url}/disconnect", json={"holdings": "close"})
+    held = desk.holdings(url)
+    assert (held["holdings"], held["cash"]) == ([], [])
+    desk.turn()
+    assert desk.connect(url).status_code == 201
+    run = desk.sync(url).json["run"]
+    assert run["added"] == 235
+    assert len(rows(desk, "holding")) == 230
+    assert rows(desk, "holding")[0].notes == "mine"
+
+
+def test_kept_rows_of_another_broker_account_are_not_touched(desk):
+    url = desk.connected()
+    desk.program.post(f"{url}/disconnect", json={})
+    desk.turn()
+    desk.program.post(f"{url}/connect/ibkr", json={"account_id": "U7654321"})
+    run = desk.sync(url).json["run"]
+    assert (run["status"], run["closed"]) == ("succeeded", 0)
+    assert len(rows(desk, "holding")) == 237
+
+
+def test_a_penalty_is_stored_and_survives_a_restart(desk):
+    url = desk.connected()
+    desk.simulator.fail_next("/ledger", status=429)
+    answer = desk.sync(url)
+    assert (answer.status_code, answer.json["error"]["code"]) == (503, "rate_limited")
+    assert answer.json["error"]["retry_at"]
+    assert rows(desk, "gateway")[0].silent_until is not None
+    sent = len(desk.simulator.requests)
+    assert desk.sync(url).json["error"]["code"] == "rate_limited"
+    assert len(desk.simulator.requests) == sent
+    desk.turn(16 * 60)
+    assert desk.sync(url).json["run"]["status"] == "succeeded"
+
+
+def test_a_run_under_way_is_answered_with_the_same_run(desk):
+    url = desk.connected()
+    runner = desk.app.extensions["foliosync"].runner
+    held = []
+    original, runner._defer = runner._defer, lambda task: held.append(task)
+    started = desk.program.post(f"{url}/sync", headers={"Prefer": "respond-async"})
+    assert started.status_code == 202
+    assert started.json["run"]["status"] == "running"
+    assert started.headers["Location"].endswith(started.json["run"]["id"])
+    second = desk.program.post(f"{url}/sync")
+    assert (second.status_code, second.json["run"]["id"]) == (202, started.json["run"]["id"])
+    runner._defer = original
+    with desk.app.app_context():
+        held[0]()
+    done = desk.program.get(started.headers["Location"]).json
+    assert done["status"] == "succeeded"
+
+
+def test_disconnecting_raises_the_fence_before_a_run_that_is_reading(desk):
+    url = desk.connected()
+    runner = desk.app.extensions["foliosync"].runner
+    held = []
+    original, runner._defer = runner._defer, lambda task: held.append(task)
+    run = desk.program.post(f"{url}/sync", headers={"Prefer": "respond-async"}).json["run"]
+    runner._defer = original
+    desk.simulator.sell(MAIN, "SPY")
+    desk.program.post(f"{url}/disconnect", json={})
+    desk.turn()
+    with desk.app.app_context():
+        held[0]()
+    assert desk.program.get(f"/api/v1/runs/{run['id']}").json["status"] == "interrupted"
+    assert len([r for r in rows(desk, "holding") if r.closed_at is None]) == 230
+
+
+def test_a_dead_run_is_interrupted_by_the_next_one(desk):
+    url = desk.connected()
+    runner = desk.app.extensions["foliosync"].runner
+    original, runner._defer = runner._defer, lambda task: None
+    dead = desk.program.post(f"{url}/sync", headers={"Prefer": "respond-async"}).json["run"]
+    runner._defer = original
+    desk.turn(300)
+    assert desk.sync(url).json["run"]["status"] == "succeeded"
+    assert desk.program.get(f"/api/v1/runs/{dead['id']}").json["status"] == "interrupted"
+
+
+def test_a_changed_certificate_stops_the_sync_until_a_person_accepts_it(desk):
+    from dataclasses import replace
+
+    url = desk.connected()
+    desk.network.shown = replace(desk.network.shown, fingerprint="cd" * 32)
+    refused = desk.sync(url)
+    assert (refused.status_code, refused.json["error"]["code"]) == (409, "certificate_changed")
+    found = desk.program.get("/ibkr/test-connection").json
+    assert (found["connected"], found["code"]) == (False, "certificate_changed")
+    wrong = desk.program.post("/api/v1/gateways/1/certificate", json={"fingerprint": "ee" * 32})
+    assert wrong.status_code == 409
+    body = {"fingerprint": ":".join(["CD"] * 32)}
+    assert desk.program.post("/api/v1/gateways/1/certificate", json=body).status_code == 200
+
+
+def test_testing_the_connection_links_and_pins_nothing(desk):
+    desk.account()
+    found = desk.program.get("/ibkr/test-connection").json
+    assert (found["connected"], found["code"]) == (True, "ready")
+    assert found["message"] == "Connected to Interactive Brokers"
+    assert found["session"]["user"] == "demo42"
+    assert rows(desk, "gateway")[0].certificate_pem is None
+    assert rows(desk, "connection") == []

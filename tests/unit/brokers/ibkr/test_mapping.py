@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from brokers.errors import BadAnswer, Foreign, Incomplete, SessionStarting
+from brokers.ibkr import mapping
+from brokers.types import Kind, Right
+
+FULL_OPTION = {
+    "acctId": "U1234567",
+    "conid": 1,
+    "contractDesc": "SPY    JAN2027 440 C [SPY   270115C00440000 100]",
+    "position": Decimal("-2.0"),
+    "mktPrice": Decimal("5.5"),
+    "mktValue": Decimal("-1100"),
+    "avgPrice": Decimal("4"),
+    "avgCost": Decimal("400"),
+    "unrealizedPnl": Decimal("-300"),
+    "currency": "USD",
+    "assetClass": "OPT",
+    "ticker": "SPY",
+    "name": "SPDR S&amp;P 500",
+    "expiry": "20270115",
+    "strike": "440",
+    "putOrCall": "C",
+    "multiplier": Decimal("100.0"),
+    "undConid": 756733,
+}
+LEAN = {"ticker": None, "expiry": None, "strike": Decimal("0.0"), "putOrCall": None}
+LEAN_OPTION = {**FULL_OPTION, **LEAN, "name": None, "multiplier": None}
+
+
+def one(row, terms=None):
+    return mapping.position(row, terms or {}, "USD")
+
+
+def test_a_full_option_has_its_terms():
+    of = one(FULL_OPTION).instrument
+    assert (of.kind, of.right, of.strike) == (Kind.OPTION, Right.CALL, Decimal(440))
+    assert (of.expiry, of.multiplier) == (date(2027, 1, 15), Decimal(100))
+    assert (of.name, of.underlying) == ("SPDR S&P 500", "SPY")
+
+
+def test_a_lean_option_takes_its_terms_from_the_description():
+    full, lean = one(FULL_OPTION).instrument, one(LEAN_OPTION).instrument
+    for term in ("symbol", "kind", "expiry", "strike", "right", "multiplier", "underlying"):
+        assert getattr(full, term) == getattr(lean, term), term
+
+
+def test_a_lean_row_with_its_contract_is_the_same_as_a_full_row():
+    terms = {name: FULL_OPTION[name] for name in ("name", "ticker", "multiplier", "strike")}
+    assert one(LEAN_OPTION, terms) == one(FULL_OPTION)
+
+
+def test_a_future_derives_its_multiplier():
+    row = {
+        "conid": "7", "position": "-1", "assetClass": "FUT", "contractDesc": "MNQ   MAR2027",
+        "mktPrice": "20000", "mktValue": "-40000", "avgPrice": "20010", "avgCost": "40020",
+    }
+    of = one(row).instrument
+    assert (of.kind, of.multiplier, of.symbol) == (Kind.FUTURE, Decimal(2), "MNQ")
+
+
+def test_zero_or_missing_average_price_is_unknown():
+    assert one({**FULL_OPTION, "avgPrice": Decimal("0.0")}).average_price is None
+    assert one({**FULL_OPTION, "avgPrice": None}).average_price is None
+
+
+def test_an_unknown_class_is_kept_as_other():
+    assert one({**FULL_OPTION, "assetClass": "NEW"}).instrument.kind is Kind.OTHER
+
+
+def test_models_of_one_contract_are_summed():
+    rows = [
+        {**FULL_OPTION, "model": "", "position": 1, "avgPrice": 10},
+        {**FULL_OPTION, "model": "m", "position": 3, "avgPrice": 20},
+    ]
+    (found,), closed = mapping.positions(mapping.distinct(rows), {}, "USD")
+    assert (found.quantity, found.average_price) == (4, Decimal("17.5"))
+    assert closed == frozenset()
+
+
+def test_a_row_of_zero_is_proof_and_no_holding():
+    found, closed = mapping.positions([{**FULL_OPTION, "position": 0}], {}, "USD")
+    assert (found, closed) == ((), frozenset({"1"}))
+
+
+def test_virtual_currency_rows_are_neither():
+    row = {**FULL_OPTION, "assetClass": "CASH"}
+    assert mapping.positions([row], {}, "USD") == ((), frozenset())
+
+
+def test_the_same_contract_with_another_quantity_is_incomplete():
+    with pytest.raises(Incomplete):
+        mapping.distinct([FULL_OPTION, {**FULL_OPTION, "position": 9}])
+
+
+def test_a_row_of_another_account_is_foreign():
+    with pytest.raises(Foreign):
+        mapping.checked_page([{**FULL_OPTION, "acctId": "U7654321"}], "U1234567")
+
+
+def test_an_empty_account_list_is_not_ready_rather_than_none():
+    with pytest.raises(SessionStarting):
+        mapping.accounts([])
+
+
+LEDGER = {
+    "EUR": {"cashbalance": Decimal("5.5"), "exchangerate": Decimal("1.08"), "interest": 1},
+    "JPY": {"cashbalance": Decimal("-100"), "exchangerate": 0},
+    "CHF": {"cashbalance": 0, "exchangerate": 1},
+    "USD": {"cashbalance": "7", "exchangerate": 1, "stockmarketvalue": Decimal("10.25")},
+    "BASE": {"cashbalance": 13, "exchangerate": 1, "netliquidationvalue": Decimal("20.5")},
+}
+
+
+def test_the_ledger_has_a_row_a_currency_and_a_total():
+    found = mapping.ledger(LEDGER, "U1234567", "USD")
+    rates = {row.currency: row.rate_to_base for row in found.rows}
+    assert rates == {"EUR": Decimal("1.08"), "JPY": None, "CHF": None, "USD": Decimal(1)}
+    assert found.total.net_liquidation == Decimal("20.5")
+
+
+def test_a_ledger_without_its_total_is_no_ledger():
+    with pytest.raises(BadAnswer):
+        mapping.ledger({"USD": LEDGER["USD"]}, "U1234567", "USD")
+
+
+values = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(10**12), 10**12),
+    st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**9), max_value=10**9),
+    st.text(max_size=12),
+    st.just("NaN"),
+    st.lists(st.integers(), max_size=2),
+)
+names = sorted({*FULL_OPTION, "fullName", "lastTradingDay", "undSym", "type", "model", "zzz"})
+
+
+rows_of = st.fixed_dictionaries(
+    {"conid": st.one_of(st.integers(1, 5), values), "position": values},
+    optional=dict.fromkeys(set(names) - {"conid", "position"}, values),
+)
+
+
+@given(st.lists(rows_of, max_size=4))
+def test_any_row_is_mapped_or_refused_and_none_is_lost(rows):
+    try:
+        page = mapping.distinct(mapping.checked_page(rows, "U1234567"))
+        found, closed = mapping.positions(page, {}, "USD")
+    except BadAnswer:
+        return
+    kept = {p.instrument.key for p in found} | closed
+    assert kept == {mapping.key(row) for row in page if row.get("assetClass") != "CASH"}

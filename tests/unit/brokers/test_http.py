@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+import requests
+
+from brokers.errors import Malformed, Refused
+from brokers.http import LARGEST_ANSWER, Caller, decode, plain_session
+from brokers.ibkr import endpoints
+from brokers.pacing import Pacer
+from brokers.testing.clock import FakeClock
+
+BASE = "https://127.0.0.1:5000/v1/api"
+
+
+def caller() -> Caller:
+    clock = FakeClock()
+    return Caller(BASE, plain_session(), Pacer([], clock), clock)
+
+
+def test_a_redirect_is_returned_and_never_followed(requests_mock):
+    requests_mock.get(f"{BASE}/portfolio/accounts", status_code=307, headers={"Location": "/x"})
+    answer = caller().send(endpoints.ACCOUNTS)
+    assert (answer.status, answer.location) == (307, "/x")
+    assert requests_mock.call_count == 1
+
+
+def test_a_request_carries_our_name_and_nothing_else(requests_mock, monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    requests_mock.post(f"{BASE}/tickle", json={}, headers={"Set-Cookie": "a=b; Path=/"})
+    sender = caller()
+    sender.send(endpoints.TICKLE)
+    sender.send(endpoints.TICKLE)
+    sent = requests_mock.last_request
+    assert sent.headers["User-Agent"] == "Foliosync"
+    assert not {"Cookie", "Authorization"} & set(sent.headers)
+    assert sent.proxies in ({}, None) or "https" not in sent.proxies
+
+
+def test_an_answer_larger_than_the_limit_is_refused(requests_mock):
+    requests_mock.post(f"{BASE}/tickle", content=b"x" * (LARGEST_ANSWER + 1))
+    with pytest.raises(Malformed):
+        caller().send(endpoints.TICKLE)
+
+
+@pytest.mark.parametrize("account", ["../x", "U1", "u1234567", "U1234567/orders", "", "All"])
+def test_an_account_id_of_another_shape_never_leaves(requests_mock, account):
+    with pytest.raises(Refused):
+        caller().send(endpoints.LEDGER, {"account": account})
+    assert requests_mock.call_count == 0
+
+
+@pytest.mark.parametrize("page", ["-1", "200", "1e2", "0/../../orders", "٣"])
+def test_a_page_is_a_small_integer(requests_mock, page):
+    with pytest.raises(Refused):
+        caller().send(endpoints.POSITIONS, {"account": "U1234567", "page": page})
+    assert requests_mock.call_count == 0
+
+
+def test_the_closed_list_cannot_trade():
+    text = " ".join(f"{of.method} {of.template}" for of in endpoints.ALL)
+    assert {of.method for of in endpoints.ALL} == {"GET", "POST"}
+    for word in ("order", "reply", "transfer", "ssodh", "iserver", "logout"):
+        assert word not in text
+
+
+def test_numbers_keep_every_digit():
+    assert decode(b'{"a": 0.10000000000000000001}')["a"] == Decimal("0.10000000000000000001")
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b'{"a": NaN}', b"\xff", b"[" * 100_000, b'{"a":1}x', b"9" * 5000]
+)
+def test_what_is_not_json_is_malformed(body):
+    with pytest.raises(Malformed):
+        decode(body)
+
+
+def test_a_plain_session_reaches_nothing_without_an_adapter():
+    with pytest.raises(requests.exceptions.InvalidSchema):
+        plain_session().get("https://127.0.0.1:1/")
