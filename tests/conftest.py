@@ -1,4 +1,4 @@
-"""Shared by all tests: no network but loopback, no silent skips in CI, real servers where needed."""
+"""Shared by all tests: no network but loopback, no silent skips in CI, real servers."""
 
 from __future__ import annotations
 

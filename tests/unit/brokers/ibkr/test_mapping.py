@@ -59,8 +59,14 @@ def test_a_lean_row_with_its_contract_is_the_same_as_a_full_row():
 
 def test_a_future_derives_its_multiplier():
     row = {
-        "conid": "7", "position": "-1", "assetClass": "FUT", "contractDesc": "MNQ   MAR2027",
-        "mktPrice": "20000", "mktValue": "-40000", "avgPrice": "20010", "avgCost": "40020",
+        "conid": "7",
+        "position": "-1",
+        "assetClass": "FUT",
+        "contractDesc": "MNQ   MAR2027",
+        "mktPrice": "20000",
+        "mktValue": "-40000",
+        "avgPrice": "20010",
+        "avgCost": "40020",
     }
     of = one(row).instrument
     assert (of.kind, of.multiplier, of.symbol) == (Kind.FUTURE, Decimal(2), "MNQ")

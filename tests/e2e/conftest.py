@@ -1,0 +1,91 @@
+"""The application and the gateway simulator as real processes on loopback."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import urllib3
+
+PATIENCE = 60
+
+
+@dataclass
+class House:
+    """Where the application and the simulated gateway are."""
+
+    app: str
+    gateway: str
+
+    def control(self, action: str, **values: str) -> None:
+        """Do something at the simulator's control page."""
+        with urllib3.warnings.catch_warnings():
+            urllib3.disable_warnings()
+            # The simulator's certificate is self-signed and made for this run.
+            answer = requests.post(
+                f"{self.gateway}/simulator/{action}", data=values, verify=False, timeout=10
+            )
+        assert answer.status_code == 200, answer.text
+
+    def facts(self) -> dict[str, Any]:
+        """What the simulator says of itself."""
+        with urllib3.warnings.catch_warnings():
+            urllib3.disable_warnings()
+            return requests.get(
+                f"{self.gateway}/simulator/state.json", verify=False, timeout=10
+            ).json()
+
+
+@pytest.fixture
+def house(tmp_path: Path, free_port: int) -> Iterator[House]:
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("FOLIOSYNC_")}
+    environ |= {"FOLIOSYNC_DATA_DIR": str(tmp_path / "data"), "FOLIOSYNC_TIMEZONE": "UTC"}
+    gateway = subprocess.Popen(
+        [sys.executable, "-m", "brokers.ibkr.simulator", "--port", "0", "--signed-out"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environ,
+    )
+    line = gateway.stdout.readline()
+    address = next(word.strip(";") for word in line.split() if word.startswith("https://"))
+    environ["FOLIOSYNC_IBKR_GATEWAY_URL"] = address
+    app = subprocess.Popen(
+        [sys.executable, "-m", "portfolio.cli", "run", "--port", str(free_port)], env=environ
+    )
+    url = f"http://127.0.0.1:{free_port}"
+    try:
+        wait_until(lambda: answers(f"{url}/readyz"))
+        found = House(app=url, gateway=address)
+        yield found
+        assert found.facts()["trips"] == []
+    finally:
+        for process in (app, gateway):
+            process.terminate()
+        for process in (app, gateway):
+            process.wait(20)
+        gateway.stdout.close()
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:
+            return json.load(response)["status"] == "ok"
+    except OSError:
+        return False
+
+
+def wait_until(condition: Any) -> None:
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.05)

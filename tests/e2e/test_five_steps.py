@@ -1,0 +1,119 @@
+"""The guide's five steps in a real browser, against real processes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+AXE = Path(__file__).parent.parent / "vendor" / "axe.min.js"
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def page(chromium, house):
+    context = chromium.new_context(base_url=house.app)
+    context.set_default_timeout(30_000)
+    found = context.new_page()
+    problems = []
+    found.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
+    found.on("pageerror", lambda error: problems.append(str(error)))
+    yield found
+    context.close()
+    refused = [text for text in problems if "Content Security Policy" in text]
+    assert refused == []
+
+
+def accessible(page):
+    if not AXE.exists():
+        pytest.skip("axe is not built: run python -m portfolio.frontend")
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run()")["violations"]
+    assert [(v["id"], [n["target"] for n in v["nodes"]]) for v in found] == []
+
+
+def make_account(page):
+    page.goto("/")
+    page.get_by_role("link", name="Create a portfolio").click()
+    page.get_by_label("Name").fill("Retirement")
+    page.get_by_role("button", name="Create portfolio").click()
+    page.get_by_role("link", name="Create an account").click()
+    page.get_by_label("Name").fill("IBKR Main")
+    page.get_by_role("button", name="Create account").click()
+
+
+def connect(page, house):
+    page.get_by_role("link", name="Edit", exact=True).click()
+    page.get_by_role("heading", name="External Connections").wait_for()
+    page.get_by_role("button", name="Connect to IBKR").click()
+    page.get_by_text("Not authenticated with IBKR").wait_for()
+    house.control("sign-in")
+    page.get_by_role("button", name="Connect to IBKR").click()
+    page.get_by_label("IBKR account").select_option("U1234567")
+    page.get_by_label("Secondary username").fill("jdoe-api")
+    page.get_by_role("button", name="Connect Account").click()
+
+
+def test_the_five_steps_then_a_sale_then_disconnect(page, house):
+    page.goto("/")
+    accessible(page)
+    make_account(page)
+    connect(page, house)
+    page.get_by_role("heading", name="Holdings · 230").wait_for()
+    accessible(page)
+    page.get_by_role("link", name="Next").click()
+    page.get_by_text("page 2 of 5").wait_for()
+
+    house.control("sell", account="U1234567", symbol="VWCE")
+    page.get_by_role("button", name="Sync").click()
+    page.get_by_role("heading", name="Holdings · 229").wait_for()
+    page.get_by_text("1 no longer held").wait_for()
+
+    page.get_by_role("link", name="Edit", exact=True).click()
+    page.get_by_role("button", name="Test connection").click()
+    page.get_by_text("Connected to Interactive Brokers").wait_for()
+    accessible(page)
+    page.get_by_text("Disconnect…").click()
+    page.get_by_role("button", name="Disconnect").click()
+    page.get_by_text("Kept by hand", exact=True).wait_for()
+    assert page.get_by_role("heading", name="Holdings · 229").is_visible()
+
+
+def test_the_five_steps_without_javascript(chromium, house):
+    context = chromium.new_context(base_url=house.app, java_script_enabled=False)
+    context.set_default_timeout(30_000)
+    page = context.new_page()
+    make_account(page)
+    connect(page, house)
+    page.get_by_role("button", name="Sync").click()
+    page.get_by_role("heading", name="Holdings · 230").wait_for()
+    page.get_by_role("link", name="Edit", exact=True).click()
+    page.get_by_role("button", name="Test connection").click()
+    page.get_by_text("Connected to Interactive Brokers").wait_for()
+    page.go_back()
+    page.get_by_text("Disconnect…").click()
+    page.get_by_role("button", name="Disconnect").click()
+    page.get_by_text("Kept by hand", exact=True).wait_for()
+    context.close()
+
+
+def test_a_narrow_screen_never_scrolls_sideways(page, house):
+    page.set_viewport_size({"width": 360, "height": 740})
+    make_account(page)
+    connect(page, house)
+    page.get_by_role("heading", name="Holdings · 230").wait_for()
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width <= 360
+    accessible(page)
+
+
+def test_a_lost_sign_in_is_said_and_the_holdings_stay(page, house):
+    make_account(page)
+    connect(page, house)
+    page.get_by_role("heading", name="Holdings · 230").wait_for()
+    house.control("sign-out")
+    page.get_by_role("button", name="Sync").click()
+    page.get_by_text("Not authenticated with IBKR").wait_for()
+    page.get_by_role("link", name="Sign in at the gateway").wait_for()
+    assert page.get_by_role("heading", name="Holdings · 230").is_visible()
+    accessible(page)

@@ -1,0 +1,154 @@
+"""The pin on real TLS sockets."""
+
+from __future__ import annotations
+
+import socket
+import threading
+
+import pytest
+import requests
+
+from brokers import http
+from brokers.contract import Context
+from brokers.errors import (
+    CertificateChanged,
+    CertificateUntrusted,
+    GatewaySilent,
+    GatewayUnreachable,
+    NotAGateway,
+)
+from brokers.http import RealNetwork
+from brokers.ibkr import InteractiveBrokers
+from brokers.ibkr.simulator import Simulator
+from brokers.ibkr.simulator.certificate import ensure_certificate
+from brokers.ibkr.simulator.server import serve
+from portfolio.clock import SystemClock
+
+CLOCK = SystemClock()
+
+
+def connect(address, certificate=None):
+    context = Context(
+        clock=CLOCK,
+        network=RealNetwork(CLOCK),
+        address=address,
+        login_address=address,
+        certificate=certificate,
+    )
+    return InteractiveBrokers().connect(context)
+
+
+@pytest.fixture
+def gateway():
+    simulator = Simulator(CLOCK, limits=False)
+    with serve(simulator) as server:
+        yield simulator, server
+
+
+def test_the_first_certificate_is_trusted_on_loopback_and_then_pinned(gateway):
+    simulator, server = gateway
+    first = connect(server.url)
+    assert len(first.accounts()) == 2
+    with serve(simulator) as other:
+        asked = len(simulator.requests)
+        with pytest.raises(CertificateChanged):
+            connect(other.url, first.certificate).accounts()
+        assert len(simulator.requests) == asked
+    assert connect(server.url, first.certificate).accounts()
+
+
+def test_no_caller_can_switch_the_pin_off(gateway):
+    simulator, server = gateway
+    certificate = RealNetwork(CLOCK).certificate("127.0.0.1", server.port, 5)
+    with serve(simulator) as other:
+        asked = len(simulator.requests)
+        session = RealNetwork(CLOCK).session(certificate)
+        with pytest.raises(requests.exceptions.SSLError):
+            session.get(f"{other.url}/v1/api/tickle", verify=False, timeout=5)
+        assert len(simulator.requests) == asked
+        session.close()
+
+
+def test_an_expired_certificate_that_is_not_the_stock_one_is_refused(tmp_path):
+    file = ensure_certificate(tmp_path / "old.pem", expired=True)
+    with serve(Simulator(CLOCK), certificate_file=file) as server:
+        with pytest.raises(CertificateUntrusted):
+            connect(server.url).accounts()
+
+
+def test_a_certificate_is_kept_over_a_restart(tmp_path):
+    simulator = Simulator(CLOCK, limits=False)
+    with serve(simulator, certificate_file=tmp_path / "c.pem") as server:
+        first = connect(server.url)
+        first.accounts()
+    with serve(simulator, certificate_file=tmp_path / "c.pem") as server:
+        assert connect(server.url, first.certificate).accounts()
+
+
+def test_nothing_listens(free_port):
+    with pytest.raises(GatewayUnreachable):
+        connect(f"https://127.0.0.1:{free_port}").accounts()
+
+
+@pytest.fixture
+def plain_server():
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def answer():
+        while True:
+            try:
+                client, _ = server.accept()
+            except OSError:
+                return
+            with client:
+                client.recv(100)
+                client.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+
+    thread = threading.Thread(target=answer, daemon=True)
+    thread.start()
+    yield f"https://127.0.0.1:{server.getsockname()[1]}"
+    server.shutdown(socket.SHUT_RDWR)
+    server.close()
+    thread.join(10)
+
+
+def test_something_else_listens(plain_server):
+    with pytest.raises(NotAGateway):
+        connect(plain_server).accounts()
+
+
+class Trickle:
+    """Sends a byte now and then, for ever."""
+
+    def __init__(self):
+        self.stop = threading.Event()
+
+    def __call__(self, environ, start_response):
+        start_response("200 OK", [("Content-Type", "application/json")])
+        self.stop.wait(30)
+        return [b"{}"]
+
+
+def test_a_hung_answer_ends_at_the_total_deadline(monkeypatch):
+    monkeypatch.setattr(http, "DEADLINE", 0.5)
+    app = Trickle()
+    with serve(app) as server:
+        with pytest.raises(GatewaySilent):
+            connect(server.url).accounts()
+        app.stop.set()
+
+
+def test_parallel_readers_are_all_served(gateway):
+    _, server = gateway
+    certificate = RealNetwork(CLOCK).certificate("127.0.0.1", server.port, 5)
+    found = []
+
+    def read():
+        found.append(len(connect(server.url, certificate).accounts()))
+
+    threads = [threading.Thread(target=read) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert found == [2] * 20
