@@ -25,7 +25,7 @@ from brokers.types import (
 )
 
 MOST_PAGES = 200
-SETTLING = 5.0
+SETTLING = 5
 # The ledger is single precision: beyond a cent, its fields are off by a millionth of their size.
 CENTS, RELATIVE = Decimal("0.02"), Decimal("0.000001")
 

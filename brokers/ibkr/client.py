@@ -16,7 +16,7 @@ from brokers.ibkr.state import GatewayState
 from brokers.tls import is_loopback, split_address
 from brokers.types import Certificate
 
-HANDSHAKE = 5.0
+HANDSHAKE = 5
 CONTRACTS_PER_CALL = 200
 
 

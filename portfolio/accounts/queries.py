@@ -208,6 +208,7 @@ def holdings_page(
         count=count,
         page=start // limit + 1,
         pages=max(1, -(-count // limit)),
+        largest_weight=max((abs(line.weight or Decimal(0)) for line in lines), default=Decimal(0)),
         next_cursor=str(start + limit) if start + limit < count else None,
     )
 

@@ -104,7 +104,10 @@ class CashView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldingsPage:
-    """One page of an account's holdings, its cash, and the totals of the whole account."""
+    """One page of an account's holdings, its cash, and the totals of the whole account.
+
+    `largest_weight` is the greatest absolute weight of this page: its bar is the longest.
+    """
 
     account: AccountView
     holdings: tuple[HoldingView, ...]
@@ -113,6 +116,7 @@ class HoldingsPage:
     count: int
     page: int
     pages: int
+    largest_weight: Decimal
     next_cursor: str | None
 
 

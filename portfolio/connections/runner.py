@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 # More than these would starve the pages of threads; the others get the run to look at later.
 MOST_WAITING = 8
-LONGEST_WAIT = 60.0
+LONGEST_WAIT = 60
 
 Defer = Callable[[Callable[[], None]], "Future[None]"]
 

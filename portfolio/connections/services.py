@@ -21,7 +21,7 @@ from portfolio.db.session import unit_of_work
 from portfolio.errors import Conflict, NotConnected
 from portfolio.sync.models import INTERRUPTED, RUNNING, SyncRun
 
-CERTIFICATE_TIMEOUT = 5.0
+CERTIFICATE_TIMEOUT = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from flask import Flask
 from flask_migrate import Migrate
 from flask_migrate import upgrade as run_migrations
 from sqlalchemy import inspect
+from sqlalchemy.exc import DBAPIError
 
 from portfolio.db.backup import copy_before_upgrade
 from portfolio.db.base import db
@@ -34,7 +35,7 @@ def upgrade(app: Flask, file: Path | None, now: datetime) -> Path | None:
     Raises `SetupProblem` for a database that is newer than this program.
     """
     with app.app_context():
-        present, newest = _present(), _newest()
+        present, newest = _opened(), _newest()
         if present == newest:
             return None
         copy = copy_before_upgrade(file, now) if file and present is not None else None
@@ -49,6 +50,16 @@ def upgrade(app: Flask, file: Path | None, now: datetime) -> Path | None:
         finally:
             db.session.remove()
         return copy
+
+
+def _opened() -> str | None:
+    try:
+        return _present()
+    except DBAPIError as error:
+        raise SetupProblem(
+            f"The database cannot be read ({error.orig}); it was not touched. Check "
+            "FOLIOSYNC_DATA_DIR and FOLIOSYNC_DATABASE_URL, or restore a copy."
+        ) from None
 
 
 def _present() -> str | None:

@@ -9,6 +9,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from portfolio.db.base import Base, Code, Key, Name
 
+LOCAL_OWNER = "owner"
+
 
 class User(Base):
     """A person; owns portfolios, gateways, and every instrument and rate they bring in."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portfolio.users.models import User
-from portfolio.users.services import LOCAL_OWNER
+from portfolio.users.models import LOCAL_OWNER, User
 
 
 def owner_id(session: Session) -> int:

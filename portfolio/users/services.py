@@ -7,9 +7,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portfolio.users.models import User
-
-LOCAL_OWNER = "owner"
+from portfolio.users.models import LOCAL_OWNER, User
 
 
 def ensure_owner(session: Session, now: datetime) -> User:

@@ -85,7 +85,6 @@ def test_the_five_steps_without_javascript(chromium, house):
     page = context.new_page()
     make_account(page)
     connect(page, house)
-    page.get_by_role("button", name="Sync").click()
     page.get_by_role("heading", name="Holdings · 230").wait_for()
     page.get_by_role("link", name="Edit", exact=True).click()
     page.get_by_role("button", name="Test connection").click()

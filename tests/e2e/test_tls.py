@@ -71,9 +71,11 @@ def test_no_caller_can_switch_the_pin_off(gateway):
 
 def test_an_expired_certificate_that_is_not_the_stock_one_is_refused(tmp_path):
     file = ensure_certificate(tmp_path / "old.pem", expired=True)
-    with serve(Simulator(CLOCK), certificate_file=file) as server:
-        with pytest.raises(CertificateUntrusted):
-            connect(server.url).accounts()
+    with (
+        serve(Simulator(CLOCK), certificate_file=file) as server,
+        pytest.raises(CertificateUntrusted),
+    ):
+        connect(server.url).accounts()
 
 
 def test_a_certificate_is_kept_over_a_restart(tmp_path):

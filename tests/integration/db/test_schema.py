@@ -1,0 +1,90 @@
+"""The migrations make what the models say, and the constraints hold on every database."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from portfolio.app import create_app, prepare_database
+from portfolio.db.base import Base, db
+from portfolio.errors import SetupProblem
+from portfolio.settings import Settings
+
+
+def test_the_migrations_make_what_the_models_say(anywhere):
+    with anywhere.app.app_context(), db.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_the_whole_story_on_either_database(anywhere):
+    url = anywhere.connected()
+    first = anywhere.holdings(url)
+    assert len(first["holdings"]) == 50
+    anywhere.simulator.sell("U1234567", "VWCE")
+    again = anywhere.sync(url)
+    assert again.json["run"]["closed"] == 1
+    assert anywhere.holdings(url)["totals"]["cash"] != first["totals"]["cash"]
+
+
+def execute(desk, statement, **values):
+    with desk.app.app_context(), db.engine.begin() as connection:
+        return connection.execute(text(statement), values)
+
+
+HOLDING = (
+    "INSERT INTO holding (account_id, instrument_id, source, source_account, quantity, opened_at)"
+    " SELECT account_id, instrument_id, source, source_account, {quantity}, opened_at"
+    " FROM holding LIMIT 1"
+)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        HOLDING.format(quantity="quantity"),
+        "UPDATE holding SET quantity = 'NaN'",
+        "UPDATE cash_balance SET amount = 'Infinity'",
+        "UPDATE account SET mode = 'both'",
+        (
+            "INSERT INTO portfolio (owner_id, name, base_currency, created_at)"
+            " SELECT owner_id, name, base_currency, created_at FROM portfolio"
+        ),
+        "UPDATE rate SET from_currency = to_currency",
+        "UPDATE holding SET instrument_id = 99999",
+        "DELETE FROM account",
+    ],
+)
+def test_what_must_never_be_stored_is_refused_by_the_database(anywhere, statement):
+    anywhere.connected()
+    with pytest.raises(IntegrityError):
+        execute(anywhere, statement)
+
+
+def settings(tmp_path):
+    return Settings.load({"FOLIOSYNC_DATA_DIR": str(tmp_path)})
+
+
+def test_an_upgrade_copies_and_verifies_first(desk, tmp_path):
+    url = desk.connected()
+    # As an older program left it: the data of today under the mark of no known schema.
+    execute(desk, "DELETE FROM alembic_version")
+    execute(desk, "INSERT INTO alembic_version VALUES ('0000_unknown')")
+    with pytest.raises(SetupProblem, match="newer Foliosync"):
+        prepare_database(create_app(settings(tmp_path)))
+    (copy,) = tmp_path.glob("foliosync-before-upgrade-*.db")
+    with closing(sqlite3.connect(copy)) as opened:
+        assert opened.execute("SELECT count(*) FROM holding").fetchone() == (230,)
+    assert oct(copy.stat().st_mode)[-3:] == "600"
+    assert len(desk.holdings(url)["holdings"]) == 50
+
+
+def test_a_database_that_is_up_to_date_is_not_copied(desk, tmp_path):
+    assert prepare_database(create_app(settings(tmp_path))) is None
+    assert list(tmp_path.glob("*before*")) == []

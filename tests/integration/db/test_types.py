@@ -1,0 +1,81 @@
+"""Money comes back digit by digit and times come back in UTC, on every database."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import Column, Integer, MetaData, Table, create_engine, insert, select
+from sqlalchemy.exc import StatementError
+
+from portfolio.db.base import ExactDecimal, UtcDateTime, canonical
+
+
+@pytest.fixture
+def table(database_url):
+    engine = create_engine(database_url)
+    metadata = MetaData()
+    made = Table(
+        "sample",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("amount", ExactDecimal()),
+        Column("at", UtcDateTime()),
+    )
+    metadata.create_all(engine)
+    yield made, engine
+    engine.dispose()
+
+
+def back(table, column, value):
+    made, engine = table
+    with engine.begin() as connection:
+        connection.execute(made.delete())
+        connection.execute(insert(made).values({column: value}))
+        return connection.execute(select(made.c[column])).scalar_one()
+
+
+def test_all_decimals_come_back_equal(table):
+    digits = st.decimals(
+        min_value=Decimal("-1e20"), max_value=Decimal("1e20"), places=20, allow_nan=False
+    )
+
+    @given(digits | st.integers(-(10**39), 10**39).map(Decimal))
+    def check(value):
+        found = back(table, "amount", value)
+        assert found == value
+        assert canonical(found) == canonical(value)
+
+    check()
+
+
+def test_all_times_come_back_in_utc(table):
+    zones = st.integers(-14 * 60, 14 * 60).map(lambda m: timezone(timedelta(minutes=m)))
+    moments = st.datetimes(datetime(1990, 1, 1), datetime(2090, 1, 1), timezones=zones)
+
+    @given(moments)
+    def check(value):
+        found = back(table, "at", value)
+        assert found == value
+        assert found.tzinfo == UTC
+
+    check()
+
+
+@pytest.mark.parametrize("value", [1.5, 1, "1", Decimal("NaN"), Decimal("Infinity"), True])
+def test_nothing_but_finite_decimals_is_stored(table, value):
+    with pytest.raises(StatementError, match="finite decimals"):
+        back(table, "amount", value)
+
+
+def test_a_number_too_long_is_refused(table):
+    with pytest.raises(StatementError, match="more than 80 digits"):
+        back(table, "amount", Decimal("1" * 81))
+
+
+def test_a_naive_time_is_refused(table):
+    with pytest.raises(StatementError, match="aware"):
+        back(table, "at", datetime(2026, 1, 1))

@@ -1,0 +1,94 @@
+"""The command as a user types it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.e2e.conftest import answers, wait_until
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def run(*arguments, data, **more):
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("FOLIOSYNC_")}
+    environ |= {"FOLIOSYNC_DATA_DIR": str(data), **more}
+    return subprocess.run(
+        [sys.executable, "-m", "portfolio.cli", *arguments],
+        cwd=ROOT,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_a_wrong_setting_ends_in_one_sentence(tmp_path):
+    done = run("run", data=tmp_path, FOLIOSYNC_PORT="none")
+    assert done.returncode == 1
+    assert (
+        done.stderr.strip() == "foliosync: FOLIOSYNC_PORT: 'none' is not a number from 1 to 65535."
+    )
+
+
+def test_a_taken_port_is_said_before_anything_else(tmp_path):
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
+        done = run("run", "--port", str(port), data=tmp_path)
+    assert done.returncode == 1
+    assert f"Port {port} cannot be used" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("content", [b"not a database at all, but long enough to be one" * 40])
+def test_a_damaged_database_is_refused_in_one_sentence(tmp_path, content):
+    (tmp_path / "foliosync.db").write_bytes(content)
+    done = run("db", "upgrade", data=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("foliosync: ")
+    assert "Traceback" not in done.stderr
+    assert (tmp_path / "foliosync.db").read_bytes() == content
+
+
+def test_upgrading_makes_the_database_and_says_so(tmp_path):
+    done = run("db", "upgrade", data=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "The database is up to date.\n")
+    assert oct((tmp_path / "secret.key").stat().st_mode)[-3:] == "600"
+
+
+def test_the_demo_does_the_main_job(tmp_path, free_port):
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("FOLIOSYNC_")}
+    environ |= {"FOLIOSYNC_DATA_DIR": str(tmp_path)}
+    command = [sys.executable, "-m", "portfolio.cli", "demo", "--port", str(free_port)]
+    base = f"http://127.0.0.1:{free_port}"
+    for first in (True, False):
+        with subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        ) as process:
+            try:
+                wait_until(lambda: answers(f"{base}/readyz"))
+                page = requests.get(base, headers={"Accept": "text/html"}, timeout=10).text
+                holdings = requests.get(
+                    f"{base}/api/v1/portfolios/1/accounts/IBKR Main/holdings", timeout=10
+                ).json()
+            finally:
+                process.terminate()
+                said = process.stdout.read()
+        assert "<strong>Demo.</strong>" in page
+        assert holdings["totals"]["net_liquidation"] == "1424515.286123"
+        assert f"is synced: {235 if first else 0} added" in said
+        assert f"Foliosync is at {base}" in said
+    assert not (tmp_path / "foliosync.db").exists()
+    assert (tmp_path / "demo" / "foliosync.db").exists()

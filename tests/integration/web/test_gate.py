@@ -1,0 +1,111 @@
+"""Who may ask: the Host, the origin, and the form token, on every route."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+FORM = {"name": "P", "base_currency": "USD"}
+
+
+def token(client):
+    page = client.get("/portfolio/new").get_data(as_text=True)
+    return re.search(r'name="form_token" value="([^"]+)"', page)[1]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8000", "localhost", "[::1]:8000", "LOCALHOST:1"])
+def test_our_own_names_are_answered(desk, host):
+    assert desk.program.get("/", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "localhost.evil.example", "127.0.0.1@evil", "", "a b", "localhost:x"]
+)
+def test_another_name_is_refused_everywhere(desk, host):
+    for path in ("/", "/healthz", "/static/css/app.css", "/nothing"):
+        answer = desk.program.get(path, environ_overrides={"HTTP_HOST": host}, buffered=True)
+        assert (answer.status_code, answer.json["error"]["code"]) == (400, "bad_request")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": "none"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:9999"},
+    ],
+)
+def test_a_change_that_another_site_asks_for_is_refused(desk, headers):
+    values = {**FORM, "form_token": token(desk.program)}
+    for path in ("/portfolio/new", "/api/v1/portfolios"):
+        answer = desk.program.post(path, data=values, headers=headers)
+        assert answer.status_code == 403
+        assert answer.json["error"]["code"] == "forbidden"
+    assert desk.program.get("/api/v1/portfolios").json["items"] == []
+
+
+def test_a_cookie_without_an_origin_is_no_program(desk):
+    browser = desk.program
+    browser.set_cookie("foliosync", "x")
+    assert browser.post("/api/v1/portfolios", json=FORM).status_code == 403
+
+
+def test_a_form_needs_the_token_of_its_own_browser(desk):
+    browser = desk.program
+    headers = {"Origin": "http://localhost", "Accept": "text/html"}
+    assert browser.post("/portfolio/new", data=FORM, headers=headers).status_code == 403
+    stolen = {**FORM, "form_token": token(desk.app.test_client())}
+    assert browser.post("/portfolio/new", data=stolen, headers=headers).status_code == 403
+    own = {**FORM, "form_token": token(browser)}
+    answer = browser.post("/portfolio/new", data=own, headers=headers)
+    assert (answer.status_code, answer.location) == (303, "/portfolio/1")
+
+
+def test_the_token_may_come_as_a_header(desk):
+    browser = desk.program
+    headers = {"Sec-Fetch-Site": "same-origin", "X-Form-Token": token(browser)}
+    assert browser.post("/api/v1/portfolios", json=FORM, headers=headers).status_code == 201
+
+
+@pytest.mark.parametrize("path", ["/ibkr/test-connection", "/ibkr/accounts"])
+def test_another_site_cannot_even_ask_what_contacts_the_broker(desk, path):
+    asked = len(desk.simulator.requests)
+    for site in ("cross-site", "same-site"):
+        answer = desk.program.get(path, headers={"Sec-Fetch-Site": site})
+        assert answer.status_code == 403
+    assert len(desk.simulator.requests) == asked
+    assert desk.program.get(path, headers={"Sec-Fetch-Site": "none"}).status_code == 200
+
+
+def test_every_answer_carries_the_headers(desk):
+    client = desk.program
+    answers = [
+        client.get("/"),
+        client.get("/nothing"),
+        client.get("/static/css/app.css", buffered=True),
+        client.get("/api/v1/portfolios"),
+        client.get("/", headers={"Host": "evil.example"}),
+        client.post("/api/v1/portfolios", json={}),
+    ]
+    for answer in answers:
+        policy = answer.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Referrer-Policy"] == "same-origin"
+        assert "Server" not in answer.headers
+
+
+def test_pages_are_not_kept_by_caches(desk):
+    assert desk.program.get("/").headers["Cache-Control"] == "no-store"
+
+
+def test_the_cookie_is_ours_alone(desk):
+    cookie = desk.program.get("/portfolio/new").headers["Set-Cookie"]
+    assert cookie.startswith("foliosync=")
+    assert "HttpOnly" in cookie
+    assert "SameSite=Strict" in cookie

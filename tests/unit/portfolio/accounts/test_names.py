@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import pytest
+
+from portfolio.accounts.names import clean_currency, clean_name, slug
+from portfolio.errors import Invalid
+
+
+@pytest.mark.parametrize(
+    "name", ["Réserve", "日本株", "a/b", "..", ".", "50 %", "A & B <b>", "🦊", "x" * 100, "sync"]
+)
+def test_names_of_all_sorts_are_welcome(name):
+    assert clean_name(name) == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", " a", "a ", "a\tb", "a\x00", "a\u202eb", "a\ud800", "x" * 101, "~1", "\u2028"],
+)
+def test_names_that_deceive_or_break_are_refused(name):
+    with pytest.raises(Invalid) as caught:
+        clean_name(name)
+    assert list(caught.value.fields) == ["name"]
+
+
+def test_two_spellings_of_one_name_are_one():
+    assert clean_name("Re\u0301serve") == "Réserve"
+
+
+def test_a_name_that_cannot_stand_in_a_url_gets_its_number():
+    assert slug("IBKR Main", 7) == "IBKR Main"
+    assert [slug(name, 7) for name in ("a/b", ".", "..", "a?b", "50 %", "a\\b")] == ["~7"] * 6
+
+
+def test_currencies():
+    assert clean_currency(" eur ") == "EUR"
+    for text in ("EURO", "E1", "", "€UR"):
+        with pytest.raises(Invalid):
+            clean_currency(text)

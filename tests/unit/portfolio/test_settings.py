@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from portfolio.errors import SetupProblem
+from portfolio.settings import OPTIONS, Settings
+
+
+def test_defaults_are_what_the_documents_say():
+    settings = Settings.load({})
+    assert (settings.host, settings.port) == ("127.0.0.1", 8000)
+    assert settings.ibkr_gateway_url == settings.gateway_login_url == "https://localhost:5000"
+    assert settings.sqlite_file == Path("~/.foliosync/foliosync.db").expanduser().resolve()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "0"),
+        ("PORT", "many"),
+        ("HOST", "0.0.0.0"),
+        ("IBKR_GATEWAY_URL", "http://localhost:5000"),
+        ("IBKR_GATEWAY_URL", "https://me:secret@localhost:5000"),
+        ("IBKR_GATEWAY_URL", "https://localhost:99999"),
+        ("JOBS", "sometimes"),
+        ("TIMEZONE", "Mars/Olympus"),
+        ("TIMEZONE", "../../etc/passwd"),
+        ("PROT", "8000"),
+    ],
+)
+def test_a_wrong_value_or_name_is_refused_in_one_sentence(name, value):
+    with pytest.raises(SetupProblem) as caught:
+        Settings.load({f"FOLIOSYNC_{name}": value})
+    assert str(caught.value).count("FOLIOSYNC_") == 1
+    assert name in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_environment_wins_over_the_file(tmp_path):
+    file = tmp_path / "foliosync.toml"
+    file.write_text('PORT = 8100\nallowed_hosts = ["a.example", "b.example"]\n', encoding="utf-8")
+    settings = Settings.load({"FOLIOSYNC_PORT": "8200"}, file=file)
+    assert settings.port == 8200
+    assert settings.allowed_hosts == ("a.example", "b.example")
+    named = Settings.load({"FOLIOSYNC_CONFIG": str(file)})
+    assert named.port == 8100
+
+
+@pytest.mark.parametrize("text", ["PORT = [", "\xff\xfe", "SPORT = 1"])
+def test_a_wrong_file_is_refused(tmp_path, text):
+    file = tmp_path / "foliosync.toml"
+    file.write_bytes(text.encode("latin-1"))
+    with pytest.raises(SetupProblem, match="toml"):
+        Settings.load({}, file=file)
+    with pytest.raises(SetupProblem, match="cannot be read"):
+        Settings.load({}, file=tmp_path / "absent.toml")
+
+
+def test_a_secret_value_is_never_repeated():
+    secret = next(option for option in OPTIONS if option.secret)
+    assert secret.name == "DATABASE_URL"
+
+
+def test_every_option_is_documented():
+    assert all(option.help and option.expects for option in OPTIONS)

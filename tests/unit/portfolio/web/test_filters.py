@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal as D
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from portfolio.web import filters
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (D("1234567.885"), "1,234,567.88"),
+        (D("-0.004"), "0.00"),
+        (D("-1234.5"), "−1,234.50"),
+        (D("1E+30"), "1" + ",000" * 10 + ".00"),
+        (None, "—"),
+    ],
+)
+def test_money(value, shown):
+    assert filters.money(value) == shown
+
+
+def test_quantities_keep_all_digits():
+    assert filters.quantity(D("1250.50000")) == "1,250.5"
+    assert filters.quantity(D("0.00000001")) == "0.00000001"
+    assert filters.quantity(D("-3")) == "−3"
+
+
+def test_signs_are_printed():
+    assert filters.signed(D("3")) == "+3.00"
+    assert filters.signed(D("0")) == "0.00"
+    assert filters.percent(D("-0.1234")) == "−12.3 %"
+    assert filters.sign_class(D("-1")) == "figure negative"
+    assert filters.sign_class(None) == "figure"
+
+
+ZONE = ZoneInfo("Europe/Zurich")
+NOW = datetime(2026, 11, 24, 13, 7, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("moment", "shown"),
+    [
+        (datetime(2026, 11, 24, 13, 7, tzinfo=UTC), "14:07, just now"),
+        (datetime(2026, 11, 24, 13, 5, tzinfo=UTC), "14:05, 2 min ago"),
+        (datetime(2026, 11, 24, 9, 0, tzinfo=UTC), "10:00"),
+        (datetime(2026, 11, 23, 21, 0, tzinfo=UTC), "yesterday 22:00"),
+        (datetime(2026, 11, 20, 21, 0, tzinfo=UTC), "Fri 20 Nov 26, 22:00"),
+        (datetime(2026, 11, 24, 13, 9, tzinfo=UTC), "14:09"),
+        (None, "never"),
+    ],
+)
+def test_times_are_said_as_people_say_them(moment, shown):
+    assert filters.when(moment, NOW, ZONE) == shown
