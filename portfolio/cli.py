@@ -15,7 +15,7 @@ from flask import Flask
 
 from portfolio import __version__
 from portfolio.errors import SetupProblem
-from portfolio.settings import Settings
+from portfolio.settings import Settings, as_document
 
 THREADS = 32
 
@@ -47,6 +47,8 @@ def _parser() -> argparse.ArgumentParser:
     demo.set_defaults(command=_demo)
     for command in (run, demo):
         command.add_argument("--port", type=int, help="port to listen on")
+    listed = commands.add_parser("settings", help="list all settings")
+    listed.set_defaults(command=_list_settings)
     database = commands.add_parser("db", help="look after the database")
     actions = database.add_subparsers(required=True, metavar="ACTION")
     upgrade = actions.add_parser("upgrade", help="bring the schema up to date")
@@ -81,6 +83,11 @@ def _run(options: argparse.Namespace) -> int:
 def _upgrade(options: argparse.Namespace) -> int:
     _build(_settings(options))
     print("The database is up to date.")
+    return 0
+
+
+def _list_settings(_options: argparse.Namespace) -> int:
+    print(as_document(), end="")
     return 0
 
 

@@ -222,6 +222,16 @@ class Settings:
         return self.ibkr_gateway_login_url or self.ibkr_gateway_url
 
 
+def as_document() -> str:
+    """The list of settings as the page of the documentation shows it (Markdown)."""
+    rows = [
+        f"| `{PREFIX}{option.name}` | {f'`{option.default}`' if option.default else 'empty'} | "
+        f"{option.help} Expects {option.expects}. |"
+        for option in OPTIONS
+    ]
+    return "\n".join(("| Setting | Default | What it does |", "|---|---|---|", *rows)) + "\n"
+
+
 def _file_named_in(environ: Mapping[str, str]) -> Path | None:
     named = environ.get(f"{PREFIX}CONFIG")
     return Path(named).expanduser() if named else None
