@@ -18,7 +18,7 @@ from requests.cookies import RequestsCookieJar
 from brokers.contract import Clock
 from brokers.errors import Malformed, Refused
 from brokers.pacing import Pacer
-from brokers.tls import PinnedAdapter, fetch_certificate
+from brokers.tls import PinnedAdapter, VerifiedAdapter, fetch_certificate
 from brokers.types import Certificate
 
 log = logging.getLogger(__name__)
@@ -91,6 +91,13 @@ class RealNetwork:
     def certificate(self, host: str, port: int, timeout: float) -> Certificate:
         """The certificate shown at an address."""
         return fetch_certificate(host, port, timeout)
+
+
+def public_session() -> requests.Session:
+    """A session for public hosts: ordinary verification, and the same deadline as everywhere."""
+    session = plain_session()
+    session.mount("https://", VerifiedAdapter(DeadlineSocket))
+    return session
 
 
 def plain_session() -> requests.Session:

@@ -14,6 +14,7 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
+from certifi import where
 from cryptography import x509
 from requests.adapters import HTTPAdapter
 
@@ -105,3 +106,17 @@ class PinnedAdapter(HTTPAdapter):
             assert_fingerprint=self._certificate.fingerprint,
         )
         super().init_poolmanager(*args, **kwargs)
+
+
+class VerifiedAdapter(HTTPAdapter):
+    """Speaks to whom the public authorities vouch for; `socket_class` replaces the TLS socket."""
+
+    def __init__(self, socket_class: type[ssl.SSLSocket]) -> None:
+        self._socket_class = socket_class
+        super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Give the pool our context."""
+        context = ssl.create_default_context(cafile=where())
+        context.sslsocket_class = self._socket_class
+        super().init_poolmanager(*args, ssl_context=context, **kwargs)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Callable
 from datetime import UTC
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -16,8 +18,15 @@ from brokers.contract import Clock, Network
 from brokers.http import RealNetwork
 from brokers.registry import Registry
 from portfolio import __version__
-from portfolio.accounts import api as accounts_api
-from portfolio.accounts import views as accounts_views
+from portfolio.accounts import ecb
+from portfolio.accounts.api import holdings as holdings_api
+from portfolio.accounts.api import portfolios as portfolios_api
+from portfolio.accounts.api import rates as rates_api
+from portfolio.accounts.api import transfer as transfer_api
+from portfolio.accounts.views import holdings as holdings_views
+from portfolio.accounts.views import portfolios as portfolios_views
+from portfolio.accounts.views import rates as rates_views
+from portfolio.accounts.views import transfer as transfer_views
 from portfolio.clock import SystemClock
 from portfolio.connections import api as connections_api
 from portfolio.connections.gateways import Outside, ensure_first_gateway
@@ -34,10 +43,12 @@ from portfolio.settings import Settings
 from portfolio.sync import api as sync_api
 from portfolio.users.queries import owner_id
 from portfolio.users.services import ensure_owner
-from portfolio.web import errors, filters, gate, headers, openapi
+from portfolio.web import charts, errors, filters, gate, headers, openapi
 from portfolio.web.runtime import EXTENSION, Runtime
 
 LARGEST_BODY = 1_000_000
+# These take whole files, and more of them.
+TAKES_FILES = frozenset({"transfer.preview", "transfer_api.import_csv"})
 
 
 def create_app(
@@ -46,6 +57,7 @@ def create_app(
     clock: Clock | None = None,
     network: Network | None = None,
     brokers: Registry | None = None,
+    fetch_rates: Callable[[], bytes] | None = None,
 ) -> Flask:
     """Build the application; the database is brought up to date by `prepare_database`."""
     check_front_end()
@@ -63,8 +75,8 @@ def create_app(
         clock=clock,
         trusted_hosts=frozenset(settings.trusted_gateway_hosts),
     )
-    _attach_runtime(app, settings, outside)
-    gate.register(app, settings)
+    _attach_runtime(app, settings, outside, fetch_rates or partial(ecb.fetch, clock))
+    gate.register(app, settings, files=TAKES_FILES)
     headers.register(app)
     _register_slices(app)
     errors.register(app)
@@ -129,7 +141,9 @@ def prepare_database(app: Flask) -> Path | None:
     return copy
 
 
-def _attach_runtime(app: Flask, settings: Settings, outside: Outside) -> None:
+def _attach_runtime(
+    app: Flask, settings: Settings, outside: Outside, fetch_rates: Callable[[], bytes]
+) -> None:
     engine = EmbeddedEngine(app)
     zone = settings.timezone or computer_zone()
     app.extensions[EXTENSION] = Runtime(
@@ -140,6 +154,7 @@ def _attach_runtime(app: Flask, settings: Settings, outside: Outside) -> None:
         runner=Runner(outside, engine.defer, zone, lambda: secrets.token_hex(8)),
         links_of=links,
         owner_of=owner_id,
+        fetch_rates=fetch_rates,
         stop=engine.stop,
     )
 
@@ -161,14 +176,17 @@ def _zone_file() -> str:
 
 def _register_slices(app: Flask) -> None:
     api = openapi.register(app)
-    for blueprint in (accounts_views.blueprint, pages_views.blueprint):
-        app.register_blueprint(blueprint)
-    for module in (accounts_api, sync_api, connections_api):
-        api.register_blueprint(module.blueprint)
+    pages = (portfolios_views, holdings_views, rates_views, transfer_views, pages_views)
+    for module in pages:
+        app.register_blueprint(module.blueprint)
+    kept = (portfolios_api, holdings_api, rates_api, transfer_api)
+    for documented in (*kept, sync_api, connections_api):
+        api.register_blueprint(documented.blueprint)
 
 
 def _register_templates(app: Flask, settings: Settings, clock: Clock) -> None:
     filters.register(app)
+    app.jinja_env.globals.update(bars=charts.bars, line=charts.line)
     runtime: Runtime = app.extensions[EXTENSION]
 
     @app.template_global()

@@ -3,7 +3,21 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, tzinfo
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A time, and the day it falls on where the owner lives: daily values and rates have a day."""
+
+    now: datetime
+    day: date
+
+    @classmethod
+    def at(cls, now: datetime, zone: tzinfo) -> Moment:
+        """This moment in this time zone."""
+        return cls(now=now, day=now.astimezone(zone).date())
 
 
 class SystemClock:

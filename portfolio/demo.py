@@ -12,9 +12,9 @@ from flask import Flask
 from brokers.ibkr.simulator import Simulator
 from brokers.ibkr.simulator.server import Server
 from brokers.ibkr.simulator.server import serve as serve_simulator
-from portfolio.accounts.queries import portfolios
-from portfolio.accounts.services import create_account, create_portfolio
-from portfolio.clock import SystemClock
+from portfolio.accounts.queries.portfolios import portfolios
+from portfolio.accounts.services.portfolios import create_account, create_portfolio
+from portfolio.clock import Moment, SystemClock
 from portfolio.connections.services import LinkRequest, Place, connect
 from portfolio.db.session import unit_of_work
 from portfolio.errors import SetupProblem
@@ -68,6 +68,8 @@ def _sample(runtime: Runtime) -> Place:
         found = [each for each in portfolios(session, owner) if each.name == PORTFOLIO]
         if not found:
             made = create_portfolio(session, owner, name=PORTFOLIO, base_currency="USD", now=now)
-            create_account(session, made, {"name": ACCOUNT, "currency": "USD"}, now)
+            create_account(
+                session, made, {"name": ACCOUNT, "currency": "USD"}, Moment.at(now, runtime.zone)
+            )
             found = [made]
         return Place(owner_id=owner, portfolio_id=found[0].id, name=ACCOUNT)

@@ -9,6 +9,7 @@
     ├── Forbidden                403  a request that a web page of somebody else could have sent
     ├── BadRequest               400  cannot be read at all
     ├── TooManyRequests          429
+    ├── RatesUnavailable         503  the reference rates could not be fetched
     ├── SyncRejected             409  an answer was not believed; nothing changed
     └── StorageBusy              503  the database is locked; heals by itself
 
@@ -105,6 +106,14 @@ class TooManyRequests(DomainError):
 
     code = "too_many_requests"
     status = 429
+
+
+class RatesUnavailable(DomainError):
+    """Reference rates could not be fetched; the stored ones stay."""
+
+    code = "rates_unavailable"
+    status = 503
+    remedy = "The stored rates are unchanged. Try again later, or type a rate by hand."
 
 
 class SyncRejected(DomainError):

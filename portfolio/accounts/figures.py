@@ -6,8 +6,8 @@ input makes the figure None, and a total says what it is without; nothing is eve
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 
@@ -39,7 +39,10 @@ class Figures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
-    """The figures of a whole account, in its currency; `incomplete` says what they are without."""
+    """The figures of a whole account, in its currency; `incomplete` says what they are without.
+
+    `by_kind` and `by_currency` divide the net liquidation; a part may be negative.
+    """
 
     currency: str
     market_value: Decimal | None
@@ -50,6 +53,8 @@ class Totals:
     unrealized_pnl: Decimal | None
     cost: Decimal | None
     exposure: Decimal | None
+    by_kind: Mapping[str, Decimal]
+    by_currency: Mapping[str, Decimal]
     incomplete: tuple[str, ...]
 
 
@@ -60,6 +65,11 @@ class Rates:
         # The newest day wins; on one day the broker's rate comes before one typed by hand.
         ordered = sorted(rows, key=lambda row: (row.day, row.source != MANUAL, row.read_at))
         self._direct = {(row.from_currency, row.to_currency): row.value for row in ordered}
+
+    @property
+    def currencies(self) -> frozenset[str]:
+        """Every currency that a rate is known of."""
+        return frozenset(currency for pair in self._direct for currency in pair)
 
     def between(self, source: str, target: str) -> Decimal | None:
         """The value of one unit of `source` in `target`, or None where no rate is known."""
@@ -75,8 +85,7 @@ class Rates:
         return MONEY.divide(Decimal(1), inverse) if inverse else None
 
     def _two_steps(self, source: str, target: str) -> Decimal | None:
-        known = sorted({currency for pair in self._direct for currency in pair})
-        for middle in known:
+        for middle in sorted(self.currencies):
             first, second = (
                 self._one_step(source, middle),
                 self._one_step(middle, target),
@@ -106,14 +115,14 @@ def figures(holding: Holding) -> Figures:
 def _value(holding: Holding) -> Decimal | None:
     if holding.source != MANUAL:
         return holding.market_value
-    return _product(holding.quantity, holding.price, holding.instrument.multiplier)
+    return product(holding.quantity, holding.price, holding.instrument.multiplier)
 
 
 def _cost(holding: Holding, value: Decimal | None) -> Decimal | None:
     if holding.average_price is None:
         return None
     if holding.source == MANUAL:
-        return _product(holding.quantity, holding.average_price, holding.instrument.multiplier)
+        return product(holding.quantity, holding.average_price, holding.instrument.multiplier)
     if value is None or holding.unrealized_pnl is None:
         return None
     return MONEY.subtract(value, holding.unrealized_pnl)
@@ -132,7 +141,8 @@ def _counts(kind: str, value: Decimal | None, profit: Decimal | None) -> Decimal
     return profit if kind == "cfd" else value
 
 
-def _product(*factors: Decimal | None) -> Decimal | None:
+def product(*factors: Decimal | None) -> Decimal | None:
+    """The product of all factors, or None where one is unknown."""
     result = Decimal(1)
     for factor in factors:
         if factor is None:
@@ -147,7 +157,7 @@ def _ratio(part: Decimal | None, whole: Decimal | None) -> Decimal | None:
 
 def weight(counts: Decimal | None, rate: Decimal | None, net: Decimal | None) -> Decimal | None:
     """A holding's share of net liquidation; longs may exceed one, shorts are negative."""
-    return None if net is None or net <= 0 else _ratio(_product(counts, rate), net)
+    return None if net is None or net <= 0 else _ratio(product(counts, rate), net)
 
 
 class _Sum:
@@ -185,12 +195,12 @@ def totals(
     rates: Rates,
 ) -> Totals:
     """The figures of an account from all that it holds."""
-    sums = {name: _Sum() for name in (*PARTS, "value", "profit", "cost", "exposure", "net")}
-    reasons: Counter[str] = Counter()
+    tally = _Tally()
     for holding in holdings:
-        _add_holding(holding, rates.between(holding.instrument.currency, currency), sums, reasons)
+        _add_holding(tally, holding, rates.between(holding.instrument.currency, currency))
     for balance in cash:
-        _add_cash(balance, rates.between(balance.currency, currency), sums, reasons)
+        _add_cash(tally, balance, rates.between(balance.currency, currency))
+    sums, reasons = tally.sums, tally.reasons
     return Totals(
         currency=currency,
         market_value=sums["value"].result,
@@ -201,44 +211,63 @@ def totals(
         unrealized_pnl=sums["profit"].result,
         cost=sums["cost"].result,
         exposure=sums["exposure"].result,
+        by_kind=shares(tally.by_kind),
+        by_currency=shares(tally.by_currency),
         incomplete=tuple(_sentence(reason, count) for reason, count in sorted(reasons.items())),
     )
 
 
-def _add_holding(
-    holding: Holding, rate: Decimal | None, sums: dict[str, _Sum], reasons: Counter[str]
-) -> None:
-    of = figures(holding)
+class _Tally:
+    """All sums of an account while its rows are gone through once."""
+
+    def __init__(self) -> None:
+        names = (*PARTS, "value", "profit", "cost", "exposure", "net")
+        self.sums = {name: _Sum() for name in names}
+        self.by_kind: defaultdict[str, Decimal] = defaultdict(Decimal)
+        self.by_currency: defaultdict[str, Decimal] = defaultdict(Decimal)
+        self.reasons: Counter[str] = Counter()
+
+    def counts(self, value: Decimal | None, kind: str, currency: str) -> None:
+        """Add a part of the net liquidation, with its place in both allocations."""
+        self.sums["net"].add(value)
+        if value:
+            self.by_kind[kind] = MONEY.add(self.by_kind[kind], value)
+            self.by_currency[currency] = MONEY.add(self.by_currency[currency], value)
+
+
+def shares(parts: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    """The parts of a total, the largest first."""
+    ordered = sorted(parts.items(), key=lambda part: (-part[1], part[0]))
+    return {name: rounded(value) for name, value in ordered}
+
+
+def _add_holding(tally: _Tally, holding: Holding, rate: Decimal | None) -> None:
+    of, instrument = figures(holding), holding.instrument
     size = of.value if of.counts_in_value else of.notional
-    counts = _product(of.counts, rate)
-    sums["exposure"].add(_product(None if size is None else abs(size), rate))
-    sums["profit"].add(_product(of.unrealized_pnl, rate))
+    counts = product(of.counts, rate)
+    tally.sums["exposure"].add(product(None if size is None else abs(size), rate))
+    tally.sums["profit"].add(product(of.unrealized_pnl, rate))
     if of.counts_in_value:
-        sums["cost"].add(_product(of.cost, rate))
-    if holding.instrument.kind == "future":
+        tally.sums["cost"].add(product(of.cost, rate))
+    if instrument.kind == "future":
         return
-    sums["value"].add(counts)
-    sums["net"].add(counts)
+    tally.sums["value"].add(counts)
+    tally.counts(counts, instrument.kind, instrument.currency)
     if counts is None:
         known = of.counts is not None
-        reasons[f"no rate for {holding.instrument.currency}" if known else "no price"] += 1
+        tally.reasons[f"no rate for {instrument.currency}" if known else "no price"] += 1
 
 
-def _add_cash(
-    balance: CashBalance,
-    rate: Decimal | None,
-    sums: dict[str, _Sum],
-    reasons: Counter[str],
-) -> None:
+def _add_cash(tally: _Tally, balance: CashBalance, rate: Decimal | None) -> None:
     for name in PARTS:
         amount: Decimal | None = getattr(balance, name)
         # A currency with nothing in it needs no rate, and an accrual not reported is none.
         if amount:
-            value = _product(amount, rate)
-            sums[name].add(value)
-            sums["net"].add(value)
+            value = product(amount, rate)
+            tally.sums[name].add(value)
+            tally.counts(value, "cash", balance.currency)
     if balance.amount and rate is None:
-        reasons[f"cash:no rate for {balance.currency}"] += 1
+        tally.reasons[f"cash:no rate for {balance.currency}"] += 1
 
 
 def _sentence(reason: str, count: int) -> str:

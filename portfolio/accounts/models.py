@@ -233,6 +233,8 @@ class AccountTotals(Base):
     unrealized_pnl: Mapped[Decimal | None]
     cost: Mapped[Decimal | None]
     exposure: Mapped[Decimal | None]
+    by_kind: Mapped[dict[str, Decimal]]
+    by_currency: Mapped[dict[str, Decimal]]
     incomplete: Mapped[list[str]]
     broker_net_liquidation: Mapped[Decimal | None]
     broker_currency: Mapped[str | None] = mapped_column(String(12))

@@ -54,3 +54,46 @@ def clean_currency(text: str, field: str = "currency") -> str:
     if len(code) != 3 or not code.isascii() or not code.isalpha():
         raise Invalid({field: CURRENCY_HINT})
     return code
+
+
+LONGEST_NOTES = 10_000
+
+
+def clean_notes(text: str | None) -> str | None:
+    """Notes in normal form; None where there are none."""
+    if text is None or not text.strip():
+        return None
+    notes = unicodedata.normalize("NFC", text.replace("\r\n", "\n"))
+    if len(notes) > LONGEST_NOTES:
+        raise Invalid({"notes": f"Notes have at most {LONGEST_NOTES} characters."})
+    if any(unicodedata.category(c) in {"Cc", "Cs"} and c not in "\n\t" for c in notes):
+        raise Invalid({"notes": "Notes have no control characters."})
+    return notes
+
+
+def clean_text(text: str | None, field: str, longest: int) -> str | None:
+    """A line of text in normal form; None where it is empty, `Invalid` where it cannot stand."""
+    line = unicodedata.normalize("NFC", text or "").strip()
+    if len(line) > longest:
+        raise Invalid({field: f"At most {longest} characters."})
+    if any(_forbidden(character) for character in line):
+        raise Invalid({field: "No control characters or text-direction marks."})
+    return line or None
+
+
+def clean_isin(text: str | None) -> str | None:
+    """An ISIN in capitals whose check digit is right, None where there is none, or `Invalid`."""
+    code = (text or "").strip().upper()
+    if not code:
+        return None
+    shaped = len(code) == 12 and code.isascii() and code.isalnum() and code[:2].isalpha()
+    if not shaped or not _luhn("".join(str(int(character, 36)) for character in code)):
+        raise Invalid(
+            {"identifiers.isin": "Not an ISIN: two letters, nine characters, one digit."}
+        )
+    return code
+
+
+def _luhn(digits: str) -> bool:
+    doubled = (int(d) * 2 if place % 2 else int(d) for place, d in enumerate(reversed(digits)))
+    return sum(value // 10 + value % 10 for value in doubled) % 10 == 0

@@ -40,6 +40,11 @@ class AccountView:
     connection: Link | None = None
     warnings: tuple[str, ...] = ()
 
+    def may_edit(self, source: str, source_account: str) -> bool:
+        """Whether rows of this source are changed by hand: no connection of ours brings them."""
+        link = self.connection
+        return link is None or (link.broker, link.broker_account) != (source, source_account)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TotalsView(Totals):
@@ -54,12 +59,14 @@ class TotalsView(Totals):
 class InstrumentView:
     """What is held."""
 
+    id: int
     symbol: str
     name: str | None
     kind: str
     currency: str
     multiplier: Decimal
     identifiers: Mapping[str, str | None]
+    source: str
     expiry: date | None = None
     strike: Decimal | None = None
     right: str | None = None
@@ -68,7 +75,11 @@ class InstrumentView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldingView:
-    """A holding with its figures, in its instrument's currency; `weight` is a share of one."""
+    """A holding with its figures, in its instrument's currency; `weight` is a share of one.
+
+    `base_value` and `base_cost` are in the account's currency at today's rate. `days_left` is
+    until an option expires or a bond matures; `editable` is whether it is changed by hand.
+    """
 
     id: int
     instrument: InstrumentView
@@ -81,17 +92,36 @@ class HoldingView:
     counts_in_value: bool
     unrealized_pnl: Decimal | None
     unrealized_pct: Decimal | None
+    base_value: Decimal | None
+    base_cost: Decimal | None
     weight: Decimal | None
     currency: str
     source: str
+    editable: bool
+    days_left: int | None
     notes: str | None
     closed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldingGroup:
+    """Holdings of one underlying; a sum is unknown where a part is, or where currencies differ."""
+
+    key: str
+    name: str | None
+    currency: str | None
+    rows: tuple[HoldingView, ...]
+    market_value: Decimal | None
+    cost: Decimal | None
+    unrealized_pnl: Decimal | None
+    weight: Decimal | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CashView:
     """Money in one currency; `value` is in the account's currency."""
 
+    id: int
     currency: str
     amount: Decimal
     settled: Decimal | None
@@ -100,6 +130,7 @@ class CashView:
     rate: Decimal | None
     value: Decimal | None
     source: str
+    editable: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +142,7 @@ class HoldingsPage:
 
     account: AccountView
     holdings: tuple[HoldingView, ...]
+    groups: tuple[HoldingGroup, ...]
     cash: tuple[CashView, ...]
     totals: TotalsView
     count: int
@@ -139,6 +171,8 @@ class PortfolioLine:
     name: str
     base_currency: str
     net_liquidation: Decimal | None
+    by_kind: Mapping[str, Decimal]
+    by_currency: Mapping[str, Decimal]
     incomplete: tuple[str, ...]
     account_count: int
     oldest_read: datetime | None

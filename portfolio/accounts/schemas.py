@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from marshmallow import Schema, fields, validate
 
-from portfolio.web.openapi import Exact, Utc
+from brokers.types import Kind
+from portfolio.accounts.csvfile import COLUMNS
+from portfolio.accounts.queries.holdings import SORTS
+from portfolio.web.openapi import Exact, Flag, PageQuery, Utc
 
 NAME = {"example": "Retirement"}
 CURRENCY = {"example": "USD"}
+
+
+class Shares(fields.Dict):
+    """Parts of a total by name, each exact."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(keys=fields.String(), values=Exact(), required=True, **kwargs)
 
 
 class PortfolioSchema(Schema):
@@ -18,8 +30,17 @@ class PortfolioSchema(Schema):
     base_currency = fields.String(required=True, metadata=CURRENCY)
     account_count = fields.Integer(required=True)
     net_liquidation = Exact(required=True, allow_none=True, metadata={"example": "1005182.38"})
+    by_kind = Shares(metadata={"example": {"etf": "900000", "cash": "105182.38"}})
+    by_currency = Shares(metadata={"example": {"USD": "1005182.38"}})
     incomplete = fields.List(fields.String(), required=True)
     stale = fields.Boolean(required=True)
+
+
+class PortfolioChange(Schema):
+    """What can be changed of a portfolio; what is left out stays."""
+
+    name = fields.String(metadata=NAME)
+    base_currency = fields.String(metadata=CURRENCY)
 
 
 class NewPortfolio(Schema):
@@ -76,6 +97,7 @@ class AccountChange(Schema):
 class InstrumentSchema(Schema):
     """What is held."""
 
+    id = fields.Integer(required=True, metadata={"example": 1})
     symbol = fields.String(required=True, metadata={"example": "SPY"})
     name = fields.String(required=True, allow_none=True)
     kind = fields.String(required=True, metadata={"example": "etf"})
@@ -88,12 +110,26 @@ class InstrumentSchema(Schema):
     strike = Exact(required=True, allow_none=True)
     right = fields.String(required=True, allow_none=True)
     underlying = fields.String(required=True, allow_none=True)
+    source = fields.String(required=True, metadata={"example": "manual"})
+
+
+class InstrumentsSchema(Schema):
+    """A stretch of the instruments."""
+
+    items = fields.List(fields.Nested(InstrumentSchema), required=True)
+    next_cursor = fields.String(required=True, allow_none=True)
+
+
+class Identifiers(Schema):
+    """Names that others give an instrument."""
+
+    isin = fields.String(allow_none=True, metadata={"example": "IE00BK5BQT80"})
 
 
 class HoldingSchema(Schema):
     """A holding with its figures in its own currency; `weight` is a share of one."""
 
-    id = fields.String(required=True)
+    id = fields.String(required=True, metadata={"example": "1"})
     instrument = fields.Nested(InstrumentSchema, required=True)
     quantity = Exact(required=True, metadata={"example": "10.5"})
     average_price = Exact(required=True, allow_none=True)
@@ -106,16 +142,169 @@ class HoldingSchema(Schema):
     weight = Exact(required=True, allow_none=True)
     currency = fields.String(required=True, metadata=CURRENCY)
     source = fields.String(required=True, metadata={"example": "ibkr"})
+    editable = fields.Boolean(required=True)
     notes = fields.String(required=True, allow_none=True)
+
+
+class HoldingChange(Schema):
+    """What can be changed of a holding; what is left out stays."""
+
+    symbol = fields.String(metadata={"example": "VWCE"})
+    name = fields.String(allow_none=True, metadata={"example": "Vanguard FTSE All-World"})
+    kind = fields.String(metadata={"example": "etf"})
+    currency = fields.String(metadata={"example": "EUR"})
+    quantity = Exact(metadata={"example": "12.5"})
+    average_price = Exact(allow_none=True, metadata={"example": "98.10"})
+    price = Exact(allow_none=True, metadata={"example": "101"})
+    multiplier = Exact(metadata={"example": "1"})
+    identifiers = fields.Nested(Identifiers)
+    expiry = fields.Date(allow_none=True)
+    strike = Exact(allow_none=True)
+    right = fields.String(allow_none=True, validate=validate.OneOf(["call", "put"]))
+    underlying = fields.String(allow_none=True)
+    notes = fields.String(allow_none=True)
+
+
+class NewHolding(HoldingChange):
+    """What a holding by hand is made from.
+
+    A missing `multiplier` is 1, for bonds and bills 0.01 (their price is in percent of par), and
+    needed for options and futures.
+    """
+
+    symbol = fields.String(required=True, metadata={"example": "VWCE"})
+    kind = fields.String(required=True, metadata={"example": "etf"})
+    currency = fields.String(required=True, metadata={"example": "EUR"})
+    quantity = Exact(required=True, metadata={"example": "12.5"})
 
 
 class CashSchema(Schema):
     """Money in one currency."""
 
+    id = fields.String(required=True, metadata={"example": "1"})
     currency = fields.String(required=True, metadata=CURRENCY)
     amount = Exact(required=True, metadata={"example": "-120.50"})
     settled = Exact(required=True, allow_none=True)
-    source = fields.String(required=True)
+    source = fields.String(required=True, metadata={"example": "manual"})
+    editable = fields.Boolean(required=True)
+
+
+class NewCash(Schema):
+    """What a cash balance by hand is made from."""
+
+    currency = fields.String(required=True, metadata={"example": "EUR"})
+    amount = Exact(required=True, metadata={"example": "100.00"})
+
+
+class CashChange(Schema):
+    """Another amount."""
+
+    amount = Exact(required=True, metadata={"example": "250.00"})
+
+
+class HoldingsQuery(PageQuery):
+    """Which holdings are wanted, in which order; `-` before a column means descending."""
+
+    sort = fields.String(
+        load_default="-value",
+        validate=validate.OneOf([*SORTS, *(f"-{name}" for name in SORTS)]),
+    )
+    text = fields.String(load_default="", validate=validate.Length(max=100))
+    kind = fields.String(load_default="", validate=validate.OneOf(["", *Kind]))
+
+
+class InstrumentsQuery(PageQuery):
+    """Which instruments are wanted: the beginning of a symbol or name."""
+
+    text = fields.String(load_default="", validate=validate.Length(max=100))
+
+
+class ImportRequest(Schema):
+    """A CSV file, and how it is to be read where the headings do not tell."""
+
+    csv = fields.String(
+        required=True, metadata={"example": "symbol,kind,currency,quantity\nVWCE,etf,EUR,5\n"}
+    )
+    columns = fields.Dict(
+        keys=fields.String(validate=validate.OneOf(COLUMNS)),
+        values=fields.String(),
+        load_default=dict,
+        metadata={"example": {}},
+    )
+    decimal = fields.String(
+        load_default="", validate=validate.OneOf(["", ".", ","]), metadata={"example": "."}
+    )
+    apply = Flag(load_default=False)
+
+
+class ImportStep(Schema):
+    """What one line of the file does: added, changed, unchanged, or bad with its reasons."""
+
+    line = fields.Integer(required=True, attribute="row.line")
+    label = fields.String(required=True)
+    action = fields.String(required=True)
+    problems = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
+
+
+class ImportOutcome(Schema):
+    """What a file does, in numbers and line by line."""
+
+    applied = fields.Boolean(required=True)
+    added = fields.Integer(required=True)
+    changed = fields.Integer(required=True)
+    unchanged = fields.Integer(required=True)
+    bad = fields.Integer(required=True)
+    rows = fields.List(fields.Nested(ImportStep), required=True)
+
+
+class DailyValueSchema(Schema):
+    """What an account was worth on a day."""
+
+    day = fields.Date(required=True)
+    currency = fields.String(required=True, metadata=CURRENCY)
+    net_liquidation = Exact(required=True, allow_none=True)
+
+
+class DailyValuesSchema(Schema):
+    """The values of an account day by day, the oldest first."""
+
+    items = fields.List(fields.Nested(DailyValueSchema), required=True)
+    next_cursor = fields.String(required=True, allow_none=True)
+
+
+class RateSchema(Schema):
+    """The value of one unit of `from` in `to`."""
+
+    id = fields.Integer(required=True, metadata={"example": 1})
+    from_ = fields.String(
+        required=True, data_key="from", attribute="from_currency", metadata=CURRENCY
+    )
+    to = fields.String(required=True, attribute="to_currency", metadata={"example": "EUR"})
+    rate = Exact(required=True, attribute="value", metadata={"example": "0.91"})
+    date = fields.Date(required=True, attribute="day")
+    source = fields.String(required=True, metadata={"example": "manual"})
+
+
+class NewRate(Schema):
+    """What a rate by hand is made from; without a `date` it is today's."""
+
+    from_ = fields.String(required=True, data_key="from", attribute="from", metadata=CURRENCY)
+    to = fields.String(required=True, metadata={"example": "EUR"})
+    rate = Exact(required=True, metadata={"example": "0.91"})
+    date = fields.Date(allow_none=True, metadata={"example": "2026-11-20"})
+
+
+class RatesSchema(Schema):
+    """A stretch of the rates, the newest day first."""
+
+    items = fields.List(fields.Nested(RateSchema), required=True)
+    next_cursor = fields.String(required=True, allow_none=True)
+
+
+class FetchedRates(Schema):
+    """How many reference rates were new or different."""
+
+    changed = fields.Integer(required=True)
 
 
 class TotalsSchema(Schema):
@@ -130,6 +319,8 @@ class TotalsSchema(Schema):
     unrealized_pnl = Exact(required=True, allow_none=True)
     broker_net_liquidation = Exact(required=True, allow_none=True)
     broker_currency = fields.String(required=True, allow_none=True)
+    by_kind = Shares()
+    by_currency = Shares()
     incomplete = fields.List(fields.String(), required=True)
 
 

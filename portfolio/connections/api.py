@@ -22,7 +22,7 @@ from portfolio.sync.schemas import RunEnvelope
 from portfolio.web import respond
 from portfolio.web.openapi import Blueprint, Failure
 from portfolio.web.respond import Reader
-from portfolio.web.runtime import owner_id, runtime
+from portfolio.web.runtime import moment, owner_id, runtime
 
 blueprint = Blueprint("connections", __name__, description="Accounts and their brokers")
 ACCOUNT = "/portfolio/<int:portfolio_id>/accounts/<account_name>"
@@ -81,7 +81,7 @@ def disconnect(values: dict[str, Any], portfolio_id: int, account_name: str) -> 
     """Remove the connection of an account; existing holdings are preserved."""
     where = views.place(portfolio_id, account_name)
     close = values["holdings"] == "close"
-    services.disconnect(where, close_holdings=close, now=runtime().clock.now())
+    services.disconnect(where, close_holdings=close, moment=moment())
     return views.linked(where, "The account is kept by hand again; you are still signed in.")
 
 

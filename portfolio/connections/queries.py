@@ -16,8 +16,8 @@ from brokers.types import BrokerAccount
 from portfolio.accounts.models import Account, Portfolio
 from portfolio.accounts.resources import AccountView, Link
 from portfolio.connections.models import Connection, Gateway
-from portfolio.sync.models import FAILED, REJECTED, RUNNING
-from portfolio.sync.queries import RunView
+from portfolio.sync.models import FAILED, REJECTED, RUNNING, SyncRun
+from portfolio.sync.queries import RunView, run_view
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +64,15 @@ class Card:
     actions: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Linked:
+    """A connection with all that its card shows."""
+
+    link: Link
+    gateway: Gateway
+    run: RunView | None
+
+
 def links(session: Session, account_ids: Sequence[int]) -> Mapping[int, Link]:
     """The connections of some accounts, by account id."""
     rows = session.scalars(select(Connection).where(Connection.account_id.in_(account_ids)))
@@ -83,13 +92,28 @@ def link(row: Connection) -> Link:
     )
 
 
-def gateways_of(session: Session, account_ids: Sequence[int]) -> Mapping[int, Gateway]:
-    """The gateways that some accounts are linked through, by account id."""
-    wanted = Connection.account_id.in_(account_ids)
-    rows = session.scalars(
-        select(Connection).where(wanted).options(joinedload(Connection.gateway))
+def linked(session: Session, account_ids: Sequence[int]) -> Mapping[int, Linked]:
+    """The connections of some accounts by account id, each with its gateway and newest run."""
+    newest = (
+        select(SyncRun.id)
+        .where(SyncRun.account_id == Connection.account_id)
+        .order_by(SyncRun.started_at.desc(), SyncRun.id.desc())
+        .limit(1)
+        .correlate(Connection)
+        .scalar_subquery()
     )
-    return {row.account_id: row.gateway for row in rows}
+    query = (
+        select(Connection, SyncRun)
+        .outerjoin(SyncRun, SyncRun.id == newest)
+        .where(Connection.account_id.in_(account_ids))
+        .options(joinedload(Connection.gateway))
+    )
+    return {
+        row.account_id: Linked(
+            link=link(row), gateway=row.gateway, run=run_view(run) if run else None
+        )
+        for row, run in session.execute(query)
+    }
 
 
 def available(
@@ -125,27 +149,24 @@ def _linked(session: Session, owner_id: int) -> dict[str, ConnectedTo]:
     }
 
 
-def card(
-    view: AccountView, gateway: Gateway | None, run: RunView | None, brokers: Registry
-) -> Card:
+def card(view: AccountView, of: Linked | None, brokers: Registry) -> Card:
     """The connection card of an account."""
-    linked = view.connection
-    if linked is None or gateway is None:
-        return Card(state="not_linked", title="Kept by hand", read_at=view.synced_at, run=run)
-    state, error = _state(view, run)
+    if of is None:
+        return Card(state="not_linked", title="Kept by hand", read_at=view.synced_at)
+    state, error = _state(view, of.run)
     return Card(
         state=state,
-        title=brokers.get(linked.broker).manifest.name,
-        broker_account=linked.broker_account,
-        gateway_id=gateway.id,
-        gateway_url=gateway.address,
-        login_url=gateway.login_address,
-        username=linked.username,
+        title=brokers.get(of.link.broker).manifest.name,
+        broker_account=of.link.broker_account,
+        gateway_id=of.gateway.id,
+        gateway_url=of.gateway.address,
+        login_url=of.gateway.login_address,
+        username=of.link.username,
         read_at=view.synced_at,
         code=error.get("code"),
         message=error.get("message"),
         remedy=error.get("remedy"),
-        run=run,
+        run=of.run,
         actions=_actions(state, error.get("code")),
     )
 

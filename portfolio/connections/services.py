@@ -12,9 +12,11 @@ from sqlalchemy.orm import Session
 from brokers.errors import BrokerAccountMissing
 from brokers.tls import split_address
 from brokers.types import Certificate
-from portfolio.accounts import queries as accounts
 from portfolio.accounts.models import CONNECTED, MANUAL, Account
-from portfolio.accounts.services import release, touch
+from portfolio.accounts.queries import portfolios as accounts
+from portfolio.accounts.services.portfolios import release
+from portfolio.accounts.services.totals import touch
+from portfolio.clock import Moment
 from portfolio.connections.gateways import Outside, Route, find_gateway, reaching, route_of
 from portfolio.connections.models import Connection, Gateway
 from portfolio.db.session import unit_of_work
@@ -143,19 +145,19 @@ def _link(
     return True
 
 
-def disconnect(place: Place, *, close_holdings: bool, now: datetime) -> None:
+def disconnect(place: Place, *, close_holdings: bool, moment: Moment) -> None:
     """Unlink an account; its holdings stay, or those of the broker become no longer held."""
     with unit_of_work() as session:
         account = place.find(session)
         connection = connection_of(session, account)
         if connection is None:
             raise NotConnected(account.name)
-        _stop_running(session, account, now)
+        _stop_running(session, account, moment.now)
         if close_holdings:
-            release(session, account, connection.broker, connection.broker_account, now=now)
+            release(session, account, connection.broker, connection.broker_account, now=moment.now)
         session.delete(connection)
         account.mode, account.attention_code = MANUAL, None
-        touch(session, account)
+        touch(session, account, moment)
 
 
 def _stop_running(session: Session, account: Account, now: datetime) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 from flask import Response, request, url_for
 
 from brokers.errors import BrokerError
-from portfolio.accounts import queries as accounts
 from portfolio.accounts.models import Account
 from portfolio.accounts.names import slug
+from portfolio.accounts.queries.portfolios import account_view
 from portfolio.accounts.resources import AccountView
 from portfolio.accounts.schemas import AccountSchema
 from portfolio.connections import queries
@@ -45,11 +45,9 @@ def route(gateway_id: int | None) -> Route:
 
 def view_and_card(account: Account) -> tuple[AccountView, Card]:
     """An account and its connection card."""
-    now = runtime().clock.now()
-    view = accounts.one_view(reading(), account, now, runtime().links_of)
-    gateway = queries.gateways_of(reading(), [account.id]).get(account.id)
-    run = runs.last_runs(reading(), [account.id]).get(account.id)
-    return view, queries.card(view, gateway, run, runtime().outside.brokers)
+    linked = queries.linked(reading(), [account.id]).get(account.id)
+    view = account_view(account, runtime().clock.now(), linked.link if linked else None)
+    return view, queries.card(view, linked, runtime().outside.brokers)
 
 
 def card_fragment(account: Account, status: int = 200) -> Response:

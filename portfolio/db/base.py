@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from decimal import Context, Decimal, InvalidOperation
+from decimal import Context, Decimal
 from typing import Annotated, Any
 
 from flask_sqlalchemy import SQLAlchemy
@@ -34,6 +34,7 @@ NAMING = {
 }
 
 _PLAIN = re.compile(r"-?\d+(\.\d+)?\Z", re.ASCII)
+_TYPED = re.compile(r"-?\d{1,20}(\.\d{1,20})?\Z", re.ASCII)
 
 
 def canonical(value: Decimal) -> str:
@@ -82,6 +83,21 @@ class ExactDecimal(TypeDecorator[Decimal]):
         return Decimal(text)
 
 
+class ExactShares(TypeDecorator[dict[str, Decimal]]):
+    """Named decimals in one JSON column, each as canonical text."""
+
+    impl = JSON
+    cache_ok = True
+
+    def process_bind_param(self, value: dict[str, Decimal] | None, dialect: Dialect) -> Any:
+        """Write each in the canonical form."""
+        return {name: canonical(each) for name, each in (value or {}).items()}
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> dict[str, Decimal]:
+        """Read each back exactly."""
+        return {name: Decimal(text) for name, text in (value or {}).items()}
+
+
 class UtcDateTime(TypeDecorator[datetime]):
     """An aware UTC time; a naive one is refused, since nobody could know what it means."""
 
@@ -118,6 +134,7 @@ class Base(DeclarativeBase):
             datetime: UtcDateTime(),
             str: Text(),
             dict[str, Any]: JSON(),
+            dict[str, Decimal]: ExactShares(),
             list[str]: JSON(),
             list[int]: JSON(),
         }
@@ -139,14 +156,9 @@ def one_of(column: str, *values: str) -> CheckConstraint:
     return CheckConstraint(f"{column} IN ({listed})", name=f"{column}_is_known")
 
 
-def decimal(text: str) -> Decimal | None:
-    """A decimal from plain digits (`-12.50`), or None where the text is anything else."""
-    if not _PLAIN.match(text):
-        return None
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        return None
+def typed_decimal(text: str) -> Decimal | None:
+    """A number as people and programs send it, or None: plain digits, 20 before and 20 after."""
+    return Decimal(text) if _TYPED.match(text) else None
 
 
 db = SQLAlchemy(model_class=Base)

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 from sqlalchemy.orm import Session
 
 from brokers.registry import Registry
-from portfolio.accounts import queries as accounts
-from portfolio.accounts.models import Account, Portfolio
+from portfolio.accounts.models import Account, DailyValue, Portfolio
+from portfolio.accounts.queries import portfolios as accounts
+from portfolio.accounts.queries.holdings import Wanted
+from portfolio.accounts.queries.rates import LONGEST_CHART, daily_values
+from portfolio.accounts.queries.scope import Scope
+from portfolio.accounts.queries.totals import in_base, owner_rates, totals_views
 from portfolio.accounts.resources import AccountView, HoldingsPage, PortfolioLine, TotalsView
+from portfolio.clock import Moment
 from portfolio.connections import queries as connections
 from portfolio.connections.queries import Card
-from portfolio.sync import queries as runs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,13 +49,26 @@ class PortfolioPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountPage:
-    """An account with all that it holds."""
+    """An account with all that it holds, and what it was worth day by day."""
 
     portfolio: Portfolio
     account: AccountView
     totals: TotalsView
     holdings: HoldingsPage
+    wanted: Wanted
     card: Card
+    history: Sequence[DailyValue]
+
+    @property
+    def points(self) -> list[tuple[date, Decimal | None]]:
+        """The values day by day in the account's present currency; others are not comparable."""
+        ours = [row for row in self.history if row.currency == self.totals.currency]
+        return [(row.day, row.net_liquidation) for row in ours]
+
+    @property
+    def has_shorts(self) -> bool:
+        """Whether the cash holds the proceeds of short sales, as far as this page shows."""
+        return any(row.quantity < 0 and row.counts_in_value for row in self.holdings.holdings)
 
 
 def overview(session: Session, owner_id: int, now: datetime) -> Overview:
@@ -64,42 +81,44 @@ def portfolio_page(
 ) -> PortfolioPage:
     """What the page of a portfolio shows."""
     members = accounts.accounts(session, portfolio.owner_id, [portfolio.id])
-    rates = accounts.owner_rates(session, portfolio.owner_id)
-    lines = []
-    for account, (view, card) in zip(members, _cards(session, members, now, brokers), strict=True):
-        of = accounts.totals_view(session, account)
-        value = accounts.in_base(of, portfolio, rates)
-        lines.append(AccountLine(account=view, totals=of, base_value=value, card=card))
+    rates = owner_rates(session, portfolio.owner_id)
+    totals = totals_views(session, members, rates)
     return PortfolioPage(
-        portfolio=accounts.portfolio_line(session, portfolio, members, now),
-        accounts=tuple(lines),
+        portfolio=accounts.portfolio_line(portfolio, members, now, totals=totals, rates=rates),
+        accounts=tuple(
+            AccountLine(
+                account=view,
+                totals=totals[view.id],
+                base_value=in_base(totals[view.id], portfolio.base_currency, rates),
+                card=card,
+            )
+            for view, card in _cards(session, members, now, brokers)
+        ),
     )
 
 
 def account_page(
-    session: Session, account: Account, now: datetime, brokers: Registry, *, page: int
+    session: Session, account: Account, moment: Moment, brokers: Registry, *, wanted: Wanted
 ) -> AccountPage:
     """What the page of an account shows."""
-    ((view, card),) = _cards(session, [account], now, brokers)
-    start = (page - 1) * accounts.PAGE
-    holdings = accounts.holdings_page(session, account, view, start=start)
+    ((view, card),) = _cards(session, [account], moment.now, brokers)
+    scope = Scope(session=session, account=account, view=view, moment=moment)
+    holdings = scope.holdings(wanted)
     return AccountPage(
         portfolio=account.portfolio,
         account=view,
         totals=holdings.totals,
         holdings=holdings,
+        wanted=wanted,
         card=card,
+        history=daily_values(session, account, newest=LONGEST_CHART),
     )
 
 
 def _cards(
     session: Session, rows: Sequence[Account], now: datetime, brokers: Registry
 ) -> list[tuple[AccountView, Card]]:
-    ids = [account.id for account in rows]
-    views = accounts.account_views(session, rows, now, connections.links)
-    gateways = connections.gateways_of(session, ids)
-    last = runs.last_runs(session, ids)
-    return [
-        (view, connections.card(view, gateways.get(view.id), last.get(view.id), brokers))
-        for view in views
-    ]
+    linked = connections.linked(session, [account.id for account in rows])
+    pairs = [(account, linked.get(account.id)) for account in rows]
+    views = [(accounts.account_view(row, now, of.link if of else None), of) for row, of in pairs]
+    return [(view, connections.card(view, of, brokers)) for view, of in views]

@@ -5,10 +5,12 @@ from __future__ import annotations
 from flask import Blueprint, Response, request, url_for
 from sqlalchemy import text
 
-from portfolio.accounts import services
+from brokers.types import Kind
 from portfolio.accounts.models import Account
-from portfolio.accounts.queries import find_account, find_portfolio
-from portfolio.accounts.views import form, problems
+from portfolio.accounts.queries.holdings import DEFAULT_SORT, PAGE, SORTS, Wanted
+from portfolio.accounts.queries.portfolios import find_account, find_portfolio
+from portfolio.accounts.services import portfolios as services
+from portfolio.accounts.views.portfolios import form, problems
 from portfolio.connections.views import (
     account_page,
     card_fragment,
@@ -20,10 +22,12 @@ from portfolio.errors import Conflict, Invalid
 from portfolio.pages import queries
 from portfolio.web import respond
 from portfolio.web.respond import Reader
-from portfolio.web.runtime import owner_id, reading, runtime
+from portfolio.web.runtime import moment, owner_id, reading, runtime
 
 blueprint = Blueprint("pages", __name__)
 ACCOUNT = "/portfolio/<int:portfolio_id>/accounts/<account_name>"
+# The id of the element that HTMX replaces with the table.
+HOLDINGS = "holdings-table"
 
 
 @blueprint.get("/")
@@ -44,13 +48,28 @@ def portfolio(portfolio_id: int) -> Response:
 
 @blueprint.get(ACCOUNT)
 def account(portfolio_id: int, account_name: str) -> Response:
-    """One account; to HTMX only its connection card, which asks while a sync is under way."""
+    """One account; to HTMX its connection card, or its table of holdings where that was asked."""
     found = find_account(reading(), owner_id(), portfolio_id, account_name)
-    if respond.reader() is Reader.FRAGMENT:
+    fragment = respond.reader() is Reader.FRAGMENT
+    if fragment and request.headers.get("HX-Target") != HOLDINGS:
         return card_fragment(found)
-    now, brokers = runtime().clock.now(), runtime().outside.brokers
-    page = queries.account_page(reading(), found, now, brokers, page=wanted_page())
-    return respond.page("pages/account.html", page=page)
+    brokers = runtime().outside.brokers
+    page = queries.account_page(reading(), found, moment(), brokers, wanted=wanted_holdings())
+    template = "accounts/_holdings.html" if fragment else "pages/account.html"
+    return respond.page(template, page=page, kinds=list(Kind))
+
+
+def wanted_holdings() -> Wanted:
+    """Which holdings the URL asks for; what it says wrongly is as if it said nothing."""
+    given = request.args
+    sort, kind = given.get("sort", ""), given.get("kind", "")
+    return Wanted(
+        sort=sort if sort.removeprefix("-") in SORTS else DEFAULT_SORT,
+        text=given.get("text", "").strip()[:100],
+        kind=kind if kind in set(Kind) else "",
+        group=given.get("group") == "underlying",
+        start=(wanted_page() - 1) * PAGE,
+    )
 
 
 def wanted_page() -> int:
@@ -105,7 +124,9 @@ def save_account(portfolio_id: int, account_name: str) -> Response:
     try:
         with unit_of_work() as session:
             changing = find_account(session, owner, portfolio_id, account_name)
-            target = account_page(services.change_account(session, changing, dict(values)))
+            target = account_page(
+                services.change_account(session, changing, dict(values), moment())
+            )
     except (Invalid, Conflict) as error:
         return edit_page(found, values, problems(error))
     return respond.go(target, "Saved.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from portfolio.accounts.queries import find_account
+from portfolio.accounts.queries.portfolios import find_account
 from portfolio.db.paging import Page
 from portfolio.sync import queries
 from portfolio.sync.queries import ChangeView, RunView

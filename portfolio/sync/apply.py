@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
 from decimal import Decimal
 
 from sqlalchemy import select
@@ -13,17 +12,18 @@ from sqlalchemy.orm import Session, selectinload
 from brokers.contract import Manifest
 from brokers.types import Instrument as BrokerInstrument
 from brokers.types import LedgerRow, Position, Snapshot
-from portfolio.accounts import services as accounts
 from portfolio.accounts.models import (
     Account,
     AccountTotals,
     CashBalance,
-    DailyValue,
     Holding,
     Instrument,
     InstrumentIdentifier,
     Rate,
 )
+from portfolio.accounts.services import totals
+from portfolio.accounts.services.portfolios import cash_of
+from portfolio.clock import Moment
 from portfolio.errors import StorageFailed
 from portfolio.sync.models import Change, SyncRun
 from portfolio.sync.plan import Plan, Stored, StoredHolding, digest, snapshot_digest
@@ -39,13 +39,12 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Where a snapshot goes: the account, the source of its rows, the run, and the local day."""
+    """Where a snapshot goes: the account, the source of its rows, the run, and the moment."""
 
     account: Account
     source: Source
     run: SyncRun
-    day: date
-    now: datetime
+    moment: Moment
 
     @property
     def owner_id(self) -> int:
@@ -74,19 +73,20 @@ def apply(session: Session, target: Target, plan: Plan, snapshot: Snapshot) -> s
     moved = _write_holdings(session, target, rows, instruments, snapshot)
     moved |= _close_absent(rows, snapshot)
     moved |= _write_cash(session, target, snapshot)
-    moved |= _write_rates(session, target, snapshot)
+    rated = _write_rates(session, target, snapshot)
     session.flush()
     _journal(session, target, plan)
     target.account.synced_at = snapshot.read_at
     if moved or plan.steps:
-        accounts.touch(session, target.account)
-    _broker_totals(session, target, snapshot)
-    _daily_value(session, target)
+        totals.touch(session, target.account, target.moment)
+    if rated:
+        totals.rates_changed(session, target.owner_id, target.moment)
+    _totals(session, target, snapshot)
     return _read_back(session, target, snapshot)
 
 
 def _cash_rows(session: Session, account: Account, source: Source) -> list[CashBalance]:
-    return accounts.cash_of(session, account, source.manifest.key, source.broker_account)
+    return cash_of(session, account, source.manifest.key, source.broker_account)
 
 
 def _rows_by_key(session: Session, account: Account, source: Source) -> dict[str, Holding]:
@@ -269,7 +269,7 @@ def _write_rates(session: Session, target: Target, snapshot: Snapshot) -> bool:
     today = (
         Rate.owner_id == target.owner_id,
         Rate.to_currency == base,
-        Rate.day == target.day,
+        Rate.day == target.moment.day,
     )
     query = select(Rate).where(*today, Rate.source == source)
     rows = {row.from_currency: row for row in session.scalars(query)}
@@ -283,7 +283,7 @@ def _write_rates(session: Session, target: Target, snapshot: Snapshot) -> bool:
                 owner_id=target.owner_id,
                 from_currency=line.currency,
                 to_currency=base,
-                day=target.day,
+                day=target.moment.day,
                 source=source,
             )
             session.add(row)
@@ -310,30 +310,13 @@ def _journal(session: Session, target: Target, plan: Plan) -> None:
         )
 
 
-def _totals_row(session: Session, account: Account) -> AccountTotals:
-    query = select(AccountTotals).where(AccountTotals.account_id == account.id)
-    row = session.scalar(query)
-    if row is None:
-        accounts.touch(session, account)
-        row = session.scalars(query).one()
-    return row
-
-
-def _broker_totals(session: Session, target: Target, snapshot: Snapshot) -> None:
-    row = _totals_row(session, target.account)
+def _totals(session: Session, target: Target, snapshot: Snapshot) -> None:
+    """The broker's own total beside ours, and today's value, which each good read renews."""
+    query = select(AccountTotals).where(AccountTotals.account_id == target.account.id)
+    row = session.scalar(query) or totals.touch(session, target.account, target.moment)
     row.broker_net_liquidation = snapshot.ledger.total.net_liquidation
     row.broker_currency = snapshot.ledger.base_currency
-
-
-def _daily_value(session: Session, target: Target) -> None:
-    account, totals = target.account, _totals_row(session, target.account)
-    query = select(DailyValue).where(
-        DailyValue.account_id == account.id, DailyValue.day == target.day
-    )
-    row = session.scalar(query) or DailyValue(account_id=account.id, day=target.day)
-    row.currency, row.net_liquidation = totals.currency, totals.net_liquidation
-    row.read_at = target.now
-    session.add(row)
+    totals.daily_value(session, row, target.moment)
 
 
 def _read_back(session: Session, target: Target, snapshot: Snapshot) -> str:

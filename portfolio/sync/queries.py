@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portfolio.accounts.models import Account, Portfolio
@@ -78,21 +77,6 @@ def find_run(session: Session, owner_id: int, run_id: str) -> RunView:
     if run is None:
         raise NotFound("run")
     return run_view(run)
-
-
-def last_runs(session: Session, account_ids: Sequence[int]) -> dict[int, RunView]:
-    """The newest run of each account that has one."""
-    newest = (
-        select(SyncRun.account_id, func.max(SyncRun.started_at).label("at"))
-        .where(SyncRun.account_id.in_(account_ids))
-        .group_by(SyncRun.account_id)
-        .subquery()
-    )
-    query = select(SyncRun).join(
-        newest,
-        (SyncRun.account_id == newest.c.account_id) & (SyncRun.started_at == newest.c.at),
-    )
-    return {run.account_id: run_view(run) for run in session.scalars(query)}
 
 
 def runs(session: Session, account_id: int, *, start: int, limit: int) -> Page[RunView]:

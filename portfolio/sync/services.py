@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from brokers.contract import Capability, Connection
 from brokers.types import Snapshot, Witness
 from portfolio.accounts.models import Account
+from portfolio.clock import Moment
 from portfolio.db.session import unit_of_work
 from portfolio.sync import gates
 from portfolio.sync.apply import Source, Target, apply, stored_state
@@ -143,8 +144,9 @@ def store(run_id: str, reading: Reading, source: Source, now: datetime, zone: Zo
         run.finished_at = now
         if rejection is None:
             run.status = SUCCEEDED
-            day = reading.snapshot.read_at.astimezone(zone).date()
-            target = Target(account=account, source=source, run=run, day=day, now=now)
+            day = Moment.at(reading.snapshot.read_at, zone).day
+            moment = Moment(now=now, day=day)
+            target = Target(account=account, source=source, run=run, moment=moment)
             run.digest = apply(session, target, plan, reading.snapshot)
             account.attention_code = None
         else:

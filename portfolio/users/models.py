@@ -13,12 +13,17 @@ LOCAL_OWNER = "owner"
 
 
 class User(Base):
-    """A person; owns portfolios, gateways, and every instrument and rate they bring in."""
+    """A person; owns portfolios, gateways, and every instrument and rate they bring in.
+
+    `rates_revision` grows with each change of a rate, so that stored totals know
+    when they are old.
+    """
 
     __tablename__ = "user"
 
     id: Mapped[Key]
     name: Mapped[Name] = mapped_column(unique=True)
+    rates_revision: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, tzinfo
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Flask
 
@@ -23,8 +24,11 @@ DAYS = "Mon Tue Wed Thu Fri Sat Sun".split()
 
 def register(app: Flask) -> None:
     """Make the filters known to the templates."""
-    for of in (money, signed, quantity, percent, sign_class, when, day, kind_label, contract):
+    figures = (money, signed, quantity, percent, sign_class)
+    for of in (*figures, when, day, days_left, kind_label, capitalize_first, contract):
         app.template_filter(of.__name__)(of)
+    app.jinja_env.globals["table_query"] = table_query
+    app.jinja_env.globals["labels"] = {"kind": _kind_title, "same": str}
 
 
 def money(value: Decimal | None, places: int = 2) -> str:
@@ -92,6 +96,31 @@ def day(value: date | None) -> str:
 def kind_label(kind: str) -> str:
     """A kind of instrument in words."""
     return KINDS.get(kind, kind.replace("_", " "))
+
+
+def _kind_title(kind: str) -> str:
+    return capitalize_first(kind_label(kind))
+
+
+def days_left(days: int, kind: str) -> str:
+    """How soon an option expires or a bond matures."""
+    verb = "matures" if kind in {"bond", "bill"} else "expires"
+    if days < 0:
+        return "matured" if verb == "matures" else "expired"
+    return f"{verb} {'today' if days == 0 else 'tomorrow' if days == 1 else f'in {days} days'}"
+
+
+def capitalize_first(text: str) -> str:
+    """Text with its first letter in capitals and the rest as it is."""
+    return text[:1].upper() + text[1:]
+
+
+def table_query(wanted: Any, **changes: Any) -> str:
+    """The query of a table's URL, with some of it changed; what is usual is left out."""
+    values = {"sort": wanted.sort, "text": wanted.text, "kind": wanted.kind, "page": 1}
+    values |= {"group": "underlying" if wanted.group else ""} | changes
+    usual = {"page": 1, "sort": "-value"}
+    return urlencode({k: v for k, v in values.items() if v and usual.get(k) != v})
 
 
 def contract(instrument: Any) -> str:

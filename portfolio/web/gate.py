@@ -19,16 +19,22 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 TOKEN_FIELD = "form_token"
 TOKEN_HEADER = "X-Form-Token"
 # These read from the gateway, so that even a GET of another site must not reach them.
+LARGEST_FILE = 8_000_000
 CONTACTS_THE_BROKER = "/ibkr/"
 
 
-def register(app: Flask, settings: Settings) -> None:
-    """Put the gate before every view, static files and errors included."""
+def register(app: Flask, settings: Settings, files: frozenset[str]) -> None:
+    """Put the gate before every view, static files and errors included.
+
+    `files` are the endpoints that take whole files.
+    """
     allowed = frozenset((*LOOPBACK, "[::1]", *settings.allowed_hosts))
 
     @app.before_request
     def check() -> None:
         check_host(request.environ.get("HTTP_HOST", ""), allowed)
+        if request.endpoint in files:
+            request.max_content_length = request.max_form_memory_size = LARGEST_FILE
         if request.method not in SAFE:
             check_origin()
             check_token()

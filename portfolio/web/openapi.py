@@ -12,7 +12,7 @@ from flask_smorest import Blueprint as SmorestBlueprint
 from marshmallow import Schema, fields, validate
 from marshmallow.exceptions import ValidationError
 
-from portfolio.db.base import canonical
+from portfolio.db.base import canonical, typed_decimal
 from portfolio.db.paging import DEFAULT_LIMIT, LARGEST_LIMIT
 from portfolio.web.parsing import StrictParser
 
@@ -26,8 +26,20 @@ class Blueprint(SmorestBlueprint):
     ARGUMENTS_PARSER = StrictParser()
 
 
+NOT_EXACT = (
+    'Send plain digits as a string, such as "12.5": at most 20 before and 20 after the point, '
+    "no exponent, no thousands separators."
+)
+
+
 class Exact(fields.Field[Decimal]):
-    """A decimal as a string of plain digits; exact both ways."""
+    """A decimal as a string of plain digits; exact both ways, and never a JSON number."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        number = typed_decimal(value) if isinstance(value, str) else None
+        if number is None:
+            raise ValidationError(NOT_EXACT)
+        return number
 
     def _serialize(self, value: Decimal | None, attr: Any, obj: Any, **kwargs: Any) -> Any:
         return None if value is None else canonical(value)

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Response, flash, jsonify, make_response, redirect, render_template, request
 
-VARY = ("HX-Request", "HX-Boosted", "HX-History-Restore-Request", "Accept")
+VARY = ("HX-Request", "HX-Boosted", "HX-History-Restore-Request", "HX-Target", "Accept")
 
 
 class Reader(Enum):
@@ -46,6 +46,13 @@ def page(template: str, status: int = 200, /, **context: Any) -> Response:
     """A page or a fragment."""
     response = make_response(render_template(template, **context), status)
     return vary(response)
+
+
+def file(content: str, name: str) -> Response:
+    """A CSV file to keep."""
+    response = Response(content, content_type="text/csv; charset=utf-8")
+    response.headers.set("Content-Disposition", "attachment", filename=name)
+    return response
 
 
 def go(url: str, message: str | None = None, category: str = "done") -> Response:

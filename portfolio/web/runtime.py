@@ -11,6 +11,7 @@ from flask import current_app
 from sqlalchemy.orm import Session
 
 from brokers.contract import Clock
+from portfolio.clock import Moment
 from portfolio.db.base import db
 from portfolio.settings import Settings
 
@@ -22,7 +23,8 @@ class Runtime:
     """Built once by the composition root and never changed.
 
     `links_of` reads connections of accounts, `outside` reaches brokers and `runner` runs syncs;
-    they belong to slices that this module must not know. `stop` ends background work.
+    they belong to slices that this module must not know. `fetch_rates` brings the file of
+    reference rates. `stop` ends background work.
     """
 
     settings: Settings
@@ -32,6 +34,7 @@ class Runtime:
     runner: Any
     links_of: Callable[[Session, Sequence[int]], Mapping[int, Any]]
     owner_of: Callable[[Session], int]
+    fetch_rates: Callable[[], bytes]
     stop: Callable[[], None]
 
 
@@ -39,6 +42,11 @@ def runtime() -> Runtime:
     """The runtime of the current application."""
     found: Runtime = current_app.extensions[EXTENSION]
     return found
+
+
+def moment() -> Moment:
+    """Now, and the owner's day."""
+    return Moment.at(runtime().clock.now(), runtime().zone)
 
 
 def reading() -> Session:

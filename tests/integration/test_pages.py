@@ -54,5 +54,5 @@ def test_an_account_costs_the_same_whatever_it_holds(desk):
     desk.sync(url)
     with statements(desk) as full:
         desk.program.get(url)
-    assert len(full) <= 12
+    assert len(full) <= 8, full
     assert len(full) - len(empty) <= 1

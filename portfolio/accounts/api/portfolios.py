@@ -1,26 +1,27 @@
-"""Portfolios, accounts, holdings and cash as JSON."""
+"""Portfolios and accounts."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from portfolio.accounts import queries, services
-from portfolio.accounts.resources import AccountView, HoldingsPage, PortfolioLine
+from portfolio.accounts.queries import portfolios as queries
+from portfolio.accounts.queries.portfolios import find_account, find_portfolio
+from portfolio.accounts.resources import AccountView, PortfolioLine
 from portfolio.accounts.schemas import (
     AccountChange,
     AccountSchema,
     AccountsSchema,
-    CashListSchema,
-    HoldingsSchema,
     NewAccount,
     NewPortfolio,
+    PortfolioChange,
     PortfolioSchema,
     PortfoliosSchema,
 )
+from portfolio.accounts.services import portfolios as services
 from portfolio.db.paging import Page, page_of
 from portfolio.db.session import unit_of_work
 from portfolio.web.openapi import Blueprint, PageQuery
-from portfolio.web.runtime import owner_id, reading, runtime
+from portfolio.web.runtime import moment, owner_id, reading, runtime
 
 blueprint = Blueprint(
     "accounts_api",
@@ -49,16 +50,36 @@ def create_portfolio(values: dict[str, Any]) -> PortfolioLine:
     now, owner = runtime().clock.now(), owner_id()
     with unit_of_work() as session:
         made = services.create_portfolio(session, owner, **values, now=now)
-        return queries.portfolio_line(session, made, [], now)
+        return queries.one_portfolio_line(session, made, now)
 
 
 @blueprint.get("/<int:portfolio_id>")
 @blueprint.response(200, PortfolioSchema)
 def get_portfolio(portfolio_id: int) -> PortfolioLine:
     """One portfolio."""
-    found = queries.find_portfolio(reading(), owner_id(), portfolio_id)
-    members = queries.accounts(reading(), owner_id(), [portfolio_id])
-    return queries.portfolio_line(reading(), found, members, runtime().clock.now())
+    found = find_portfolio(reading(), owner_id(), portfolio_id)
+    return queries.one_portfolio_line(reading(), found, runtime().clock.now())
+
+
+@blueprint.patch("/<int:portfolio_id>")
+@blueprint.arguments(PortfolioChange)
+@blueprint.response(200, PortfolioSchema)
+def change_portfolio(values: dict[str, Any], portfolio_id: int) -> PortfolioLine:
+    """Change a portfolio's name or base currency."""
+    owner = owner_id()
+    with unit_of_work() as session:
+        found = find_portfolio(session, owner, portfolio_id)
+        services.change_portfolio(session, found, values)
+        return queries.one_portfolio_line(session, found, runtime().clock.now())
+
+
+@blueprint.delete("/<int:portfolio_id>")
+@blueprint.response(204)
+def delete_portfolio(portfolio_id: int) -> None:
+    """Delete a portfolio with its accounts; refused while one of them is connected."""
+    owner = owner_id()
+    with unit_of_work() as session:
+        services.delete_portfolio(session, find_portfolio(session, owner, portfolio_id))
 
 
 @blueprint.get("/<int:portfolio_id>/accounts")
@@ -67,7 +88,7 @@ def get_portfolio(portfolio_id: int) -> PortfolioLine:
 def list_accounts(query: dict[str, Any], portfolio_id: int) -> Page[AccountView]:
     """The accounts of a portfolio."""
     start, limit = int(query["cursor"]), query["limit"]
-    queries.find_portfolio(reading(), owner_id(), portfolio_id)
+    find_portfolio(reading(), owner_id(), portfolio_id)
     found = queries.accounts(reading(), owner_id(), [portfolio_id])[start : start + limit + 1]
     views = queries.account_views(reading(), found, runtime().clock.now(), runtime().links_of)
     return page_of(views, start, limit)
@@ -80,8 +101,8 @@ def create_account(values: dict[str, Any], portfolio_id: int) -> AccountView:
     """Create an account, kept by hand until it is connected."""
     now, owner = runtime().clock.now(), owner_id()
     with unit_of_work() as session:
-        found = queries.find_portfolio(session, owner, portfolio_id)
-        made = services.create_account(session, found, values, now)
+        found = find_portfolio(session, owner, portfolio_id)
+        made = services.create_account(session, found, values, moment())
         return queries.account_view(made, now, None)
 
 
@@ -89,7 +110,7 @@ def create_account(values: dict[str, Any], portfolio_id: int) -> AccountView:
 @blueprint.response(200, AccountSchema)
 def get_account(portfolio_id: int, account_name: str) -> AccountView:
     """One account."""
-    found = queries.find_account(reading(), owner_id(), portfolio_id, account_name)
+    found = find_account(reading(), owner_id(), portfolio_id, account_name)
     return queries.one_view(reading(), found, runtime().clock.now(), runtime().links_of)
 
 
@@ -100,25 +121,16 @@ def change_account(values: dict[str, Any], portfolio_id: int, account_name: str)
     """Change an account's name, currency or notes."""
     owner = owner_id()
     with unit_of_work() as session:
-        found = queries.find_account(session, owner, portfolio_id, account_name)
-        services.change_account(session, found, values)
+        found = find_account(session, owner, portfolio_id, account_name)
+        services.change_account(session, found, values, moment())
         return queries.one_view(session, found, runtime().clock.now(), runtime().links_of)
 
 
-@blueprint.get(f"{ACCOUNT}/holdings")
-@blueprint.arguments(PageQuery, location="query")
-@blueprint.response(200, HoldingsSchema)
-def list_holdings(query: dict[str, Any], portfolio_id: int, account_name: str) -> HoldingsPage:
-    """What an account holds."""
-    found = queries.find_account(reading(), owner_id(), portfolio_id, account_name)
-    view = queries.one_view(reading(), found, runtime().clock.now(), runtime().links_of)
-    start, limit = int(query["cursor"]), query["limit"]
-    return queries.holdings_page(reading(), found, view, start=start, limit=limit)
-
-
-@blueprint.get(f"{ACCOUNT}/cash")
-@blueprint.response(200, CashListSchema)
-def list_cash(portfolio_id: int, account_name: str) -> dict[str, Any]:
-    """The cash of an account, a row a currency."""
-    found = queries.find_account(reading(), owner_id(), portfolio_id, account_name)
-    return {"items": queries.cash(reading(), found), "next_cursor": None}
+@blueprint.delete(ACCOUNT)
+@blueprint.response(204)
+def delete_account(portfolio_id: int, account_name: str) -> None:
+    """Delete an account with all it holds; a connected one is refused."""
+    owner = owner_id()
+    with unit_of_work() as session:
+        found = find_account(session, owner, portfolio_id, account_name)
+        services.delete_account(session, found)

@@ -1,0 +1,1 @@
+"""Portfolios, accounts and what they hold as JSON."""

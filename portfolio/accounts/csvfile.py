@@ -1,0 +1,259 @@
+"""Holdings and cash as a CSV file: read from anybody's columns, written so that it reads back.
+
+RFC 4180. What a spreadsheet would take for a formula is written after an apostrophe, and the
+apostrophe is taken off again when the file comes back.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from brokers.types import Kind
+from portfolio.db.base import typed_decimal
+from portfolio.errors import Invalid
+
+CASH = "cash"
+NUMBERS = ("quantity", "average_price", "price", "multiplier", "strike")
+COLUMNS = (
+    *("type", "symbol", "name", "kind", "currency", "quantity", "average_price", "price"),
+    *("multiplier", "isin", "expiry", "strike", "right", "underlying", "notes", "source"),
+)
+LONGEST = 50_000
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
+# What other programs call the columns, in small letters and without signs.
+SYNONYMS = {
+    "type": ("type", "rowtype"),
+    "symbol": ("symbol", "ticker", "code", "instrument"),
+    "name": ("name", "description", "security", "title"),
+    "kind": ("kind", "assetclass", "assettype", "securitytype", "class"),
+    "currency": ("currency", "ccy", "curr", "currencyprimary"),
+    "quantity": ("quantity", "qty", "shares", "units", "amount", "position", "nominal"),
+    "average_price": ("averageprice", "avgprice", "averagecost", "purchaseprice", "costprice"),
+    "price": ("price", "lastprice", "closeprice", "marketprice", "last", "markprice"),
+    "multiplier": ("multiplier", "contractsize"),
+    "isin": ("isin",),
+    "expiry": ("expiry", "expirydate", "expiration", "maturity", "maturitydate"),
+    "strike": ("strike", "strikeprice"),
+    "right": ("right", "putcall", "callput"),
+    "underlying": ("underlying", "underlyingsymbol"),
+    "source": ("source",),
+    "notes": ("notes", "note", "comment", "comments"),
+}
+KINDS = {"equity": "stock", "stocks": "stock", "etfs": "etf", "bonds": "bond", "cash": CASH}
+KINDS |= {
+    "mutualfund": "fund",
+    "mutual fund": "fund",
+    "cryptocurrency": "crypto",
+    "fop": "future_option",
+}
+RIGHTS = {"c": "call", "p": "put", "call": "call", "put": "put"}
+GROUPED = {
+    ".": re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?\Z"),
+    ",": re.compile(r"[+-]?\d{1,3}(\.\d{3})+(,\d+)?\Z"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """How a file is to be read: which of its columns is what, and how it writes numbers."""
+
+    columns: Mapping[str, str]
+    decimal: str = "."
+    kind: str = "stock"
+    currency: str = "USD"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A file as it stands: its headings, and its lines with their numbers."""
+
+    headings: tuple[str, ...]
+    lines: tuple[tuple[int, Mapping[str, str]], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One line as it is understood; `problems` says by column what cannot be."""
+
+    line: int
+    values: Mapping[str, object]
+    problems: Mapping[str, str]
+
+    @property
+    def is_cash(self) -> bool:
+        """Whether the line is money, not a holding."""
+        return self.values.get("type") == CASH
+
+
+def decode(raw: bytes) -> str:
+    """The text of a file: UTF-8, UTF-16 with its mark, or what old spreadsheets write."""
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        encodings: tuple[str, ...] = ("utf-16",)
+    else:
+        encodings = ("utf-8-sig", "cp1252")
+    for encoding in encodings:
+        try:
+            return raw.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    raise Invalid({"file": "This is not a text file."})
+
+
+def read(text: str) -> Table:
+    """The table of a file, or `Invalid` where it is none."""
+    if "\0" in text:
+        raise Invalid({"file": "This is not a text file."})
+    try:
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
+        rows = [(reader.line_num, row) for row in reader]
+    except csv.Error as error:
+        raise Invalid({"file": f"This is not a CSV file: {error}."}) from None
+    filled = [(number, row) for number, row in rows if any(cell.strip() for cell in row)]
+    if len(filled) < 2:
+        raise Invalid({"file": "The file needs a line of headings and at least one more."})
+    if len(filled) > LONGEST:
+        raise Invalid({"file": f"The file has more than {LONGEST} lines."})
+    headings = tuple(cell.strip() for cell in filled[0][1])
+    repeated = next((name for name in headings if name and headings.count(name) > 1), None)
+    if repeated:
+        raise Invalid({"file": f"The heading “{repeated[:40]}” stands twice."})
+    lines = tuple((number, dict(zip(headings, row, strict=False))) for number, row in filled[1:])
+    return Table(headings=headings, lines=lines)
+
+
+def _delimiter(text: str) -> str:
+    first = text.lstrip("\ufeff\r\n").split("\n", 1)[0]
+    return max(",;\t", key=first.count)
+
+
+def guess(table: Table, currency: str) -> Layout:
+    """The most likely layout of a file; a person can correct it."""
+    plain = {_plain(heading): heading for heading in table.headings}
+    columns: dict[str, str] = {}
+    for column, names in SYNONYMS.items():
+        found = next((plain[name] for name in names if name in plain), None)
+        if found is not None and found not in columns.values():
+            columns[column] = found
+    return Layout(columns=columns, decimal=_decimal(table, columns), currency=currency)
+
+
+def _plain(heading: str) -> str:
+    return "".join(character for character in heading.lower() if character.isalnum())
+
+
+def _decimal(table: Table, columns: Mapping[str, str]) -> str:
+    headings = [columns[name] for name in NUMBERS if name in columns]
+    cells = [line.get(heading, "").strip() for _, line in table.lines for heading in headings]
+    point = sum(number(cell, ".") is not None for cell in cells if cell)
+    comma = sum(number(cell, ",") is not None for cell in cells if cell)
+    return "," if comma > point else "."
+
+
+def ambiguous(table: Table, layout: Layout) -> str | None:
+    """A number that would be another one with the other decimal sign, where nothing decides."""
+    other = "," if layout.decimal == "." else "."
+    headings = [layout.columns[name] for name in NUMBERS if name in layout.columns]
+    cells = [line.get(heading, "").strip() for _, line in table.lines for heading in headings]
+    filled = [cell for cell in cells if cell]
+    if any(number(cell, other) is None for cell in filled):
+        return None
+    return next((c for c in filled if number(c, other) != number(c, layout.decimal)), None)
+
+
+def number(text: str, decimal: str) -> Decimal | None:
+    """A number as people write it, with thousands grouped or not; None where it is none."""
+    bare = (
+        text.strip().replace("\u00a0", "").replace("\u202f", "").replace("’", "").replace(" ", "")
+    )
+    bare = bare.replace("−", "-").removeprefix("+")
+    grouping = "," if decimal == "." else "."
+    if GROUPED[decimal].match(bare):
+        bare = bare.replace(grouping, "")
+    return None if grouping in bare else typed_decimal(bare.replace(decimal, "."))
+
+
+def understand(table: Table, layout: Layout) -> tuple[Row, ...]:
+    """Every line of a file, understood by a layout."""
+    return tuple(_row(number, cells, layout) for number, cells in table.lines)
+
+
+def _row(line: int, cells: Mapping[str, str], layout: Layout) -> Row:
+    given = {
+        column: unguarded(cells.get(heading, "")).strip()
+        for column, heading in layout.columns.items()
+        if heading
+    }
+    values: dict[str, object] = {}
+    problems: dict[str, str] = {}
+    for column, text in given.items():
+        try:
+            values[column] = _value(column, text, layout)
+        except ValueError as error:
+            problems[column] = str(error)
+    values["kind"] = values.get("kind") or layout.kind
+    values["currency"] = values.get("currency") or layout.currency
+    if CASH in (values.get("type"), values["kind"]):
+        values["type"] = CASH
+    return Row(line=line, values=values, problems=problems)
+
+
+def _value(column: str, text: str, layout: Layout) -> object:
+    if not text:
+        return None
+    if column in NUMBERS:
+        found = number(text, layout.decimal)
+        if found is None:
+            raise ValueError(f"“{text[:40]}” is not a number.")
+        return found
+    if column == "kind":
+        kind = KINDS.get(text.lower(), text.lower().replace(" ", "_"))
+        if kind != CASH and kind not in set(Kind):
+            raise ValueError(f"“{text[:40]}” is not a kind: {', '.join(Kind)}.")
+        return kind
+    if column == "type":
+        return text.lower()
+    if column == "expiry":
+        return _day(text)
+    if column == "right":
+        if text.lower() not in RIGHTS:
+            raise ValueError(f"“{text[:40]}” is neither call nor put.")
+        return RIGHTS[text.lower()]
+    return text
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"“{text[:40]}” is not a day such as 2027-01-15.") from None
+
+
+def write(rows: Iterable[Mapping[str, str]]) -> str:
+    """A file with all our columns, each cell already text."""
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream, lineterminator="\r\n")
+    writer.writerow(COLUMNS)
+    for row in rows:
+        writer.writerow([guarded(row.get(column, "")) for column in COLUMNS])
+    return stream.getvalue()
+
+
+def guarded(text: str) -> str:
+    """A cell that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith(FORMULA) and typed_decimal(text) is None else text
+
+
+def unguarded(text: str) -> str:
+    """A cell as it was before it was guarded."""
+    return text[1:] if text.startswith("'") and text[1:].startswith(FORMULA) else text
+
+
+def headings_of(columns: Sequence[str], wanted: Mapping[str, str]) -> dict[str, str]:
+    """The columns that a person chose, as far as the file has them."""
+    return {name: wanted[name] for name in COLUMNS if wanted.get(name) in columns}

@@ -1,0 +1,197 @@
+"""What is read of portfolios and accounts, for pages and API alike."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session, contains_eager
+
+from portfolio.accounts import figures
+from portfolio.accounts.figures import Rates
+from portfolio.accounts.models import CONNECTED, Account, Portfolio
+from portfolio.accounts.names import slug
+from portfolio.accounts.queries.totals import in_base, owner_rates, totals_views
+from portfolio.accounts.resources import (
+    AccountView,
+    Attention,
+    Link,
+    PortfolioLine,
+    TotalsView,
+)
+from portfolio.db.base import MONEY
+from portfolio.errors import NotFound
+
+STALE_AFTER = timedelta(hours=24)
+
+LinksOf = Callable[[Session, Sequence[int]], Mapping[int, Link]]
+
+
+def find_portfolio(session: Session, owner_id: int, portfolio_id: int) -> Portfolio:
+    """The portfolio of this owner, or `NotFound`."""
+    wanted = Portfolio.id == portfolio_id, Portfolio.owner_id == owner_id
+    portfolio = session.scalar(select(Portfolio).where(*wanted))
+    if portfolio is None:
+        raise NotFound("portfolio")
+    return portfolio
+
+
+def find_account(session: Session, owner_id: int, portfolio_id: int, name: str) -> Account:
+    """The account of this owner by its name or its `~<id>` slug, or `NotFound`."""
+    query = _accounts(owner_id).where(Account.portfolio_id == portfolio_id)
+    if name.startswith("~"):
+        number = name[1:]
+        usable = number.isascii() and number.isdigit() and len(number) < 10
+        query = query.where(Account.id == (int(number) if usable else -1))
+    else:
+        query = query.where(Account.name == name)
+    account = session.scalar(query)
+    if account is None:
+        raise NotFound("account")
+    return account
+
+
+def _accounts(owner_id: int) -> Select[Account]:
+    joined = select(Account).join(Account.portfolio).options(contains_eager(Account.portfolio))
+    return joined.where(Portfolio.owner_id == owner_id)
+
+
+def portfolios(session: Session, owner_id: int) -> list[Portfolio]:
+    """The owner's portfolios in the order of their names."""
+    query = select(Portfolio).where(Portfolio.owner_id == owner_id)
+    return list(session.scalars(query.order_by(Portfolio.name, Portfolio.id)))
+
+
+def accounts(session: Session, owner_id: int, portfolio_ids: Iterable[int]) -> list[Account]:
+    """The accounts of some of the owner's portfolios in the order of their names."""
+    query = _accounts(owner_id).where(Account.portfolio_id.in_(list(portfolio_ids)))
+    return list(session.scalars(query.order_by(Account.name, Account.id)))
+
+
+def account_view(account: Account, now: datetime, link: Link | None) -> AccountView:
+    """The account as a resource."""
+    return AccountView(
+        id=account.id,
+        portfolio_id=account.portfolio_id,
+        name=account.name,
+        slug=slug(account.name, account.id),
+        currency=account.currency,
+        mode=account.mode,
+        notes=account.notes,
+        synced_at=account.synced_at,
+        stale=is_stale(account, now),
+        attention_code=account.attention_code,
+        connection=link,
+    )
+
+
+def account_views(
+    session: Session, rows: Sequence[Account], now: datetime, links_of: LinksOf
+) -> list[AccountView]:
+    """Several accounts as resources, with their connections."""
+    links = links_of(session, [account.id for account in rows])
+    return [account_view(account, now, links.get(account.id)) for account in rows]
+
+
+def one_view(session: Session, account: Account, now: datetime, links_of: LinksOf) -> AccountView:
+    """An account as a resource, with its connection."""
+    return account_views(session, [account], now, links_of)[0]
+
+
+def is_stale(account: Account, now: datetime) -> bool:
+    """Whether a connected account may hold something else by now than what is shown."""
+    if account.mode != CONNECTED:
+        return False
+    if account.attention_code is not None or account.synced_at is None:
+        return True
+    return now - account.synced_at > STALE_AFTER
+
+
+def portfolio_lines(session: Session, owner_id: int, now: datetime) -> list[PortfolioLine]:
+    """All portfolios of an owner with their values."""
+    found = portfolios(session, owner_id)
+    members: dict[int, list[Account]] = {portfolio.id: [] for portfolio in found}
+    everything = accounts(session, owner_id, members)
+    for account in everything:
+        members[account.portfolio_id].append(account)
+    rates = owner_rates(session, owner_id)
+    totals = totals_views(session, everything, rates)
+    return [
+        portfolio_line(each, members[each.id], now, totals=totals, rates=rates) for each in found
+    ]
+
+
+def one_portfolio_line(session: Session, portfolio: Portfolio, now: datetime) -> PortfolioLine:
+    """One portfolio with its value."""
+    members = accounts(session, portfolio.owner_id, [portfolio.id])
+    rates = owner_rates(session, portfolio.owner_id)
+    totals = totals_views(session, members, rates)
+    return portfolio_line(portfolio, members, now, totals=totals, rates=rates)
+
+
+def portfolio_line(
+    portfolio: Portfolio,
+    members: Sequence[Account],
+    now: datetime,
+    *,
+    totals: Mapping[int, TotalsView],
+    rates: Rates,
+) -> PortfolioLine:
+    """A portfolio's value in its base currency: the sum of its accounts where a rate is known."""
+    sums, without = _Sums(), []
+    for account in members:
+        of = totals[account.id]
+        without += [f"{account.name}: {reason}" for reason in of.incomplete]
+        if not sums.add(of, in_base(of, portfolio.base_currency, rates), rates, portfolio):
+            why = (
+                f"no rate for {account.currency}" if of.net_liquidation is not None else "no value"
+            )
+            without.append(f"without {account.name}: {why}")
+    reads = [account.synced_at for account in members if account.synced_at is not None]
+    return PortfolioLine(
+        id=portfolio.id,
+        name=portfolio.name,
+        base_currency=portfolio.base_currency,
+        net_liquidation=figures.rounded(sums.total) if sums.known or not members else None,
+        by_kind=figures.shares(sums.by_kind),
+        by_currency=figures.shares(sums.by_currency),
+        incomplete=tuple(without),
+        account_count=len(members),
+        oldest_read=min(reads, default=None),
+        stale=any(is_stale(account, now) for account in members),
+        attention=tuple(_attention(account) for account in members if account.attention_code),
+    )
+
+
+class _Sums:
+    """What a portfolio's accounts add up to in its base currency."""
+
+    def __init__(self) -> None:
+        self.total = Decimal(0)
+        self.known = False
+        self.by_kind: defaultdict[str, Decimal] = defaultdict(Decimal)
+        self.by_currency: defaultdict[str, Decimal] = defaultdict(Decimal)
+
+    def add(
+        self, of: TotalsView, value: Decimal | None, rates: Rates, portfolio: Portfolio
+    ) -> bool:
+        rate = rates.between(of.currency, portfolio.base_currency)
+        if value is None or rate is None:
+            return False
+        self.total, self.known = MONEY.add(self.total, value), True
+        for sums, parts in ((self.by_kind, of.by_kind), (self.by_currency, of.by_currency)):
+            for name, part in parts.items():
+                sums[name] = MONEY.add(sums[name], MONEY.multiply(part, rate))
+        return True
+
+
+def _attention(account: Account) -> Attention:
+    return Attention(
+        account_name=account.name,
+        account_slug=slug(account.name, account.id),
+        portfolio_id=account.portfolio_id,
+        code=account.attention_code or "",
+    )

@@ -1,0 +1,103 @@
+"""The totals of accounts: stored with the state they belong to, computed where that is old."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from decimal import Decimal
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session, contains_eager
+
+from portfolio.accounts import figures
+from portfolio.accounts.figures import Rates, Totals
+from portfolio.accounts.models import (
+    Account,
+    AccountTotals,
+    CashBalance,
+    Holding,
+    Portfolio,
+    Rate,
+)
+from portfolio.accounts.resources import TotalsView
+from portfolio.db.base import MONEY
+from portfolio.users.models import User
+
+TOTAL_FIELDS = tuple(field.name for field in fields(Totals) if field.name != "incomplete")
+
+
+def owner_rates(session: Session, owner_id: int) -> Rates:
+    """All exchange rates of an owner."""
+    return Rates(session.scalars(select(Rate).where(Rate.owner_id == owner_id)))
+
+
+def open_holdings(account_id: int) -> Select[Holding]:
+    """The holdings of an account that are held now, with their instruments."""
+    query = select(Holding).where(Holding.account_id == account_id, Holding.closed_at.is_(None))
+    return query.join(Holding.instrument).options(contains_eager(Holding.instrument))
+
+
+def cash_rows(session: Session, account_id: int) -> list[CashBalance]:
+    """The cash of an account, a row per currency and source."""
+    query = select(CashBalance).where(CashBalance.account_id == account_id)
+    return list(session.scalars(query.order_by(CashBalance.currency, CashBalance.source)))
+
+
+def stamp(account: Account, rates_revision: int) -> str:
+    """All that an account's totals depend on, in one comparable line."""
+    return f"{account.revision}:{account.currency}:{rates_revision}"
+
+
+def compute_totals(session: Session, account: Account, rates: Rates) -> Totals:
+    """The totals of an account from its rows."""
+    holdings = list(session.scalars(open_holdings(account.id)))
+    return figures.totals(account.currency, holdings, cash_rows(session, account.id), rates)
+
+
+def totals_views(
+    session: Session, rows: Sequence[Account], rates: Rates
+) -> Mapping[int, TotalsView]:
+    """The totals of some accounts by id; one statement where all that is stored is fresh."""
+    query = (
+        select(Account, AccountTotals, User.rates_revision)
+        .outerjoin(AccountTotals, AccountTotals.account_id == Account.id)
+        .join(Portfolio, Portfolio.id == Account.portfolio_id)
+        .join(User, User.id == Portfolio.owner_id)
+        .where(Account.id.in_([account.id for account in rows]))
+    )
+    return {
+        account.id: _totals_view(session, account, stored, stamp(account, revision), rates)
+        for account, stored, revision in session.execute(query)
+    }
+
+
+def _totals_view(
+    session: Session, account: Account, row: AccountTotals | None, state: str, rates: Rates
+) -> TotalsView:
+    if row is not None and row.state == state:
+        values = {name: getattr(row, name) for name in TOTAL_FIELDS}
+        of = Totals(**values, incomplete=tuple(row.incomplete))
+    else:
+        of = compute_totals(session, account, rates)
+    return _with_broker(of, row)
+
+
+def _with_broker(of: Totals, row: AccountTotals | None) -> TotalsView:
+    values = {field.name: getattr(of, field.name) for field in fields(Totals)}
+    leverage = None
+    if of.exposure is not None and of.net_liquidation is not None and of.net_liquidation > 0:
+        leverage = MONEY.divide(of.exposure, of.net_liquidation)
+    return TotalsView(
+        **values,
+        leverage=leverage,
+        broker_net_liquidation=row.broker_net_liquidation if row else None,
+        broker_currency=row.broker_currency if row else None,
+    )
+
+
+def in_base(of: TotalsView, base_currency: str, rates: Rates) -> Decimal | None:
+    """An account's net liquidation in its portfolio's base currency."""
+    rate = rates.between(of.currency, base_currency)
+    if rate is None or of.net_liquidation is None:
+        return None
+    return figures.rounded(MONEY.multiply(of.net_liquidation, rate))

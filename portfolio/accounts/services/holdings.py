@@ -1,0 +1,355 @@
+"""Holdings and cash that are kept by hand, also on a linked account beside the synced rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, selectinload
+
+from brokers.types import Kind
+from portfolio.accounts.models import (
+    MANUAL,
+    CashBalance,
+    Holding,
+    Instrument,
+    InstrumentIdentifier,
+)
+from portfolio.accounts.names import clean_currency, clean_isin, clean_notes, clean_text
+from portfolio.accounts.queries.holdings import find_cash, find_holding
+from portfolio.accounts.queries.scope import Scope
+from portfolio.accounts.services.totals import touch
+from portfolio.clock import Moment
+from portfolio.db.base import MONEY
+from portfolio.errors import Conflict, Invalid
+
+# A price in percent of par on a face value.
+IN_PERCENT = frozenset({"bond", "bill"})
+# Their contract size is never one; a guess would be a wrong number shown calmly.
+SIZE_NEEDED = frozenset({"option", "future", "future_option"})
+TERMS = ("symbol", "kind", "currency", "multiplier", "expiry", "strike", "option_right")
+DESCRIPTIONS = ("name", "underlying")
+FIGURES = ("quantity", "average_price", "price")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What an instrument kept by hand is, checked."""
+
+    symbol: str
+    kind: str
+    currency: str
+    multiplier: Decimal
+    expiry: date | None = None
+    strike: Decimal | None = None
+    option_right: str | None = None
+
+
+def terms_from(values: Mapping[str, Any]) -> Terms:
+    """The terms of an instrument from what was typed, or `Invalid` with every reason at once."""
+    problems: dict[str, str] = {}
+    kind = str(values.get("kind") or "")
+    if kind not in set(Kind):
+        problems["kind"] = f"One of {', '.join(Kind)}."
+    symbol = _checked(problems, clean_text, values.get("symbol"), "symbol", 100)
+    if not symbol and "symbol" not in problems:
+        problems["symbol"] = "A symbol is needed."
+    currency = _checked(problems, clean_currency, values.get("currency") or "", "currency")
+    multiplier = values.get("multiplier")
+    if multiplier is None and kind in SIZE_NEEDED:
+        problems["multiplier"] = "The size of one contract is needed: 100 for most stock options."
+    elif multiplier is not None and multiplier <= 0:
+        problems["multiplier"] = "A multiplier is greater than 0."
+    if problems:
+        raise Invalid(problems)
+    default = Decimal("0.01") if kind in IN_PERCENT else Decimal(1)
+    return Terms(
+        symbol=symbol or "",
+        kind=kind,
+        currency=currency or "",
+        multiplier=default if multiplier is None else multiplier,
+        expiry=values.get("expiry"),
+        strike=values.get("strike"),
+        option_right=values.get("right"),
+    )
+
+
+def _checked(problems: dict[str, str], clean: Any, *given: Any) -> str | None:
+    try:
+        cleaned: str | None = clean(*given)
+    except Invalid as error:
+        problems.update(error.fields)
+        return None
+    return cleaned
+
+
+def check_quantity(quantity: Any) -> None:
+    """Refuse a quantity that is missing, or zero, which is not a holding."""
+    if quantity is None:
+        raise Invalid({"quantity": "A quantity is needed."})
+    if not quantity:
+        raise Invalid({"quantity": "A quantity is not 0: remove the holding instead."})
+
+
+def add_holding(at: Scope, values: Mapping[str, Any]) -> Holding:
+    """A holding by hand; `Conflict` where the account already has this instrument by hand."""
+    row, is_new = place_holding(at, values)
+    if not is_new:
+        raise Conflict(
+            f"“{at.account.name}” already holds {row.instrument.symbol} by hand.",
+            "Change that holding instead.",
+        )
+    touch(at.session, at.account, at.moment)
+    return row
+
+
+def place_holding(at: Scope, values: Mapping[str, Any]) -> tuple[Holding, bool]:
+    """The holding by hand of an instrument, made if there is none; the flag says whether it was.
+
+    A holding that was removed comes back with its notes. An existing one is left as it is.
+    """
+    terms = terms_from(values)
+    check_quantity(values.get("quantity"))
+    instrument = instrument_of(at.session, at.account.portfolio.owner_id, terms)
+    row = held_by_hand(at, instrument)
+    if row is not None and row.closed_at is None:
+        return row, False
+    if row is None:
+        row = Holding(account_id=at.account.id, instrument=instrument, source=MANUAL)
+    row.opened_at, row.closed_at = at.moment.now, None
+    describe(instrument, values)
+    write_figures(row, values, at.moment)
+    at.session.add(row)
+    at.session.flush()
+    return row, True
+
+
+def instrument_of(session: Session, owner_id: int, terms: Terms) -> Instrument:
+    """The owner's instrument with these terms, made if it is not known."""
+    same = [
+        getattr(Instrument, name) == getattr(terms, name) for name in TERMS if name != "multiplier"
+    ]
+    query = select(Instrument).where(
+        Instrument.owner_id == owner_id, Instrument.source == MANUAL, *same
+    )
+    found = session.scalars(query.options(selectinload(Instrument.identifiers))).all()
+    for row in found:
+        if row.multiplier == terms.multiplier:
+            return row
+    values = {name: getattr(terms, name) for name in TERMS}
+    row = Instrument(owner_id=owner_id, source=MANUAL, identifiers=[], **values)
+    session.add(row)
+    session.flush()
+    return row
+
+
+def describe(instrument: Instrument, values: Mapping[str, Any]) -> None:
+    """Give an instrument what is said of it beside its terms; what is not named stays."""
+    for name, longest in (("name", 200), ("underlying", 100)):
+        if name in values:
+            setattr(instrument, name, clean_text(values[name], name, longest))
+    identifiers = values.get("identifiers") or {}
+    if "isin" in identifiers:
+        _identify(instrument, clean_isin(identifiers["isin"]))
+
+
+def _identify(instrument: Instrument, isin: str | None) -> None:
+    row = next((each for each in instrument.identifiers if each.scheme == "isin"), None)
+    if isin is None:
+        if row is not None:
+            instrument.identifiers.remove(row)
+    elif row is not None:
+        row.value = isin
+    else:
+        instrument.identifiers.append(
+            InstrumentIdentifier(owner_id=instrument.owner_id, scheme="isin", value=isin)
+        )
+
+
+def held_by_hand(at: Scope, instrument: Instrument) -> Holding | None:
+    """The holding by hand of an instrument, also one that was removed, or None."""
+    query = select(Holding).where(
+        Holding.account_id == at.account.id,
+        Holding.instrument_id == instrument.id,
+        Holding.source == MANUAL,
+    )
+    newest = query.order_by(Holding.closed_at.is_not(None), Holding.closed_at.desc(), Holding.id)
+    return at.session.scalars(newest).first()
+
+
+def write_figures(row: Holding, values: Mapping[str, Any], moment: Moment) -> None:
+    """Write the figures and notes that are named; what is not named stays."""
+    for name in FIGURES:
+        if name in values:
+            setattr(row, name, values[name])
+    if "price" in values:
+        row.quoted_at = moment.now
+    if "notes" in values:
+        row.notes = clean_notes(values["notes"])
+
+
+def change_holding(at: Scope, holding_id: int, values: Mapping[str, Any]) -> Holding:
+    """Change a holding; of one that a connection brings, only the notes are the user's.
+
+    A changed term is another instrument. A row that a broker once brought keeps its instrument,
+    and its value follows the quantity and the price.
+    """
+    row = find_holding(at.session, at.account, holding_id)
+    mine = at.view.may_edit(row.source, row.source_account)
+    given = {name for name in values if values[name] != _present(row, name)}
+    if not mine and given - {"notes"}:
+        raise Conflict(
+            f"{row.instrument.symbol} comes from the broker; only its notes can be changed here.",
+            "Change it at the broker and sync, or disconnect the account first.",
+        )
+    if "quantity" in values:
+        check_quantity(values["quantity"])
+    if row.source != MANUAL:
+        _refuse_other_terms(given)
+        revalue(row, values)
+    elif given:
+        _move_to(at, row, values)
+    write_figures(row, values, at.moment)
+    at.session.flush()
+    if mine:
+        touch(at.session, at.account, at.moment)
+    return row
+
+
+def _present(row: Holding, name: str) -> Any:
+    of = row.instrument
+    if name == "identifiers":
+        return {"isin": next((i.value for i in of.identifiers if i.scheme == "isin"), None)}
+    if name == "right":
+        return of.option_right
+    return getattr(row if hasattr(row, name) else of, name)
+
+
+def _refuse_other_terms(given: set[str]) -> None:
+    foreign = sorted(given - {*FIGURES, "notes"})
+    if foreign:
+        raise Invalid(dict.fromkeys(foreign, "Given by the broker; it cannot be changed."))
+
+
+def _move_to(at: Scope, row: Holding, values: Mapping[str, Any]) -> None:
+    of = row.instrument
+    present = {name: getattr(of, name) for name in TERMS} | {"right": of.option_right}
+    terms = terms_from({**present, **values})
+    target = instrument_of(at.session, at.account.portfolio.owner_id, terms)
+    if target.id != of.id:
+        other = held_by_hand(at, target)
+        if other is not None and other.closed_at is None:
+            raise Conflict(
+                f"“{at.account.name}” already holds {target.symbol} by hand.",
+                "Change that holding instead, or remove it first.",
+            )
+        row.instrument = target
+        describe(target, {name: getattr(of, name) for name in DESCRIPTIONS})
+    describe(target, values)
+
+
+def revalue(row: Holding, values: Mapping[str, Any]) -> None:
+    """Let the value and the profit of a row that a broker brought follow a change by hand.
+
+    The broker's own value per unit of price is kept: bonds, and quotes in minor units, stay right.
+    """
+    quantity = values.get("quantity", row.quantity)
+    price, average = values.get("price", row.price), values.get("average_price", row.average_price)
+    size = _per_unit(row.market_value, row.quantity, row.price) or row.instrument.multiplier
+    cost = None
+    if row.market_value is not None and row.unrealized_pnl is not None:
+        cost = MONEY.subtract(row.market_value, row.unrealized_pnl)
+    cost_size = _per_unit(cost, row.quantity, row.average_price) or size
+    value = _times(quantity, price, size)
+    at_cost = _times(quantity, average, cost_size)
+    row.market_value = value
+    if value is None or at_cost is None:
+        row.unrealized_pnl = None
+    else:
+        row.unrealized_pnl = MONEY.subtract(value, at_cost)
+
+
+def _per_unit(
+    value: Decimal | None, quantity: Decimal | None, price: Decimal | None
+) -> Decimal | None:
+    if value is None or not quantity or not price:
+        return None
+    return MONEY.divide(value, MONEY.multiply(quantity, price))
+
+
+def _times(quantity: Decimal, price: Decimal | None, size: Decimal) -> Decimal | None:
+    if price is None:
+        return None
+    exact = MONEY.multiply(MONEY.multiply(quantity, price), size)
+    return MONEY.quantize(exact, Decimal(1).scaleb(-20))
+
+
+def remove_holding(at: Scope, holding_id: int) -> None:
+    """Let a holding go: it is no longer held, and comes back with its notes if added again."""
+    row = find_holding(at.session, at.account, holding_id)
+    _refuse_synced(at, row, row.instrument.symbol)
+    row.closed_at = at.moment.now
+    touch(at.session, at.account, at.moment)
+
+
+def _refuse_synced(at: Scope, row: Holding | CashBalance, what: str) -> None:
+    if not at.view.may_edit(row.source, row.source_account):
+        raise Conflict(
+            f"{what} comes from the broker and cannot be changed here.",
+            "Change it at the broker and sync, or disconnect the account first.",
+        )
+
+
+def add_cash(at: Scope, values: Mapping[str, Any]) -> CashBalance:
+    """Cash by hand; `Conflict` where the account already has this currency by hand."""
+    currency = clean_currency(values.get("currency") or "")
+    if cash_by_hand(at, currency) is not None:
+        raise Conflict(
+            f"“{at.account.name}” already has {currency} by hand.", "Change that balance instead."
+        )
+    row = CashBalance(account_id=at.account.id, currency=currency, source=MANUAL)
+    row.amount = _amount(values)
+    at.session.add(row)
+    touch(at.session, at.account, at.moment)
+    return row
+
+
+def _amount(values: Mapping[str, Any]) -> Decimal:
+    amount: Decimal | None = values.get("amount")
+    if amount is None:
+        raise Invalid({"amount": "An amount is needed."})
+    return amount
+
+
+def cash_by_hand(at: Scope, currency: str) -> CashBalance | None:
+    """The cash of a currency that is kept by hand, or None."""
+    return at.session.scalar(
+        select(CashBalance).where(
+            CashBalance.account_id == at.account.id,
+            CashBalance.currency == currency,
+            CashBalance.source == MANUAL,
+        )
+    )
+
+
+def change_cash(at: Scope, cash_id: int, values: Mapping[str, Any]) -> CashBalance:
+    """Another amount for a cash balance that is kept by hand."""
+    row = find_cash(at.session, at.account, cash_id)
+    _refuse_synced(at, row, f"The {row.currency} cash")
+    row.amount = _amount(values)
+    if row.source != MANUAL:
+        row.settled = None
+    touch(at.session, at.account, at.moment)
+    return row
+
+
+def remove_cash(at: Scope, cash_id: int) -> None:
+    """Remove a cash balance that is kept by hand."""
+    row = find_cash(at.session, at.account, cash_id)
+    _refuse_synced(at, row, f"The {row.currency} cash")
+    at.session.delete(row)
+    touch(at.session, at.account, at.moment)

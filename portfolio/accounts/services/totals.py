@@ -1,0 +1,56 @@
+"""Keeps stored totals and daily values at the state they belong to."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from portfolio.accounts.figures import Rates
+from portfolio.accounts.models import Account, AccountTotals, DailyValue, Portfolio
+from portfolio.accounts.queries.totals import TOTAL_FIELDS, compute_totals, owner_rates, stamp
+from portfolio.clock import Moment
+from portfolio.users.models import User
+
+
+def touch(session: Session, account: Account, moment: Moment) -> AccountTotals:
+    """Note that what the account holds has changed: its totals and today's value follow."""
+    account.revision += 1
+    session.flush()
+    return store(session, account, owner_rates(session, account.portfolio.owner_id), moment)
+
+
+def rates_changed(session: Session, owner_id: int, moment: Moment) -> None:
+    """Note that a rate has changed: the totals and today's values of all accounts follow."""
+    owner = session.get_one(User, owner_id)
+    owner.rates_revision += 1
+    session.flush()
+    rates = owner_rates(session, owner_id)
+    members = select(Account).join(Account.portfolio).where(Portfolio.owner_id == owner_id)
+    for account in session.scalars(members.order_by(Account.id)):
+        store(session, account, rates, moment)
+
+
+def store(session: Session, account: Account, rates: Rates, moment: Moment) -> AccountTotals:
+    """Store the totals of the present state, and today's value with them."""
+    computed = compute_totals(session, account, rates)
+    revision = session.get_one(User, account.portfolio.owner_id).rates_revision
+    row = session.scalar(select(AccountTotals).where(AccountTotals.account_id == account.id))
+    row = row or AccountTotals(account_id=account.id)
+    row.state = stamp(account, revision)
+    for field in TOTAL_FIELDS:
+        setattr(row, field, getattr(computed, field))
+    row.incomplete = list(computed.incomplete)
+    session.add(row)
+    daily_value(session, row, moment)
+    session.flush()
+    return row
+
+
+def daily_value(session: Session, totals: AccountTotals, moment: Moment) -> None:
+    """Today's value of an account; the last one of a day stays."""
+    wanted = DailyValue.account_id == totals.account_id, DailyValue.day == moment.day
+    row = session.scalar(select(DailyValue).where(*wanted))
+    row = row or DailyValue(account_id=totals.account_id, day=moment.day)
+    row.currency, row.net_liquidation = totals.currency, totals.net_liquidation
+    row.read_at = moment.now
+    session.add(row)

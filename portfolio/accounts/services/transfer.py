@@ -1,0 +1,262 @@
+"""Holdings and cash from a file, after showing what it would change, and into one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import selectinload
+
+from portfolio.accounts.csvfile import Row
+from portfolio.accounts.models import MANUAL, CashBalance, Holding, Instrument
+from portfolio.accounts.names import clean_currency, clean_isin, clean_notes, clean_text
+from portfolio.accounts.queries.scope import Scope
+from portfolio.accounts.queries.totals import cash_rows, open_holdings
+from portfolio.accounts.services.holdings import (
+    TERMS,
+    Terms,
+    check_quantity,
+    describe,
+    terms_from,
+    write_figures,
+)
+from portfolio.accounts.services.totals import touch
+from portfolio.db.base import canonical
+from portfolio.errors import Invalid
+
+ADDED, CHANGED, UNCHANGED, BAD = "added", "changed", "unchanged", "bad"
+DESCRIBED = ("name", "underlying", "isin", "notes")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What one line of a file would do; `changes` is old to new by column, as text."""
+
+    row: Row
+    label: str
+    action: str
+    changes: Mapping[str, tuple[str, str]]
+    problems: Mapping[str, str]
+    terms: Terms | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportPlan:
+    """What a file would do, line by line."""
+
+    steps: tuple[Step, ...]
+
+    def count(self, action: str) -> int:
+        """How many lines would be added, changed, unchanged, or are bad."""
+        return sum(step.action == action for step in self.steps)
+
+
+class _Shelf:
+    """What is there already, read once, so that ten thousand lines cost a few statements."""
+
+    def __init__(self, at: Scope) -> None:
+        owner = at.account.portfolio.owner_id
+        known = select(Instrument).where(Instrument.owner_id == owner, Instrument.source == MANUAL)
+        rows = at.session.scalars(known.options(selectinload(Instrument.identifiers)))
+        self.instruments = {_terms(row): row for row in rows}
+        held = select(Holding).where(Holding.account_id == at.account.id, Holding.source == MANUAL)
+        self.held: dict[int, Holding] = {}
+        for row in at.session.scalars(held.order_by(Holding.closed_at.is_(None), Holding.id)):
+            self.held[row.instrument_id] = row
+        cash = cash_rows(at.session, at.account.id)
+        self.cash = {row.currency: row for row in cash if row.source == MANUAL}
+        synced = open_holdings(at.account.id).where(Holding.source != MANUAL)
+        self.synced: set[tuple[str, Terms | str]] = {
+            (row.source, _terms(row.instrument)) for row in at.session.scalars(synced)
+        } | {(row.source, row.currency) for row in cash if row.source != MANUAL}
+
+    def holding(self, terms: Terms) -> Holding | None:
+        """The holding by hand of these terms, also one that was removed."""
+        instrument = self.instruments.get(terms)
+        return self.held.get(instrument.id) if instrument else None
+
+
+def _terms(row: Instrument) -> Terms:
+    return Terms(**{name: getattr(row, name) for name in TERMS})
+
+
+def plan_import(at: Scope, rows: Sequence[Row]) -> ImportPlan:
+    """What the lines of a file would do to an account; writes nothing."""
+    shelf, steps = _Shelf(at), []
+    seen: dict[Terms | str, int] = {}
+    for row in rows:
+        step = _cash_step(shelf, row) if row.is_cash else _holding_step(shelf, row)
+        key = step.terms or step.label
+        if step.action != BAD and key in seen:
+            why = {"symbol": f"It stands in line {seen[key]} already."}
+            step = Step(row=row, label=step.label, action=BAD, changes={}, problems=why)
+        elif step.action != BAD:
+            seen[key] = row.line
+        steps.append(step)
+    return ImportPlan(steps=tuple(steps))
+
+
+def _bad(row: Row, problems: Mapping[str, str]) -> Step:
+    label = str(row.values.get("symbol") or row.values.get("currency") or "")
+    return Step(row=row, label=label, action=BAD, changes={}, problems=problems)
+
+
+def _holding_step(shelf: _Shelf, row: Row) -> Step:
+    if row.problems:
+        return _bad(row, row.problems)
+    try:
+        terms = terms_from(row.values)
+        check_quantity(row.values.get("quantity"))
+        values = _described(row)
+    except Invalid as error:
+        return _bad(row, error.fields)
+    held = shelf.holding(terms)
+    changes: dict[str, tuple[str, str]] = {}
+    if (row.values.get("source"), terms) in shelf.synced:
+        # The broker's own row, exported here: it is there already.
+        action = UNCHANGED
+    elif held is None or held.closed_at is not None:
+        action = ADDED
+    else:
+        changes = _changes(_present(held), values)
+        action = CHANGED if changes else UNCHANGED
+    return Step(
+        row=row, label=terms.symbol, action=action, changes=changes, problems={}, terms=terms
+    )
+
+
+def _described(row: Row) -> dict[str, Any]:
+    """The figures and descriptions of a line, in normal form; `Invalid` where one cannot be."""
+    given = row.values
+    values = {n: given[n] for n in ("quantity", "average_price", "price") if n in given}
+    if "name" in given:
+        values["name"] = clean_text(_text(given["name"]), "name", 200)
+    if "underlying" in given:
+        values["underlying"] = clean_text(_text(given["underlying"]), "underlying", 100)
+    if "isin" in given:
+        values["isin"] = clean_isin(_text(given["isin"]))
+    if "notes" in given:
+        values["notes"] = clean_notes(_text(given["notes"]))
+    return values
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _present(held: Holding) -> dict[str, Any]:
+    of = held.instrument
+    return {
+        "quantity": held.quantity,
+        "average_price": held.average_price,
+        "price": held.price,
+        "name": of.name,
+        "underlying": of.underlying,
+        "isin": next((each.value for each in of.identifiers if each.scheme == "isin"), None),
+        "notes": held.notes,
+    }
+
+
+def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    differing = {name: value for name, value in new.items() if old[name] != value}
+    return {name: (shown(old[name]), shown(value)) for name, value in differing.items()}
+
+
+def shown(value: object) -> str:
+    """A field as a file writes it."""
+    if value is None:
+        return ""
+    return canonical(value) if isinstance(value, Decimal) else str(value)
+
+
+def _cash_step(shelf: _Shelf, row: Row) -> Step:
+    problems = dict(row.problems)
+    try:
+        currency = clean_currency(str(row.values["currency"]))
+    except Invalid as error:
+        problems.update(error.fields)
+    amount = row.values.get("quantity")
+    if amount is None:
+        problems.setdefault("quantity", "An amount is needed.")
+    if problems:
+        return _bad(row, problems)
+    held = shelf.cash.get(currency)
+    if (row.values.get("source"), currency) in shelf.synced:
+        label = f"{currency} cash of the broker"
+        return Step(row=row, label=label, action=UNCHANGED, changes={}, problems={})
+    old = None if held is None else held.amount
+    changes = {} if old in (None, amount) else {"quantity": (shown(old), shown(amount))}
+    action = ADDED if held is None else CHANGED if changes else UNCHANGED
+    return Step(row=row, label=f"{currency} cash", action=action, changes=changes, problems={})
+
+
+def apply_import(at: Scope, plan: ImportPlan) -> None:
+    """Write the good lines of a plan; bad ones are left out."""
+    shelf = _Shelf(at)
+    for step in plan.steps:
+        if step.action in (ADDED, CHANGED):
+            if step.terms is None:
+                _write_cash(at, shelf, step)
+            else:
+                _write_holding(at, shelf, step.terms, _described(step.row))
+    if plan.count(ADDED) or plan.count(CHANGED):
+        touch(at.session, at.account, at.moment)
+
+
+def _write_cash(at: Scope, shelf: _Shelf, step: Step) -> None:
+    currency = clean_currency(str(step.row.values["currency"]))
+    amount: Any = step.row.values["quantity"]
+    row = shelf.cash.get(currency)
+    row = row or CashBalance(account_id=at.account.id, currency=currency, source=MANUAL)
+    row.amount = amount
+    at.session.add(row)
+
+
+def _write_holding(at: Scope, shelf: _Shelf, terms: Terms, values: dict[str, Any]) -> None:
+    owner = at.account.portfolio.owner_id
+    instrument = shelf.instruments.get(terms)
+    if instrument is None:
+        described = {name: getattr(terms, name) for name in TERMS}
+        instrument = Instrument(owner_id=owner, source=MANUAL, identifiers=[], **described)
+        shelf.instruments[terms] = instrument
+    row = shelf.held.get(instrument.id) if instrument.id else None
+    if row is None:
+        row = Holding(account_id=at.account.id, instrument=instrument, source=MANUAL)
+        row.opened_at = at.moment.now
+    elif row.closed_at is not None:
+        row.opened_at, row.closed_at = at.moment.now, None
+    named: dict[str, Any] = {n: values[n] for n in ("name", "underlying") if n in values}
+    if "isin" in values:
+        named["identifiers"] = {"isin": values["isin"]}
+    describe(instrument, named)
+    write_figures(row, values, at.moment)
+    at.session.add(row)
+
+
+def exported(at: Scope) -> list[dict[str, str]]:
+    """Everything an account holds, as the cells of a file; synced rows too."""
+    query = open_holdings(at.account.id).order_by(Instrument.symbol, Holding.id)
+    rows = at.session.scalars(
+        query.options(selectinload(Holding.instrument, Instrument.identifiers))
+    )
+    cells = [_holding_cells(row) for row in rows]
+    return cells + [
+        {
+            "type": "cash",
+            "currency": row.currency,
+            "quantity": shown(row.amount),
+            "source": row.source,
+        }
+        for row in cash_rows(at.session, at.account.id)
+    ]
+
+
+def _holding_cells(row: Holding) -> dict[str, str]:
+    of = row.instrument
+    terms = {name: getattr(of, name) for name in TERMS if name != "option_right"}
+    values = {**terms, "right": of.option_right, **_present(row), "type": "holding"}
+    values["source"] = row.source
+    return {name: shown(value) for name, value in values.items()}

@@ -1,0 +1,1 @@
+"""The pages and forms with which portfolios and accounts are kept."""

@@ -1,0 +1,226 @@
+"""The forms with which holdings and cash are kept by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, request, url_for
+from marshmallow import Schema
+from marshmallow.exceptions import ValidationError
+
+from brokers.types import Kind
+from portfolio.accounts.models import Instrument
+from portfolio.accounts.queries.holdings import (
+    find_cash,
+    find_holding,
+    instrument_view,
+    instruments,
+)
+from portfolio.accounts.queries.scope import Scope
+from portfolio.accounts.resources import InstrumentView
+from portfolio.accounts.schemas import CashChange, HoldingChange, NewCash, NewHolding
+from portfolio.accounts.services import holdings as services
+from portfolio.accounts.views.portfolios import ACCOUNT, account_url
+from portfolio.db.base import canonical
+from portfolio.db.session import unit_of_work
+from portfolio.errors import Conflict, Invalid
+from portfolio.web import respond
+from portfolio.web.runtime import moment, owner_id, reading, runtime
+
+blueprint = Blueprint("holdings", __name__)
+OFFERED = 8
+INSTRUMENT = ("symbol", "name", "kind", "currency", "multiplier", "expiry", "strike", "right")
+FIELDS = (*INSTRUMENT, "underlying", "isin", "quantity", "average_price", "price", "notes")
+BY_BROKER = ("quantity", "average_price", "price", "notes")
+
+
+def scope(session: Any, portfolio_id: int, account_name: str) -> Scope:
+    """The account that the URL names."""
+    place, links = (portfolio_id, account_name), runtime().links_of
+    return Scope.find(session, owner_id(), place, moment(), links)
+
+
+def typed(schema: type[Schema], names: tuple[str, ...]) -> dict[str, Any]:
+    """What a form says, checked as the API checks it; a field left empty is not known."""
+    given: dict[str, Any] = {name: request.form.get(name, "").strip() or None for name in names}
+    if "isin" in given:
+        given["identifiers"] = {"isin": given.pop("isin")}
+    checks = schema()
+    nullable = {of.data_key or name for name, of in checks.fields.items() if of.allow_none}
+    filled = {name: value for name, value in given.items() if value or name in nullable}
+    try:
+        loaded: dict[str, Any] = checks.load(filled)
+    except ValidationError as error:
+        reasons = error.messages_dict.items()
+        raise Invalid({name: " ".join(map(str, why)) for name, why in reasons}) from None
+    return loaded
+
+
+def said(error: Invalid | Conflict, field: str) -> dict[str, str]:
+    """The reasons beside the fields; a conflict belongs to one of them."""
+    reasons = {name.removeprefix("identifiers."): why for name, why in error.fields.items()}
+    return reasons or {field: error.message}
+
+
+def holding_form(
+    at: Scope, values: dict[str, Any], errors: dict[str, str], **more: Any
+) -> Response:
+    """The form of a holding."""
+    template, status = "accounts/holding.html", 422 if errors else 200
+    back, kinds = account_url(at.account), list(Kind)
+    context = {"account": at.view, "values": values, "errors": errors, "back": back}
+    return respond.page(template, status, **context, kinds=kinds, **more)
+
+
+@blueprint.get(f"{ACCOUNT}/holdings/new")
+def new_holding(portfolio_id: int, account_name: str) -> Response:
+    """The form for a holding; `instrument` fills in one that is known."""
+    at = scope(reading(), portfolio_id, account_name)
+    known = request.args.get("instrument", "")
+    values: dict[str, Any] = {"currency": at.account.currency, "kind": "stock"}
+    if known.isascii() and known.isdigit() and len(known) < 10:
+        row = reading().get(Instrument, int(known))
+        if row is not None and row.owner_id == owner_id():
+            values = described(instrument_view(row))
+    return holding_form(at, values, {}, action=url_for(".add_holding", **request.view_args or {}))
+
+
+def described(of: InstrumentView) -> dict[str, Any]:
+    """An instrument as the fields of the form."""
+    shown = {name: getattr(of, name) for name in (*INSTRUMENT, "underlying")}
+    exact = {n: canonical(v) for n in ("multiplier", "strike") if (v := shown[n]) is not None}
+    return {**shown, **exact, "isin": of.identifiers.get("isin")}
+
+
+@blueprint.post(f"{ACCOUNT}/holdings/new")
+def add_holding(portfolio_id: int, account_name: str) -> Response:
+    """Add a holding by hand."""
+    try:
+        values = typed(NewHolding, FIELDS)
+        with unit_of_work() as session:
+            at = scope(session, portfolio_id, account_name)
+            row = services.add_holding(at, values)
+            message = f"{row.instrument.symbol} was added."
+            return respond.go(account_url(at.account), message)
+    except (Invalid, Conflict) as error:
+        at = scope(reading(), portfolio_id, account_name)
+        action = url_for(".add_holding", **request.view_args or {})
+        return holding_form(at, request.form.to_dict(), said(error, "symbol"), action=action)
+
+
+@blueprint.get("/instruments/offered")
+def offered() -> Response:
+    """Known instruments that begin with what is being typed, to choose from."""
+    text = request.args.get("symbol", "").strip()[:100]
+    found = instruments(reading(), owner_id(), text=text, start=0, limit=OFFERED) if text else []
+    shown = [instrument_view(row) for row in found[:OFFERED]]
+    back = request.args.get("form", "")
+    form = back if back.startswith("/portfolio/") else ""
+    return respond.page("accounts/_offered.html", instruments=shown, form=form)
+
+
+@blueprint.get(f"{ACCOUNT}/holdings/<int:holding_id>")
+def edit_holding(portfolio_id: int, account_name: str, holding_id: int) -> Response:
+    """The form of a holding that is there."""
+    at = scope(reading(), portfolio_id, account_name)
+    shown = at.holding(holding_id)
+    figures = {
+        name: canonical(value)
+        for name in ("quantity", "average_price", "price")
+        if (value := getattr(shown, name)) is not None
+    }
+    values = {**described(shown.instrument), **figures, "notes": shown.notes}
+    action = url_for(".change_holding", **request.view_args or {})
+    return holding_form(at, values, {}, action=action, holding=shown)
+
+
+@blueprint.post(f"{ACCOUNT}/holdings/<int:holding_id>")
+def change_holding(portfolio_id: int, account_name: str, holding_id: int) -> Response:
+    """Save a holding."""
+    try:
+        with unit_of_work() as session:
+            at = scope(session, portfolio_id, account_name)
+            row = find_holding(session, at.account, holding_id)
+            names = FIELDS if row.source == "manual" else BY_BROKER
+            here = tuple(name for name in names if name in request.form)
+            services.change_holding(at, holding_id, typed(HoldingChange, here))
+            return respond.go(account_url(at.account), f"{row.instrument.symbol} was saved.")
+    except (Invalid, Conflict) as error:
+        at = scope(reading(), portfolio_id, account_name)
+        shown, action = at.holding(holding_id), request.path
+        errors = said(error, "symbol")
+        return holding_form(at, request.form.to_dict(), errors, action=action, holding=shown)
+
+
+@blueprint.post(f"{ACCOUNT}/holdings/<int:holding_id>/remove")
+def remove_holding(portfolio_id: int, account_name: str, holding_id: int) -> Response:
+    """Remove a holding that is kept by hand."""
+    with unit_of_work() as session:
+        at = scope(session, portfolio_id, account_name)
+        symbol = find_holding(session, at.account, holding_id).instrument.symbol
+        services.remove_holding(at, holding_id)
+        return respond.go(account_url(at.account), f"{symbol} is no longer held.")
+
+
+def cash_form(at: Scope, values: dict[str, Any], errors: dict[str, str], **more: Any) -> Response:
+    """The form of a cash balance."""
+    template, status = "accounts/cash.html", 422 if errors else 200
+    context = {"account": at.view, "values": values, "errors": errors}
+    return respond.page(template, status, **context, back=account_url(at.account), **more)
+
+
+@blueprint.get(f"{ACCOUNT}/cash/new")
+def new_cash(portfolio_id: int, account_name: str) -> Response:
+    """The form for cash."""
+    at = scope(reading(), portfolio_id, account_name)
+    return cash_form(at, {"currency": at.account.currency}, {}, action=request.path)
+
+
+@blueprint.post(f"{ACCOUNT}/cash/new")
+def add_cash(portfolio_id: int, account_name: str) -> Response:
+    """Add cash by hand."""
+    try:
+        values = typed(NewCash, ("currency", "amount"))
+        with unit_of_work() as session:
+            at = scope(session, portfolio_id, account_name)
+            row = services.add_cash(at, values)
+            return respond.go(account_url(at.account), f"The {row.currency} cash was added.")
+    except (Invalid, Conflict) as error:
+        at = scope(reading(), portfolio_id, account_name)
+        errors = said(error, "currency")
+        return cash_form(at, request.form.to_dict(), errors, action=request.path)
+
+
+@blueprint.get(f"{ACCOUNT}/cash/<int:cash_id>")
+def edit_cash(portfolio_id: int, account_name: str, cash_id: int) -> Response:
+    """The form of a cash balance that is there."""
+    at = scope(reading(), portfolio_id, account_name)
+    row = find_cash(reading(), at.account, cash_id)
+    values = {"currency": row.currency, "amount": canonical(row.amount)}
+    return cash_form(at, values, {}, action=request.path, cash=row)
+
+
+@blueprint.post(f"{ACCOUNT}/cash/<int:cash_id>")
+def change_cash(portfolio_id: int, account_name: str, cash_id: int) -> Response:
+    """Save a cash balance."""
+    try:
+        values = typed(CashChange, ("amount",))
+        with unit_of_work() as session:
+            at = scope(session, portfolio_id, account_name)
+            row = services.change_cash(at, cash_id, values)
+            return respond.go(account_url(at.account), f"The {row.currency} cash was saved.")
+    except (Invalid, Conflict) as error:
+        at = scope(reading(), portfolio_id, account_name)
+        row = find_cash(reading(), at.account, cash_id)
+        values = {**request.form.to_dict(), "currency": row.currency}
+        errors = said(error, "amount")
+        return cash_form(at, values, errors, action=request.path, cash=row)
+
+
+@blueprint.post(f"{ACCOUNT}/cash/<int:cash_id>/remove")
+def remove_cash(portfolio_id: int, account_name: str, cash_id: int) -> Response:
+    """Remove a cash balance that is kept by hand."""
+    with unit_of_work() as session:
+        at = scope(session, portfolio_id, account_name)
+        services.remove_cash(at, cash_id)
+        return respond.go(account_url(at.account), "The cash was removed.")
