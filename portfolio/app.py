@@ -41,7 +41,7 @@ from portfolio.pages import views as pages_views
 from portfolio.paths import check_front_end, resource
 from portfolio.settings import Settings
 from portfolio.sync import api as sync_api
-from portfolio.users.queries import owner_id
+from portfolio.users.queries import LocalOwner
 from portfolio.users.services import ensure_owner
 from portfolio.web import charts, errors, filters, gate, headers, openapi
 from portfolio.web.runtime import EXTENSION, Runtime
@@ -153,7 +153,7 @@ def _attach_runtime(
         outside=outside,
         runner=Runner(outside, engine.defer, zone, lambda: secrets.token_hex(8)),
         links_of=links,
-        owner_of=owner_id,
+        owner_of=LocalOwner(),
         fetch_rates=fetch_rates,
         stop=engine.stop,
     )
@@ -184,6 +184,10 @@ def _register_slices(app: Flask) -> None:
         api.register_blueprint(documented.blueprint)
 
 
+def _zone_name(zone: ZoneInfo) -> str:
+    return "UTC" if zone.key in {"Etc/UTC", "UTC", "Etc/GMT"} else zone.key
+
+
 def _register_templates(app: Flask, settings: Settings, clock: Clock) -> None:
     filters.register(app)
     app.jinja_env.globals.update(bars=charts.bars, line=charts.line)
@@ -196,4 +200,9 @@ def _register_templates(app: Flask, settings: Settings, clock: Clock) -> None:
 
     @app.context_processor
     def everywhere() -> dict[str, Any]:
-        return {"now": clock.now(), "time_zone": runtime.zone, "demo": settings.demo}
+        return {
+            "now": clock.now(),
+            "time_zone": runtime.zone,
+            "zone_name": _zone_name(runtime.zone),
+            "demo": settings.demo,
+        }

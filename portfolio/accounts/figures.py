@@ -209,7 +209,7 @@ def totals(
         accrued_dividends=sums["accrued_dividends"].result,
         net_liquidation=sums["net"].result,
         unrealized_pnl=sums["profit"].result,
-        cost=sums["cost"].result,
+        cost=None if sums["cost"].missing else sums["cost"].result,
         exposure=sums["exposure"].result,
         by_kind=shares(tally.by_kind),
         by_currency=shares(tally.by_currency),
@@ -247,7 +247,10 @@ def _add_holding(tally: _Tally, holding: Holding, rate: Decimal | None) -> None:
     counts = product(of.counts, rate)
     tally.sums["exposure"].add(product(None if size is None else abs(size), rate))
     tally.sums["profit"].add(product(of.unrealized_pnl, rate))
-    if of.counts_in_value:
+    if of.unrealized_pnl is None:
+        tally.reasons["pnl:cost or price not known"] += 1
+    elif of.counts_in_value:
+        # The cost of just those whose profit is known: one is shown in percent of the other.
         tally.sums["cost"].add(product(of.cost, rate))
     if instrument.kind == "future":
         return
@@ -274,4 +277,6 @@ def _sentence(reason: str, count: int) -> str:
     if reason.startswith("cash:"):
         reason = reason.removeprefix("cash:")
         return f"without the {reason.split()[-1]} cash: {reason}"
-    return f"without {count} holding{'' if count == 1 else 's'}: {reason}"
+    of = "P&L " if reason.startswith("pnl:") else ""
+    reason = reason.removeprefix("pnl:")
+    return f"{of}without {count} holding{'' if count == 1 else 's'}: {reason}"

@@ -124,7 +124,14 @@ def test_totals_add_all_parts_and_name_what_they_are_without():
     assert of.cash == D("-40")
     assert of.net_liquidation == D("188.5")
     assert of.exposure == D("225")
-    assert of.incomplete == ("without 1 holding: no price", "without 1 holding: no rate for CHF")
+    assert of.incomplete == (
+        "without 1 holding: no price",
+        "without 1 holding: no rate for CHF",
+        "P&L without 2 holdings: cost or price not known",
+    )
+    assert (of.unrealized_pnl, of.cost) == (D("50"), D("175"))
+    assert of.by_kind == {"stock": D("225"), "cash": D("-36.5")}
+    assert of.by_currency == {"EUR": D("35"), "USD": D("153.5")}
 
 
 def test_a_total_of_unknowns_only_is_unknown():

@@ -1,0 +1,317 @@
+"""Portfolios kept by hand: every figure checked with a calculator."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal as D
+
+import pytest
+
+P = "/api/v1/portfolios"
+VWCE = {
+    "symbol": "VWCE",
+    "name": "Vanguard FTSE All-World",
+    "kind": "etf",
+    "currency": "EUR",
+    "quantity": "12.5",
+    "average_price": "98.10",
+    "price": "101",
+    "multiplier": "1",
+    "identifiers": {"isin": "IE00BK5BQT80"},
+}
+
+
+@pytest.fixture
+def hand(desk):
+    desk.program.post(P, json={"name": "Retirement", "base_currency": "EUR"})
+    desk.program.post(f"{P}/1/accounts", json={"name": "Bank", "currency": "EUR"})
+    return Hand(desk)
+
+
+class Hand:
+    def __init__(self, desk):
+        self.desk = desk
+        self.url = f"{P}/1/accounts/Bank"
+
+    def call(self, method, path, status, body=None):
+        given = {} if body is None else {"json": body}
+        answer = self.desk.program.open(f"{self.url}{path}", method=method, **given)
+        assert answer.status_code == status, answer.get_data(as_text=True)
+        return answer.json if answer.data else None
+
+    def add(self, status=201, **values):
+        return self.call("POST", "/holdings", status, values)
+
+    def holding(self, **values):
+        return self.add(**{"kind": "stock", "currency": "EUR", "quantity": "1", **values})
+
+    def cash(self, currency, amount, status=201):
+        return self.call("POST", "/cash", status, {"currency": currency, "amount": amount})
+
+    def rate(self, source, target, value, date=None, status=201):
+        body = {"from": source, "to": target, "rate": value, "date": date}
+        answer = self.desk.program.post("/api/v1/rates", json=body)
+        assert answer.status_code == status, answer.json
+        return answer.json
+
+    def totals(self):
+        return self.call("GET", "/holdings", 200)["totals"]
+
+    def portfolio(self):
+        return self.desk.program.get(f"{P}/1").json
+
+
+def test_a_retirement_in_three_currencies(hand):
+    hand.add(**VWCE)
+    bond = {"symbol": "BUND", "kind": "bond", "average_price": "101.2", "price": "98.7"}
+    made = hand.holding(**bond, quantity="10000", expiry="2033-08-15")
+    assert (made["market_value"], made["cost"]) == ("9870", "10120")
+    option = {"kind": "option", "currency": "USD", "multiplier": "100", "underlying": "NVDA"}
+    made = hand.holding(
+        **option,
+        symbol="NVDA C200",
+        quantity="-4",
+        average_price="19.45",
+        price="25.3",
+        expiry="2027-01-15",
+        strike="200",
+        right="call",
+    )
+    assert (made["market_value"], made["cost"], made["unrealized_pnl"]) == (
+        "-10120",
+        "-7780",
+        "-2340",
+    )
+    short = hand.holding(
+        symbol="GME", currency="USD", quantity="-10", average_price="30", price="25"
+    )
+    assert (short["market_value"], short["unrealized_pnl"]) == ("-250", "50")
+    hand.holding(symbol="NESN", currency="CHF", quantity="30", average_price="90", price="88")
+    hand.cash("EUR", "20000.50")
+    hand.cash("USD", "300")
+    hand.rate("USD", "EUR", "0.9")
+    assert hand.totals()["incomplete"] == ["without 1 holding: no rate for CHF"]
+    hand.rate("EUR", "CHF", "0.96")
+    of = hand.totals()
+    euros, dollars, francs = D("31133"), (D(-10120) - 250 + 300) * D("0.9"), D(2640) / D("0.96")
+    assert D(of["net_liquidation"]) == euros + dollars + francs
+    assert of["incomplete"] == []
+    assert D(of["by_kind"]["option"]) == D("-9108")
+    assert D(of["by_currency"]["CHF"]) == 2750
+    assert hand.portfolio()["net_liquidation"] == of["net_liquidation"]
+
+
+def test_the_totals_follow_every_change(hand):
+    made = hand.add(**VWCE)
+    assert hand.totals()["net_liquidation"] == "1262.5"
+    changed = hand.call("PATCH", f"/holdings/{made['id']}", 200, {"price": "102.00"})
+    assert changed["price"] == "102"
+    assert hand.totals()["net_liquidation"] == "1275"
+    balance = hand.cash("USD", "100")
+    assert hand.totals()["incomplete"] == ["without the USD cash: no rate for USD"]
+    rate = hand.rate("USD", "EUR", "0.5")
+    assert hand.totals()["net_liquidation"] == "1325"
+    hand.rate("USD", "EUR", "0.25")
+    assert hand.totals()["net_liquidation"] == "1300"
+    hand.call("PATCH", f"/cash/{balance['id']}", 200, {"amount": "400"})
+    assert hand.totals()["net_liquidation"] == "1375"
+    assert hand.desk.program.delete(f"/api/v1/rates/{rate['id']}").status_code == 204
+    assert hand.totals()["net_liquidation"] == "1275"
+    hand.call("DELETE", f"/cash/{balance['id']}", 204)
+    hand.call("DELETE", f"/holdings/{made['id']}", 204)
+    assert hand.totals()["net_liquidation"] == "0"
+
+
+def test_a_removed_holding_comes_back_with_its_notes(hand):
+    made = hand.add(**VWCE, notes="for Ada")
+    hand.call("DELETE", f"/holdings/{made['id']}", 204)
+    hand.call("GET", f"/holdings/{made['id']}", 404)
+    again = hand.add(**VWCE)
+    assert (again["id"], again["notes"]) == (made["id"], "for Ada")
+
+
+def test_the_same_instrument_twice_is_a_conflict(hand):
+    hand.add(**VWCE)
+    assert hand.add(409, **VWCE)["error"]["code"] == "conflict"
+    other = hand.add(**{**VWCE, "currency": "USD"})
+    conflict = hand.call("PATCH", f"/holdings/{other['id']}", 409, {"currency": "EUR"})
+    assert "already holds VWCE" in conflict["error"]["message"]
+    hand.cash("EUR", "1")
+    assert hand.cash("EUR", "2", 409)["error"]["code"] == "conflict"
+
+
+def test_a_changed_term_is_another_instrument_and_others_keep_theirs(hand):
+    first = hand.add(**VWCE)
+    hand.desk.program.post(f"{P}/1/accounts", json={"name": "Other", "currency": "EUR"})
+    other = hand.desk.program.post(f"{P}/1/accounts/Other/holdings", json=VWCE).json
+    assert other["instrument"]["id"] == first["instrument"]["id"]
+    changed = hand.call("PATCH", f"/holdings/{first['id']}", 200, {"symbol": "VWRL"})
+    assert changed["instrument"]["symbol"] == "VWRL"
+    assert changed["instrument"]["name"] == VWCE["name"]
+    kept = hand.desk.program.get(f"{P}/1/accounts/Other/holdings/{other['id']}").json
+    assert kept["instrument"]["symbol"] == "VWCE"
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"quantity": "0"}, "quantity"),
+        ({"quantity": 12.5}, "quantity"),
+        ({"quantity": "1e5"}, "quantity"),
+        ({"quantity": "1" * 21}, "quantity"),
+        ({"quantity": "0." + "1" * 21}, "quantity"),
+        ({"quantity": "9" * 5000}, "quantity"),
+        ({"quantity": "NaN"}, "quantity"),
+        ({"quantity": "Infinity"}, "quantity"),
+        ({"quantity": " 1"}, "quantity"),
+        ({"quantity": "1\n"}, "quantity"),
+        ({"quantity": None}, "quantity"),
+        ({"price": "1,5"}, "price"),
+        ({"symbol": ""}, "symbol"),
+        ({"symbol": "x" * 101}, "symbol"),
+        ({"symbol": "a\u202eb"}, "symbol"),
+        ({"kind": "castle"}, "kind"),
+        ({"currency": "EURO"}, "currency"),
+        ({"multiplier": "0"}, "multiplier"),
+        ({"kind": "option", "multiplier": ...}, "multiplier"),
+        ({"identifiers": {"isin": "IE00BK5BQT81"}}, "identifiers.isin"),
+        ({"identifiers": {"valor": "1"}}, "identifiers.valor"),
+        ({"right": "up"}, "right"),
+        ({"expiry": "tomorrow"}, "expiry"),
+        ({"notes": "\x00"}, "notes"),
+        ({"colour": "blue"}, "colour"),
+    ],
+)
+def test_a_wrong_field_is_named_and_nothing_is_written(hand, change, field):
+    body = {name: value for name, value in {**VWCE, **change}.items() if value is not ...}
+    error = hand.add(422, **body)["error"]
+    assert field in error["fields"], error
+    assert hand.call("GET", "/holdings", 200)["holdings"] == []
+
+
+def test_exact_numbers_go_in_and_out(hand):
+    long = "12345678901234567890.12345678901234567891"
+    made = hand.add(**{**VWCE, "quantity": long, "price": "0.00000000000000000001"})
+    assert made["quantity"] == long
+    assert made["price"] == "0.00000000000000000001"
+    assert made["market_value"] == "0.1234567890123456789012345678901234567891"
+
+
+def test_accounts_and_portfolios_are_renamed_and_deleted(hand):
+    program = hand.desk.program
+    assert program.patch(hand.url, json={"name": "A/B"}).json["name"] == "A/B"
+    assert program.get(f"{P}/1/accounts/~1").json["name"] == "A/B"
+    program.patch(f"{P}/1", json={"base_currency": "CHF", "name": "Old age"})
+    assert program.get(f"{P}/1").json["base_currency"] == "CHF"
+    assert program.delete(f"{P}/1/accounts/~1").status_code == 204
+    assert program.get(f"{P}/1/accounts").json["items"] == []
+    assert program.delete(f"{P}/1").status_code == 204
+    assert program.get(P).json["items"] == []
+
+
+def test_a_linked_account_is_not_deleted_and_takes_holdings_by_hand(desk):
+    url = desk.connected()
+    program, api = desk.program, f"{P}/1/accounts/A"
+    assert program.delete(api).json["error"]["code"] == "conflict"
+    assert program.delete(f"{P}/1").json["error"]["code"] == "conflict"
+    before = D(program.get(f"{api}/holdings").json["totals"]["net_liquidation"])
+    made = program.post(f"{api}/holdings", json={**VWCE, "currency": "USD"})
+    assert made.status_code == 201
+    after = program.get(f"{api}/holdings").json["totals"]["net_liquidation"]
+    assert D(after) - before == D("1262.5")
+    assert desk.sync(url).json["run"]["closed"] == 0
+    assert program.get(f"{api}/holdings?text=vwce").json["totals"]["net_liquidation"] == after
+
+
+def test_a_synced_row_takes_notes_only_until_it_is_disconnected(desk):
+    url = desk.connected()
+    api = f"{P}/1/accounts/A/holdings"
+    row = desk.program.get(f"{api}?text=AAPL").json["holdings"][0]
+    refused = desk.program.patch(f"{api}/{row['id']}", json={"quantity": "1"})
+    assert refused.json["error"]["code"] == "conflict"
+    assert desk.program.delete(f"{api}/{row['id']}").json["error"]["code"] == "conflict"
+    noted = desk.program.patch(f"{api}/{row['id']}", json={"notes": "keep"})
+    assert noted.json["notes"] == "keep"
+    desk.sync(url)
+    assert desk.program.get(f"{api}/{row['id']}").json["notes"] == "keep"
+    desk.program.post(f"{url}/disconnect")
+    half = str(D(row["quantity"]) / 2)
+    changed = desk.program.patch(f"{api}/{row['id']}", json={"quantity": half}).json
+    assert D(changed["market_value"]) == D(row["market_value"]) / 2
+    assert D(changed["cost"]) == D(row["cost"]) / 2
+    terms = desk.program.patch(f"{api}/{row['id']}", json={"symbol": "X"})
+    assert "symbol" in terms.json["error"]["fields"]
+
+
+def test_a_daily_value_is_kept_for_each_day_of_change(hand):
+    made = hand.add(**VWCE)
+    hand.desk.turn(timedelta(days=1).total_seconds())
+    hand.call("PATCH", f"/holdings/{made['id']}", 200, {"price": "110"})
+    hand.call("PATCH", f"/holdings/{made['id']}", 200, {"price": "112"})
+    values = hand.call("GET", "/values", 200)["items"]
+    assert [row["net_liquidation"] for row in values] == ["1262.5", "1400"]
+
+
+def test_the_table_is_sorted_filtered_and_paged(hand):
+    for number in range(60):
+        sign = "-" if number % 7 == 0 else ""
+        hand.holding(symbol=f"S{number:02}", quantity=f"{sign}{number + 1}", price="2")
+    hand.holding(symbol="NONE")
+    first = hand.call("GET", "/holdings?sort=-value&limit=5", 200)
+    assert [row["instrument"]["symbol"] for row in first["holdings"]] == [
+        *("S59", "S58", "S57", "S55", "S54")
+    ]
+    up = hand.call("GET", "/holdings?sort=quantity&limit=2", 200)["holdings"]
+    assert [row["quantity"] for row in up] == ["-57", "-50"]
+    last = hand.call("GET", "/holdings?sort=value&limit=500", 200)["holdings"][-1]
+    assert last["instrument"]["symbol"] == "NONE"
+    found = hand.call("GET", "/holdings?text=s1", 200)["holdings"]
+    assert len(found) == 10
+    assert hand.call("GET", "/holdings?text=%25", 200)["holdings"] == []
+    assert hand.call("GET", "/holdings?kind=bond", 200)["holdings"] == []
+    assert hand.call("GET", "/holdings?sort=colour", 422)["error"]["fields"].keys() == {"sort"}
+    for sort in ("symbol", "price", "cost", "pnl", "pnl_pct", "weight"):
+        assert len(hand.call("GET", f"/holdings?sort=-{sort}&limit=500", 200)["holdings"]) == 61
+
+
+def test_groups_keep_their_members_together_and_add_up(hand):
+    hand.holding(symbol="NVDA", quantity="40", average_price="100", price="178.4")
+    terms = {"kind": "option", "underlying": "NVDA", "multiplier": "100"}
+    hand.holding(symbol="C200", quantity="-4", average_price="20", price="25.3", **terms)
+    hand.holding(symbol="SPY", quantity="1", price="5000")
+    page = hand.desk.program.get("/portfolio/1/accounts/Bank?group=underlying&sort=-value")
+    text = page.get_data(as_text=True)
+    order = [text.index(word) for word in ("SPY", "2 positions", "C200")]
+    assert order == sorted(order)
+    assert "−2,984.00" in text
+
+
+def test_instruments_are_offered_while_typing(hand):
+    hand.add(**VWCE)
+    found = hand.desk.program.get("/api/v1/instruments?text=vw").json["items"]
+    assert [row["symbol"] for row in found] == ["VWCE"]
+    assert found[0]["identifiers"]["isin"] == "IE00BK5BQT80"
+    headers = {"HX-Request": "true", "HX-Target": "offered"}
+    form = "/portfolio/1/accounts/Bank/holdings/new"
+    page = hand.desk.program.get(f"/instruments/offered?symbol=van&form={form}", headers=headers)
+    assert f'href="{form}?instrument=1"' in page.get_data(as_text=True)
+    filled = hand.desk.program.get(f"{form}?instrument=1").get_data(as_text=True)
+    assert 'value="IE00BK5BQT80"' in filled
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"rate": "0"}, "rate"),
+        ({"rate": "-1"}, "rate"),
+        ({"to": "USD"}, "to"),
+        ({"from": "DOLLAR"}, "from"),
+        ({"date": "2999-01-01"}, "date"),
+    ],
+)
+def test_a_wrong_rate_names_its_field(desk, body, field):
+    answer = desk.program.post(
+        "/api/v1/rates", json={"from": "USD", "to": "EUR", "rate": "1"} | body
+    )
+    assert (answer.status_code, list(answer.json["error"]["fields"])) == (422, [field])
+    assert desk.program.get("/api/v1/rates").json["items"] == []

@@ -1,0 +1,133 @@
+"""CSV in and out, as a page and as an API."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import pytest
+
+P = "/api/v1/portfolios"
+URL = "/portfolio/1/accounts/Bank"
+FILE = (
+    "Ticker;Type;Qty;Cost price;Price;CCY;ISIN;Notes\r\n"
+    'VWCE;ETF;12,5;98,10;101;EUR;IE00BK5BQT80;"for Ada;\nand Bob"\r\n'
+    "BUND;bond;10000;101,2;98,7;EUR;;\r\n"
+    ";cash;1500,25;;;EUR;;\r\n"
+    "BAD;etf;many;;;EUR;;\r\n"
+)
+
+
+@pytest.fixture
+def hand(desk):
+    desk.program.post(P, json={"name": "P", "base_currency": "EUR"})
+    desk.program.post(f"{P}/1/accounts", json={"name": "Bank", "currency": "EUR"})
+    return desk
+
+
+def rows(desk, name="Bank"):
+    answer = desk.program.get(f"{P}/1/accounts/{name}/holdings?sort=symbol&limit=500").json
+    holdings = [
+        (h["instrument"]["symbol"], h["instrument"]["kind"], h["quantity"], h["price"], h["notes"])
+        for h in answer["holdings"]
+    ]
+    return holdings, [(c["currency"], c["amount"]) for c in answer["cash"]], answer["totals"]
+
+
+def send(desk, text, **values):
+    headers = {"Accept": "text/html"}
+    data = {"file": (BytesIO(text.encode()), "a.csv"), **values}
+    return desk.program.post(f"{URL}/import", data=data, headers=headers)
+
+
+def test_a_preview_writes_nothing_and_the_import_writes_the_good_lines(hand):
+    page = send(hand, FILE)
+    text = page.get_data(as_text=True)
+    assert "3 added, 0 changed, 0 unchanged, 1 cannot be read." in text
+    assert "quantity: “many” is not a number." in text
+    assert rows(hand)[0] == []
+    columns = {"symbol": "Ticker", "kind": "Type", "quantity": "Qty", "price": "Price"}
+    columns |= {"average_price": "Cost price", "currency": "CCY", "isin": "ISIN", "notes": "Notes"}
+    chosen = {f"column-{name}": heading for name, heading in columns.items()}
+    done = hand.program.post(
+        f"{URL}/import",
+        data={"csv": FILE, "apply": "1", "decimal": ",", **chosen},
+        headers={"Accept": "text/html"},
+    )
+    assert (done.status_code, done.location) == (303, URL)
+    holdings, cash, totals = rows(hand)
+    assert holdings == [
+        ("BUND", "bond", "10000", "98.7", None),
+        ("VWCE", "etf", "12.5", "101", "for Ada;\nand Bob"),
+    ]
+    assert cash == [("EUR", "1500.25")]
+    assert totals["net_liquidation"] == "12632.75"
+
+
+def api(desk, text, name="Bank", **values):
+    body = {"csv": text, **values}
+    answer = desk.program.post(f"{P}/1/accounts/{name}/import", json=body)
+    assert answer.status_code == 200, answer.json
+    found = answer.json
+    return tuple(found[word] for word in ("added", "changed", "unchanged", "bad"))
+
+
+def test_the_same_file_twice_changes_nothing(hand):
+    text = "symbol,kind,currency,quantity,price\nVWCE,etf,EUR,5,100\nX,stock,EUR,1,\n"
+    assert api(hand, text) == (2, 0, 0, 0)
+    assert rows(hand)[0] == []
+    assert api(hand, text, apply=True) == (2, 0, 0, 0)
+    assert api(hand, text, apply=True) == (0, 0, 2, 0)
+    assert api(hand, text.replace(",5,", ",6,"), apply=True) == (0, 1, 1, 0)
+    assert rows(hand)[0][0][2] == "6"
+
+
+def test_an_export_imports_to_the_same_state(hand):
+    api(hand, FILE.replace("Type", "kind"), apply=True)
+    account = f"{P}/1/accounts/Bank/holdings"
+    option = {"symbol": "=C", "kind": "option", "currency": "USD", "quantity": "-4"}
+    terms = {"multiplier": "100", "expiry": "2027-01-15", "strike": "200", "right": "call"}
+    made = hand.program.post(account, json=option | terms | {"underlying": "@U", "notes": "-n"})
+    assert made.status_code == 201
+    exported = hand.program.get(f"{URL}/export.csv")
+    assert exported.headers["Content-Disposition"] == "attachment; filename=Bank.csv"
+    text = exported.get_data(as_text=True)
+    assert ",'=C," in text
+    assert api(hand, text, apply=True) == (0, 0, 4, 0)
+    hand.program.post(f"{P}/1/accounts", json={"name": "Copy", "currency": "EUR"})
+    assert api(hand, text, "Copy", apply=True) == (4, 0, 0, 0)
+    assert rows(hand, "Copy") == rows(hand)
+    again = hand.program.get("/portfolio/1/accounts/Copy/export.csv").get_data(as_text=True)
+    assert again == text
+
+
+def test_what_a_broker_brought_is_not_doubled_by_its_own_export(desk):
+    url = desk.connected()
+    text = desk.program.get(f"{url}/export.csv").get_data(as_text=True)
+    assert api(desk, text, "A", apply=True) == (0, 0, 235, 0)
+    assert len(rows(desk, "A")[0]) == 230
+
+
+def test_a_line_that_stands_twice_is_named(hand):
+    text = "symbol,quantity\nX,1\nX,2\n"
+    body = {"csv": text, "apply": True}
+    found = hand.program.post(f"{P}/1/accounts/Bank/import", json=body).json
+    assert (found["added"], found["bad"]) == (1, 1)
+    assert found["rows"][1]["problems"] == {"symbol": "It stands in line 2 already."}
+
+
+def test_what_is_no_csv_is_refused(hand):
+    page = send(hand, "just a line")
+    assert page.status_code == 422
+    assert "needs a line of headings" in page.get_data(as_text=True)
+    answer = hand.program.post(f"{P}/1/accounts/Bank/import", json={"csv": ""})
+    assert (answer.status_code, list(answer.json["error"]["fields"])) == (422, ["file"])
+
+
+def test_ten_thousand_lines_come_in_and_are_browsed(hand):
+    lines = (f"S{n},stock,EUR,{n + 1},2.5,{n % 90}.25" for n in range(10_000))
+    text = "symbol,kind,currency,quantity,average_price,price\n" + "\n".join(lines) + "\n"
+    assert api(hand, text, apply=True) == (10_000, 0, 0, 0)
+    page = hand.program.get(f"{URL}?page=200", headers={"Accept": "text/html"})
+    assert "page 200 of 200" in page.get_data(as_text=True)
+    expected = sum((n + 1) * (n % 90 * 100 + 25) for n in range(10_000))
+    assert rows(hand)[2]["net_liquidation"] == f"{expected / 100:.2f}".rstrip("0").rstrip(".")

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from decimal import Decimal as D
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portfolio.accounts import csvfile
+from portfolio.errors import Invalid
+
+
+@pytest.mark.parametrize(
+    ("text", "decimal", "value"),
+    [
+        ("1,234.50", ".", D("1234.50")),
+        ("1.234,50", ",", D("1234.50")),
+        ("1 234,50", ",", D("1234.50")),
+        ("1’234.50", ".", D("1234.50")),
+        ("-5", ".", D(-5)),
+        ("−5", ".", D(-5)),
+        ("+5", ".", D(5)),
+        ("1,23", ".", None),
+        ("1.23", ",", None),
+        ("12,34.5", ".", None),
+        ("1e5", ".", None),
+        ("NaN", ".", None),
+        ("", ".", None),
+    ],
+)
+def test_numbers_are_read_as_people_write_them_or_not_at_all(text, decimal, value):
+    assert csvfile.number(text, decimal) == value
+
+
+def rows(text, **changes):
+    table = csvfile.read(text)
+    guessed = csvfile.guess(table, "EUR")
+    layout = csvfile.Layout(
+        columns=changes.get("columns", guessed.columns),
+        decimal=changes.get("decimal", guessed.decimal),
+        kind=guessed.kind,
+        currency=guessed.currency,
+    )
+    return csvfile.understand(table, layout)
+
+
+def test_columns_of_other_programs_are_guessed():
+    headings = "Ticker;Description;Asset Class;Qty;Avg. Price;Last Price;CCY"
+    text = f"{headings}\nVWCE;All-World;ETF;12,5;98,10;101;EUR\n"
+    (row,) = rows(text)
+    assert row.problems == {}
+    assert row.values["symbol"] == "VWCE"
+    assert row.values["kind"] == "etf"
+    assert row.values["quantity"] == D("12.5")
+    assert row.values["average_price"] == D("98.10")
+    assert row.line == 2
+
+
+def test_each_bad_cell_is_named_with_its_reason():
+    (row,) = rows("symbol,kind,quantity,expiry,right\nX,castle,many,15.1.2027,up\n")
+    assert set(row.problems) == {"kind", "quantity", "expiry", "right"}
+    assert "“many” is not a number" in row.problems["quantity"]
+
+
+def test_an_ambiguous_number_is_pointed_out():
+    table = csvfile.read('symbol,quantity\nX,"1,234"\n')
+    assert csvfile.ambiguous(table, csvfile.guess(table, "EUR")) == "1,234"
+    clear = csvfile.read('symbol,quantity,price\nX,"1,234",5.25\n')
+    assert csvfile.ambiguous(clear, csvfile.guess(clear, "EUR")) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "symbol\n", "a,a\n1,2\n", "a\0b\nc,d\n", 'symbol,q\n"open,1\n' * 1 + "x" * 200_000],
+)
+def test_what_is_no_table_is_refused(text):
+    with pytest.raises(Invalid):
+        csvfile.read(text)
+
+
+def test_files_of_old_and_new_spreadsheets_are_decoded():
+    assert csvfile.decode("ä;€".encode("utf-8-sig")) == "ä;€"
+    assert csvfile.decode("ä;€".encode("utf-16")) == "ä;€"
+    assert csvfile.decode("ä;€".encode("cp1252")) == "ä;€"
+
+
+@pytest.mark.parametrize(
+    "cell", ["=1+1", "@x", "+41", "-x", "'=1", "\tx", "'", "plain", "-5", "5.25"]
+)
+def test_no_spreadsheet_takes_a_cell_for_a_formula_and_it_comes_back(cell):
+    written = csvfile.guarded(cell)
+    assert csvfile.unguarded(written) == cell
+    assert written in ("-5", "5.25", "plain") or written.startswith("'")
+
+
+ANY_TEXT = st.text(st.characters(exclude_characters="\0\r", exclude_categories=("Cs",)))
+
+
+@given(st.lists(st.tuples(ANY_TEXT.filter(str.strip), ANY_TEXT), min_size=1))
+def test_any_text_survives_the_way_through_a_file(cells):
+    rows = [{"type": "holding", "symbol": symbol, "notes": notes} for symbol, notes in cells]
+    lines = [line for _, line in csvfile.read(csvfile.write(rows)).lines]
+    unguarded = csvfile.unguarded
+    assert [(unguarded(line["symbol"]), unguarded(line["notes"])) for line in lines] == cells
+
+
+def test_lines_end_as_the_standard_says():
+    assert csvfile.write([{"symbol": 'a"b,c'}]).endswith(',"a""b,c",' + "," * 13 + "\r\n")

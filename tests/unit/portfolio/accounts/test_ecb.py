@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from portfolio.accounts.ecb import parse
+from portfolio.errors import RatesUnavailable
+
+DAILY = (Path(__file__).parents[3] / "data" / "ecb" / "daily.xml").read_bytes()
+
+
+def test_a_recorded_file_is_read_exactly():
+    rates = parse(DAILY)
+    assert [(r.currency, r.value) for r in rates][:2] == [
+        ("USD", Decimal("1.0842")),
+        ("JPY", Decimal("167.25")),
+    ]
+    assert {r.day for r in rates} == {date(2026, 11, 20)}
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"<html>Service unavailable</html>",
+        DAILY[:-30],
+        DAILY.replace(b"1.0842", b"N/A"),
+        DAILY.replace(b"1.0842", b"-1"),
+        DAILY.replace(b"1.0842", b"1e5"),
+        DAILY.replace(b"'USD'", b"'US$'"),
+        DAILY.replace(b"2026-11-20", b"yesterday"),
+        DAILY.replace(b"<gesmes:subject>", b"<!DOCTYPE x [<!ENTITY a 'b'>]><gesmes:subject>"),
+    ],
+)
+def test_anything_else_is_refused_whole(raw):
+    with pytest.raises(RatesUnavailable):
+        parse(raw)
