@@ -47,6 +47,12 @@ def _parser() -> argparse.ArgumentParser:
     demo.set_defaults(command=_demo)
     for command in (run, demo):
         command.add_argument("--port", type=int, help="port to listen on")
+    backup = commands.add_parser("backup", help="write a verified copy of the database")
+    backup.set_defaults(command=_backup)
+    restore = commands.add_parser("restore", help="bring a copy of the database back")
+    restore.set_defaults(command=_restore)
+    for command in (backup, restore):
+        command.add_argument("file", type=Path, help="the copy")
     listed = commands.add_parser("settings", help="list all settings")
     listed.set_defaults(command=_list_settings)
     database = commands.add_parser("db", help="look after the database")
@@ -84,6 +90,36 @@ def _upgrade(options: argparse.Namespace) -> int:
     _build(_settings(options))
     print("The database is up to date.")
     return 0
+
+
+def _backup(options: argparse.Namespace) -> int:
+    from portfolio.db.backup import copy
+
+    copy(_database_file(options), options.file)
+    print(f"{options.file} is a verified copy of the database.")
+    return 0
+
+
+def _restore(options: argparse.Namespace) -> int:
+    from portfolio.clock import SystemClock
+    from portfolio.db.backup import restore, revision_of
+    from portfolio.db.upgrade import is_known, newer
+
+    database = _database_file(options)
+    if not is_known(revision_of(options.file)):
+        raise newer()
+    kept = restore(database, options.file, SystemClock().now())
+    _build(_settings(options))
+    former = f"; the former one is {kept}" if kept else ""
+    print(f"The database is restored from {options.file}{former}.")
+    return 0
+
+
+def _database_file(options: argparse.Namespace) -> Path:
+    file = _settings(options).sqlite_file
+    if file is None:
+        raise SetupProblem("This database is not an SQLite file: use pg_dump and pg_restore.")
+    return file
 
 
 def _list_settings(_options: argparse.Namespace) -> int:

@@ -1,32 +1,49 @@
-"""Verified copies of an SQLite file."""
+"""Verified copies of an SQLite file, made and brought back with SQLite's own backup."""
 
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 
 from portfolio.errors import SetupProblem
 
 
-def copy_before_upgrade(database: Path, now: datetime) -> Path:
-    """A verified copy beside the database, made with SQLite's own backup; returns its path."""
-    target = database.with_name(f"{database.stem}-before-upgrade-{now:%Y%m%d-%H%M%S-%f}.db")
+def copy_aside(database: Path, why: str, now: datetime) -> Path:
+    """A verified copy beside the database; returns its path."""
+    target = database.with_name(f"{database.stem}-{why}-{now:%Y%m%d-%H%M%S-%f}.db")
+    copy(database, target)
+    return target
+
+
+def copy(database: Path, target: Path) -> None:
+    """A verified copy, readable by its owner alone; a file that is there is never overwritten."""
+    if not database.exists():
+        raise SetupProblem(f"There is no database at {database} to copy.")
     try:
-        with (
-            closing(sqlite3.connect(database)) as source,
-            closing(sqlite3.connect(target)) as copy,
-        ):
-            source.backup(copy)
-            verify(copy, target)
-    except sqlite3.Error as error:
+        target.touch(mode=0o600, exist_ok=False)
+    except FileExistsError:
+        raise SetupProblem(f"{target} is there already; choose another name.") from None
+    except OSError as error:
+        raise SetupProblem(f"{target} cannot be written: {error.strerror}.") from None
+    try:
+        with _opened(database) as source, closing(sqlite3.connect(target)) as into:
+            source.backup(into)
+            verify(into, target)
+    except (sqlite3.Error, SetupProblem) as error:
         target.unlink(missing_ok=True)
         raise SetupProblem(
-            f"{database} could not be copied before the upgrade ({error}); nothing was changed."
+            f"{database} could not be copied ({error}); nothing changed."
         ) from error
-    target.chmod(0o600)
-    return target
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[sqlite3.Connection]:
+    """A database that is only read; a file that is absent is not made."""
+    with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+        yield connection
 
 
 def verify(connection: sqlite3.Connection, file: Path) -> None:
@@ -34,4 +51,53 @@ def verify(connection: sqlite3.Connection, file: Path) -> None:
     (verdict,) = connection.execute("PRAGMA integrity_check").fetchone()
     broken = connection.execute("PRAGMA foreign_key_check").fetchone()
     if verdict != "ok" or broken is not None:
-        raise SetupProblem(f"{file} is damaged: {verdict}. Restore a copy of it.")
+        raise SetupProblem(f"{file} is damaged: {verdict if verdict != 'ok' else broken}.")
+
+
+def revision_of(file: Path) -> str | None:
+    """The schema revision of a copy, or `SetupProblem` where it is damaged or not ours."""
+    if not file.is_file():
+        raise SetupProblem(f"There is no file {file}.")
+    try:
+        with _opened(file) as connection:
+            verify(connection, file)
+            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+            connection.execute("SELECT count(*) FROM portfolio").fetchone()
+    except sqlite3.DatabaseError as error:
+        raise SetupProblem(
+            f"{file} is not a whole copy of a Foliosync database: {error}."
+        ) from None
+    return str(row[0]) if row else None
+
+
+def restore(database: Path, source: Path, now: datetime) -> Path | None:
+    """Bring a copy back; returns where the former database was kept, if there was one.
+
+    The caller has checked the copy with `revision_of`. A program that has the database open sees
+    the restored state from its next transaction on.
+    """
+    kept = _keep(database, now)
+    try:
+        with _opened(source) as opened, closing(sqlite3.connect(database)) as into:
+            opened.backup(into)
+            verify(into, database)
+    except sqlite3.Error as error:
+        where = f" The former one is {kept}." if kept else ""
+        raise SetupProblem(f"{database} could not be restored ({error}).{where}") from error
+    return kept
+
+
+def _keep(database: Path, now: datetime) -> Path | None:
+    if not database.exists():
+        database.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return None
+    try:
+        return copy_aside(database, "before-restore", now)
+    except SetupProblem:
+        # It cannot be read as a database: the file itself, as it is, is what can be kept.
+        kept = database.with_name(f"{database.stem}-damaged-{now:%Y%m%d-%H%M%S-%f}.db")
+        for tail in ("", "-wal", "-shm"):
+            part = database.with_name(database.name + tail)
+            if part.exists():
+                part.rename(kept.with_name(kept.name + tail))
+        return kept

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from contextlib import redirect_stdout
+import sqlite3
+from contextlib import closing, redirect_stdout
 from datetime import datetime
 from pathlib import Path
 
@@ -17,11 +18,12 @@ from flask_migrate import upgrade as run_migrations
 from sqlalchemy import inspect
 from sqlalchemy.exc import DBAPIError
 
-from portfolio.db.backup import copy_before_upgrade
+from portfolio.db.backup import copy_aside
 from portfolio.db.base import db
 from portfolio.errors import SetupProblem
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+RESTORE = "Restore a copy with `foliosync restore FILE`"
 
 
 def register(app: Flask) -> None:
@@ -32,24 +34,62 @@ def register(app: Flask) -> None:
 def upgrade(app: Flask, file: Path | None, now: datetime) -> Path | None:
     """Run the missing migrations; returns the copy that was made of an SQLite file, if any.
 
-    Raises `SetupProblem` for a database that is newer than this program.
+    They run in one transaction: an interrupted upgrade leaves the former schema, and can be run
+    again. Raises `SetupProblem` for a database that is damaged, missing where one was, or newer
+    than this program.
     """
+    if file is not None:
+        check_file(file)
     with app.app_context():
-        present, newest = _opened(), _newest()
+        present, newest = _opened(), newest_revision()
         if present == newest:
             return None
-        copy = copy_before_upgrade(file, now) if file and present is not None else None
+        copy = copy_aside(file, "before-upgrade", now) if file and present is not None else None
         try:
             with redirect_stdout(io.StringIO()):
                 run_migrations()
         except (CommandError, SystemExit) as error:
-            raise SetupProblem(
-                "The database was written by a newer Foliosync: install that version, or restore "
-                "a copy made before."
-            ) from error
+            raise newer() from error
         finally:
             db.session.remove()
-        return copy
+    if file is not None:
+        _mark(file).touch(mode=0o600)
+    return copy
+
+
+def newer() -> SetupProblem:
+    """The refusal of a database that a later version wrote."""
+    return SetupProblem(
+        "The database was written by a newer Foliosync: install that version, or restore "
+        "a copy made before."
+    )
+
+
+def _mark(file: Path) -> Path:
+    """The file that says that there was a database here."""
+    return file.with_name(f".{file.name}.made")
+
+
+def check_file(file: Path) -> None:
+    """Refuse to take a lost or damaged database for a fresh one."""
+    if not file.exists() or not file.stat().st_size:
+        if _mark(file).exists():
+            raise SetupProblem(
+                f"The database {file} is missing, but there was one. {RESTORE}; to begin anew "
+                f"instead, remove {_mark(file)}."
+            )
+        return
+    try:
+        with closing(sqlite3.connect(file)) as connection:
+            (verdict,) = connection.execute("PRAGMA quick_check").fetchone()
+    except sqlite3.OperationalError as error:
+        raise SetupProblem(f"The database {file} cannot be opened ({error}).") from None
+    except sqlite3.DatabaseError as error:
+        verdict = str(error)
+    if verdict != "ok":
+        raise SetupProblem(
+            f"The database {file} is damaged ({verdict}); it was not touched. {RESTORE}."
+        )
 
 
 def _opened() -> str | None:
@@ -58,7 +98,7 @@ def _opened() -> str | None:
     except DBAPIError as error:
         raise SetupProblem(
             f"The database cannot be read ({error.orig}); it was not touched. Check "
-            "FOLIOSYNC_DATA_DIR and FOLIOSYNC_DATABASE_URL, or restore a copy."
+            "FOLIOSYNC_DATABASE_URL, or restore a copy."
         ) from None
 
 
@@ -69,7 +109,17 @@ def _present() -> str | None:
         return MigrationContext.configure(connection).get_current_revision()
 
 
-def _newest() -> str | None:
+def newest_revision() -> str | None:
+    """The revision that this program works with."""
+    return _scripts().get_current_head()
+
+
+def is_known(revision: str | None) -> bool:
+    """Whether this program can bring a database of this revision up to date."""
+    return revision in {script.revision for script in _scripts().walk_revisions()}
+
+
+def _scripts() -> ScriptDirectory:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    return ScriptDirectory.from_config(config).get_current_head()
+    return ScriptDirectory.from_config(config)

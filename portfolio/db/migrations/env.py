@@ -4,22 +4,44 @@ from __future__ import annotations
 
 from alembic import context
 from flask import current_app
+from sqlalchemy import Connection
 from sqlalchemy.engine import Engine
 
 
 def run() -> None:
-    """Run the missing migrations in one write transaction."""
+    """Run the missing migrations in one write transaction: all of them, or none."""
     migrate = current_app.extensions["migrate"]
     engine: Engine = migrate.db.engine.execution_options(foliosync_write=True)
     with engine.connect() as connection:
+        # SQLite rebuilds a table by dropping the old one, which would delete what refers to it.
+        _references(connection, kept=False)
         context.configure(
             connection=connection,
             target_metadata=migrate.db.metadata,
             transaction_per_migration=False,
             **migrate.configure_args,
         )
-        with context.begin_transaction():
-            context.run_migrations()
+        try:
+            with context.begin_transaction():
+                context.run_migrations()
+                _check_references(connection)
+        finally:
+            _references(connection, kept=True)
+
+
+def _references(connection: Connection, *, kept: bool) -> None:
+    if connection.dialect.name == "sqlite":
+        # Beside SQLAlchemy: within a transaction SQLite ignores this.
+        raw = connection.connection.dbapi_connection
+        assert raw is not None  # for the type checker: the connection is open
+        raw.execute(f"PRAGMA foreign_keys={'ON' if kept else 'OFF'}")
+
+
+def _check_references(connection: Connection) -> None:
+    if connection.dialect.name == "sqlite":
+        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchone()
+        if broken is not None:
+            raise RuntimeError(f"a migration broke a reference: {broken}")
 
 
 run()

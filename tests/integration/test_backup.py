@@ -1,0 +1,150 @@
+"""Copies of the database, lost and damaged ones, and upgrades that are cut short."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+from alembic.operations.base import BatchOperations
+
+from portfolio.app import create_app, prepare_database
+from portfolio.db.base import db
+from portfolio.settings import Settings
+from tests.integration.test_cli import run
+
+ADDED_BY_0002 = (
+    ("user", "rates_revision"),
+    ("account_totals", "by_kind"),
+    ("account_totals", "by_currency"),
+)
+
+
+def answer(data, statement):
+    with closing(sqlite3.connect(data / "foliosync.db")) as database:
+        rows = database.execute(statement).fetchall()
+        database.commit()
+        return rows
+
+
+@pytest.fixture
+def data(tmp_path):
+    folder = tmp_path / "data"
+    assert run("db", "upgrade", data=folder).returncode == 0
+    portfolio(folder, "first")
+    return folder
+
+
+def portfolio(data, name):
+    statement = (
+        "INSERT INTO portfolio (owner_id, name, base_currency, created_at)"
+        f" VALUES (1, '{name}', 'EUR', '2026-11-20 12:00:00.000000')"
+    )
+    answer(data, statement)
+
+
+def names(data):
+    return [row[0] for row in answer(data, "SELECT name FROM portfolio ORDER BY id")]
+
+
+def test_a_copy_comes_back_and_the_former_state_is_kept(data, tmp_path):
+    copy = tmp_path / "copy.db"
+    done = run("backup", str(copy), data=data)
+    assert (done.returncode, done.stdout) == (0, f"{copy} is a verified copy of the database.\n")
+    assert oct(copy.stat().st_mode)[-3:] == "600"
+    portfolio(data, "second")
+    restored = run("restore", str(copy), data=data)
+    assert restored.returncode == 0, restored.stderr
+    assert names(data) == ["first"]
+    (kept,) = data.glob("foliosync-before-restore-*.db")
+    assert str(kept) in restored.stdout
+    assert run("restore", str(kept), data=data).returncode == 0
+    assert names(data) == ["first", "second"]
+
+
+def test_a_file_that_is_there_is_not_overwritten(data, tmp_path):
+    copy = tmp_path / "copy.db"
+    copy.write_text("something else", encoding="utf-8")
+    done = run("backup", str(copy), data=data)
+    assert (done.returncode, "is there already" in done.stderr) == (1, True)
+    assert copy.read_text(encoding="utf-8") == "something else"
+
+
+def truncated(copy, data):
+    copy.write_bytes((data / "foliosync.db").read_bytes()[:9000])
+
+
+def foreign(copy, data):
+    with closing(sqlite3.connect(copy)) as database:
+        database.execute("CREATE TABLE songs (name TEXT)")
+
+
+def newer(copy, data):
+    run("backup", str(copy), data=data)
+    with closing(sqlite3.connect(copy)) as database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+        database.commit()
+
+
+def text(copy, data):
+    copy.write_text("not a database, only some text in a file", encoding="utf-8")
+
+
+def absent(copy, data):
+    pass
+
+
+@pytest.mark.parametrize("spoil", [truncated, foreign, newer, text, absent])
+def test_what_is_no_whole_copy_is_refused_with_a_reason(data, tmp_path, spoil):
+    copy = tmp_path / "copy.db"
+    spoil(copy, data)
+    done = run("restore", str(copy), data=data)
+    assert done.returncode == 1
+    assert done.stderr.startswith("foliosync: ")
+    assert "Traceback" not in done.stderr
+    assert names(data) == ["first"]
+
+
+@pytest.mark.parametrize("lose", ["gone", "empty", "damaged", "cut"])
+def test_a_lost_database_is_never_taken_for_a_fresh_one(data, tmp_path, lose):
+    copy, database = tmp_path / "copy.db", data / "foliosync.db"
+    assert run("backup", str(copy), data=data).returncode == 0
+    whole = database.read_bytes()
+    for tail in ("-wal", "-shm"):
+        database.with_name(database.name + tail).unlink(missing_ok=True)
+    spoiled = {"gone": None, "empty": b"", "damaged": b"x" * 5000, "cut": whole[:20_480]}[lose]
+    database.unlink()
+    if spoiled is not None:
+        database.write_bytes(spoiled)
+    done = run("run", data=data, FOLIOSYNC_PORT="8999")
+    assert done.returncode == 1
+    assert "foliosync restore FILE" in done.stderr
+    assert (database.read_bytes() if database.exists() else None) == spoiled
+    assert run("restore", str(copy), data=data).returncode == 0
+    assert names(data) == ["first"]
+
+
+def test_an_upgrade_that_is_cut_short_can_be_run_again(data, monkeypatch):
+    app = create_app(Settings.load({"FOLIOSYNC_DATA_DIR": str(data)}))
+    answer(data, "UPDATE alembic_version SET version_num = '0001'")
+    for table, column in ADDED_BY_0002:
+        answer(data, f'ALTER TABLE "{table}" DROP COLUMN {column}')
+    original = BatchOperations.add_column
+
+    def fail_late(self, column, **more):
+        if column.name == "by_currency":
+            raise KeyboardInterrupt
+        return original(self, column, **more)
+
+    monkeypatch.setattr(BatchOperations, "add_column", fail_late)
+    with pytest.raises(KeyboardInterrupt):
+        prepare_database(app)
+    assert answer(data, "SELECT version_num FROM alembic_version") == [("0001",)]
+    assert "rates_revision" not in str(answer(data, "PRAGMA table_info(user)"))
+    monkeypatch.undo()
+    copy = prepare_database(app)
+    assert copy.exists()
+    assert answer(data, "SELECT rates_revision FROM user") == [(0,)]
+    assert names(data) == ["first"]
+    with app.app_context():
+        db.engine.dispose()
