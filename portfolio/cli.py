@@ -53,6 +53,8 @@ def _parser() -> argparse.ArgumentParser:
     restore.set_defaults(command=_restore)
     for command in (backup, restore):
         command.add_argument("file", type=Path, help="the copy")
+    api = commands.add_parser("api", help="print the documentation of the API")
+    api.set_defaults(command=_describe_api)
     listed = commands.add_parser("settings", help="list all settings")
     listed.set_defaults(command=_list_settings)
     database = commands.add_parser("db", help="look after the database")
@@ -120,6 +122,15 @@ def _database_file(options: argparse.Namespace) -> Path:
     if file is None:
         raise SetupProblem("This database is not an SQLite file: use pg_dump and pg_restore.")
     return file
+
+
+def _describe_api(options: argparse.Namespace) -> int:
+    from portfolio.app import create_app
+    from portfolio.web.apidocs import as_markdown
+    from portfolio.web.openapi import document
+
+    print(as_markdown(document(create_app(_settings(options)))), end="")
+    return 0
 
 
 def _list_settings(_options: argparse.Namespace) -> int:

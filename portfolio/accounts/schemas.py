@@ -39,8 +39,8 @@ class PortfolioSchema(Schema):
 class PortfolioChange(Schema):
     """What can be changed of a portfolio; what is left out stays."""
 
-    name = fields.String(metadata=NAME)
-    base_currency = fields.String(metadata=CURRENCY)
+    name = fields.String(metadata={"example": "Old age"})
+    base_currency = fields.String(metadata={"example": "EUR"})
 
 
 class NewPortfolio(Schema):
@@ -81,7 +81,7 @@ class AccountSchema(Schema):
 class NewAccount(Schema):
     """What an account is made from."""
 
-    name = fields.String(required=True, metadata={"example": "IBKR Main"})
+    name = fields.String(required=True, metadata={"example": "Savings"})
     currency = fields.String(required=True, metadata=CURRENCY)
     notes = fields.String(allow_none=True)
 
@@ -89,9 +89,9 @@ class NewAccount(Schema):
 class AccountChange(Schema):
     """What can be changed of an account; what is left out stays."""
 
-    name = fields.String()
-    currency = fields.String()
-    notes = fields.String(allow_none=True)
+    name = fields.String(metadata={"example": "IBKR Main"})
+    currency = fields.String(metadata=CURRENCY)
+    notes = fields.String(allow_none=True, metadata={"example": "Opened in 2019"})
 
 
 class InstrumentSchema(Schema):
@@ -149,20 +149,20 @@ class HoldingSchema(Schema):
 class HoldingChange(Schema):
     """What can be changed of a holding; what is left out stays."""
 
-    symbol = fields.String(metadata={"example": "VWCE"})
-    name = fields.String(allow_none=True, metadata={"example": "Vanguard FTSE All-World"})
-    kind = fields.String(metadata={"example": "etf"})
-    currency = fields.String(metadata={"example": "EUR"})
-    quantity = Exact(metadata={"example": "12.5"})
-    average_price = Exact(allow_none=True, metadata={"example": "98.10"})
-    price = Exact(allow_none=True, metadata={"example": "101"})
-    multiplier = Exact(metadata={"example": "1"})
+    symbol = fields.String()
+    name = fields.String(allow_none=True)
+    kind = fields.String()
+    currency = fields.String()
+    quantity = Exact(metadata={"example": "13"})
+    average_price = Exact(allow_none=True)
+    price = Exact(allow_none=True, metadata={"example": "101.50"})
+    multiplier = Exact()
     identifiers = fields.Nested(Identifiers)
     expiry = fields.Date(allow_none=True)
     strike = Exact(allow_none=True)
     right = fields.String(allow_none=True, validate=validate.OneOf(["call", "put"]))
     underlying = fields.String(allow_none=True)
-    notes = fields.String(allow_none=True)
+    notes = fields.String(allow_none=True, metadata={"example": "for Ada"})
 
 
 class NewHolding(HoldingChange):
@@ -173,9 +173,14 @@ class NewHolding(HoldingChange):
     """
 
     symbol = fields.String(required=True, metadata={"example": "VWCE"})
+    name = fields.String(allow_none=True, metadata={"example": "Vanguard FTSE All-World"})
     kind = fields.String(required=True, metadata={"example": "etf"})
     currency = fields.String(required=True, metadata={"example": "EUR"})
     quantity = Exact(required=True, metadata={"example": "12.5"})
+    average_price = Exact(allow_none=True, metadata={"example": "98.10"})
+    price = Exact(allow_none=True, metadata={"example": "101"})
+    multiplier = Exact(metadata={"example": "1"})
+    identifiers = fields.Nested(Identifiers, metadata={"example": {"isin": "IE00BK5BQT80"}})
 
 
 class CashSchema(Schema):

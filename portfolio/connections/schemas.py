@@ -86,7 +86,7 @@ class ConnectRequest(Schema):
         load_default=None,
         allow_none=True,
         validate=validate.Length(max=100),
-        metadata={"description": "A note for you; we never sign in."},
+        metadata={"description": "A note for you; we never sign in.", "example": "jdoe-api"},
     )
     manual_holdings = fields.String(
         load_default="replace_duplicates",
@@ -102,13 +102,21 @@ class ConnectRequest(Schema):
 class DisconnectRequest(Schema):
     """What becomes of the synced holdings."""
 
-    holdings = fields.String(load_default="keep", validate=validate.OneOf(["keep", "close"]))
+    holdings = fields.String(
+        load_default="keep",
+        validate=validate.OneOf(["keep", "close"]),
+        metadata={"example": "keep"},
+    )
 
 
 class AcceptCertificate(Schema):
     """The fingerprint that a person has looked at."""
 
-    fingerprint = fields.String(required=True, validate=validate.Length(min=64, max=120))
+    fingerprint = fields.String(
+        required=True,
+        validate=validate.Length(min=64, max=120),
+        metadata={"example": "5f2a" * 16},
+    )
 
 
 class AcceptedCertificate(Schema):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, request, url_for
+from flask import Blueprint, Response, current_app, request, url_for
 from sqlalchemy import text
 
 from brokers.types import Kind
@@ -21,6 +21,8 @@ from portfolio.db.session import unit_of_work
 from portfolio.errors import Conflict, Invalid
 from portfolio.pages import queries
 from portfolio.web import respond
+from portfolio.web.apidocs import chapters
+from portfolio.web.openapi import document
 from portfolio.web.respond import Reader
 from portfolio.web.runtime import moment, owner_id, reading, runtime
 
@@ -139,6 +141,12 @@ def offer_choices(found: Account) -> Response:
     view, _ = view_and_card(found)
     context, status = choices_context(view)
     return respond.page("connections/_choices.html", status, **context)
+
+
+@blueprint.get("/api")
+def api() -> Response:
+    """The documentation of the API, to browse."""
+    return respond.page("pages/api.html", chapters=chapters(document(current_app)))
 
 
 @blueprint.get("/healthz")

@@ -18,6 +18,7 @@ from portfolio.web.parsing import StrictParser
 
 TITLE = "Foliosync"
 VERSION = "v1"
+SPEC = "foliosync-openapi"
 
 
 class Blueprint(SmorestBlueprint):
@@ -114,4 +115,11 @@ def register(app: Flask) -> Api:
     api = DocumentedApi(app)
     api.register_field(Exact, "string", "decimal")
     api.register_field(Utc, "string", "date-time")
+    app.extensions[SPEC] = api
     return api
+
+
+def document(app: Flask) -> dict[str, Any]:
+    """The OpenAPI document of an application."""
+    described: dict[str, Any] = app.extensions[SPEC].spec.to_dict()
+    return described

@@ -1,0 +1,94 @@
+"""The documentation of the API is what the program does: every example is run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from brokers.testing.network import CERTIFICATE
+from portfolio.app import create_app
+from portfolio.settings import Settings
+from portfolio.web.apidocs import as_markdown, chapters
+from portfolio.web.openapi import document
+from tests.integration.conftest import make_desk
+
+ROOT = Path(__file__).parents[3]
+DAILY = (ROOT / "tests" / "data" / "ecb" / "daily.xml").read_bytes()
+P = "/api/v1/portfolios"
+
+
+@pytest.fixture(scope="module")
+def described(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("docs")
+    return document(create_app(Settings.load({"FOLIOSYNC_DATA_DIR": str(folder)})))
+
+
+def test_the_page_and_the_document_are_the_same(described, desk):
+    written = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    assert written.endswith(as_markdown(described)), "run: foliosync api"
+    page = desk.program.get("/api", headers={"Accept": "text/html"}).get_data(as_text=True)
+    for chapter in chapters(described):
+        for operation in chapter.operations:
+            assert operation.path in page
+
+
+def operations(desk):
+    for chapter in chapters(document(desk.app)):
+        yield from chapter.operations
+
+
+def prepared(desk, linked):
+    """Portfolio 1 with the account “IBKR Main”, which holds something by hand."""
+    program = desk.program
+    program.post(P, json={"name": "Start", "base_currency": "USD"})
+    program.post(f"{P}/1/accounts", json={"name": "IBKR Main", "currency": "USD"})
+    held = {"symbol": "A", "kind": "stock", "currency": "USD", "quantity": "1"}
+    assert program.post(f"{P}/1/accounts/IBKR Main/holdings", json=held).json["id"] == "1"
+    program.post(f"{P}/1/accounts/IBKR Main/cash", json={"currency": "USD", "amount": "1"})
+    program.post("/api/v1/rates", json={"from": "CHF", "to": "EUR", "rate": "1.1"})
+    if linked:
+        desk.turn()
+        url = "/portfolio/1/accounts/IBKR Main"
+        assert desk.connect(url).status_code == 201
+        return desk.sync(url).json["run"]["id"]
+    return ""
+
+
+def needs_link(operation):
+    return "runs" in operation.path or operation.path.endswith(("/sync", "/disconnect"))
+
+
+def test_every_example_works_as_it_says(tmp_path):
+    makers, failures, count = [], [], 0
+    for linked in (False, True):
+        maker = make_desk({"FOLIOSYNC_DATA_DIR": str(tmp_path / str(linked))})
+        makers.append(maker)
+        desk = next(maker)
+        run_id = prepared(desk, linked)
+        runtime = desk.app.extensions["foliosync"]
+        desk.app.extensions["foliosync"] = replace(runtime, fetch_rates=lambda: DAILY)
+        # What removes things comes last, and parts before wholes, so that each finds its own.
+        order = sorted(
+            operations(desk),
+            key=lambda of: (of.method == "DELETE", -len(of.path) if of.method == "DELETE" else 0),
+        )
+        for operation in [of for of in order if needs_link(of) == linked]:
+            body = operation.example
+            if body and "fingerprint" in body:
+                body = {"fingerprint": CERTIFICATE.fingerprint}
+            desk.turn()
+            path = operation.example_path.replace("RUN", run_id)
+            given = {} if body is None else {"json": body}
+            answer = desk.program.open(path, method=operation.method, **given)
+            count += 1
+            if path.endswith("/connect/ibkr"):
+                # Only an account that is not linked can be deleted further on.
+                desk.program.post(path.replace("/connect/ibkr", "/disconnect"))
+            if answer.status_code != operation.status:
+                failures.append((operation.method, path, answer.get_data(as_text=True)[:200]))
+    for maker in makers:
+        next(maker, None)
+    assert failures == []
+    assert count == len(list(operations(desk)))
