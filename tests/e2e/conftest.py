@@ -18,6 +18,7 @@ import requests
 import urllib3
 
 PATIENCE = 60
+AXE = Path(__file__).parent.parent / "vendor" / "axe.min.js"
 
 
 @dataclass
@@ -89,3 +90,27 @@ def wait_until(condition: Any) -> None:
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.05)
+
+
+@pytest.fixture
+def page(chromium: Any, house: House) -> Iterator[Any]:
+    """A page of a browser that reports every refusal of the content policy."""
+    context = chromium.new_context(base_url=house.app)
+    context.set_default_timeout(30_000)
+    found = context.new_page()
+    problems = []
+    found.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
+    found.on("pageerror", lambda error: problems.append(str(error)))
+    yield found
+    context.close()
+    refused = [text for text in problems if "Content Security Policy" in text]
+    assert refused == []
+
+
+def accessible(page: Any) -> None:
+    """Nothing that axe finds fault with."""
+    if not AXE.exists():
+        pytest.skip("axe is not built: run python -m portfolio.frontend")
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run()")["violations"]
+    assert [(v["id"], [n["target"] for n in v["nodes"]]) for v in found] == []

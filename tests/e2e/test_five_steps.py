@@ -2,34 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-AXE = Path(__file__).parent.parent / "vendor" / "axe.min.js"
+from tests.e2e.conftest import accessible
+
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture
-def page(chromium, house):
-    context = chromium.new_context(base_url=house.app)
-    context.set_default_timeout(30_000)
-    found = context.new_page()
-    problems = []
-    found.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
-    found.on("pageerror", lambda error: problems.append(str(error)))
-    yield found
-    context.close()
-    refused = [text for text in problems if "Content Security Policy" in text]
-    assert refused == []
-
-
-def accessible(page):
-    if not AXE.exists():
-        pytest.skip("axe is not built: run python -m portfolio.frontend")
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = page.evaluate("axe.run()")["violations"]
-    assert [(v["id"], [n["target"] for n in v["nodes"]]) for v in found] == []
 
 
 def make_account(page):

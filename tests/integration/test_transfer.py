@@ -115,6 +115,11 @@ def test_a_line_that_stands_twice_is_named(hand):
     assert found["rows"][1]["problems"] == {"symbol": "It stands in line 2 already."}
 
 
+def test_a_file_with_few_columns_is_previewed(hand):
+    assert "1 added" in send(hand, "symbol,quantity\nX,1\n").get_data(as_text=True)
+    assert "1 added" in send(hand, "kind,quantity\ncash,1\n").get_data(as_text=True)
+
+
 def test_what_is_no_csv_is_refused(hand):
     page = send(hand, "just a line")
     assert page.status_code == 422

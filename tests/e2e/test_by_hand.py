@@ -1,0 +1,162 @@
+"""Portfolios kept by hand in a real browser: by mouse, by keyboard, without JavaScript."""
+
+from __future__ import annotations
+
+import pytest
+import requests
+
+from tests.e2e.conftest import accessible
+
+pytestmark = pytest.mark.browser
+FILE = "symbol,kind,currency,quantity,price,underlying\n" + "".join(
+    f"S{n:02},stock,EUR,{n + 1},2,{'' if n % 2 else 'ROOT'}\n" for n in range(60)
+)
+URL = "/portfolio/1/accounts/Bank"
+PAGES = (
+    *("/", "/portfolio/1", URL, f"{URL}?group=underlying", f"{URL}/edit", f"{URL}/delete"),
+    *(f"{URL}/holdings/new", f"{URL}/cash/new", f"{URL}/import", "/rates", "/api"),
+    *("/portfolio/1/edit", "/portfolio/1/delete", "/portfolio/new", "/nothing"),
+)
+
+
+@pytest.fixture
+def bank(house):
+    base = f"{house.app}/api/v1/portfolios"
+
+    def post(path, **body):
+        answer = requests.post(f"{base}{path}", json=body, timeout=30)
+        assert answer.status_code in (200, 201), answer.text
+
+    post("", name="Retirement", base_currency="EUR")
+    post("/1/accounts", name="Bank", currency="EUR")
+    post("/1/accounts/Bank/import", csv=FILE, apply=True)
+    option = {"symbol": "C200", "kind": "option", "currency": "USD", "quantity": "-4"}
+    terms = {"multiplier": "100", "price": "25.3", "expiry": "2026-12-01", "underlying": "ROOT"}
+    post("/1/accounts/Bank/holdings", **option, **terms)
+    post("/1/accounts/Bank/cash", currency="EUR", amount="-12.50")
+    return house
+
+
+def test_every_page_is_accessible_and_fits_a_phone(page, bank):
+    for path in PAGES:
+        for width in (1280, 360):
+            page.set_viewport_size({"width": width, "height": 800})
+            page.goto(path)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, (path, width)
+            accessible(page)
+    page.emulate_media(color_scheme="dark")
+    for path in PAGES:
+        page.goto(path)
+        accessible(page)
+
+
+def test_the_table_is_filtered_and_sorted_in_the_url(page, bank):
+    page.goto(URL)
+    page.get_by_role("searchbox", name="Filter holdings").fill("s1")
+    page.get_by_role("heading", name="Holdings · 10 found").wait_for()
+    assert "text=s1" in page.url
+    page.get_by_role("link", name="Quantity").click()
+    page.get_by_role("columnheader", name="Quantity").and_(page.locator("[aria-sort]")).wait_for()
+    assert "text=s1" in page.url
+    page.reload()
+    page.get_by_role("heading", name="Holdings · 10 found").wait_for()
+    assert page.get_by_role("searchbox", name="Filter holdings").input_value() == "s1"
+    page.go_back()
+    page.go_back()
+    page.get_by_role("heading", name="Holdings · 61").wait_for()
+    page.get_by_label("by underlying").check()
+    page.get_by_text("31 positions").wait_for()
+    assert "group=underlying" in page.url
+
+
+def add_holding(page):
+    page.get_by_role("link", name="Add holding").click()
+    page.get_by_label("Symbol").fill("VWCE")
+    page.get_by_label("Kind").select_option("etf")
+    page.get_by_label("Quantity").fill("12.5")
+    page.get_by_label("Average price").fill("98,10")
+    page.get_by_role("button", name="Add").click()
+    page.get_by_text("no thousands separators").wait_for()
+    assert page.get_by_label("Symbol").input_value() == "VWCE"
+    page.get_by_label("Average price").fill("98.10")
+    page.locator("#f-price").fill("101")
+    page.get_by_role("button", name="Add").click()
+    page.get_by_text("VWCE was added.").wait_for()
+
+
+def change_and_remove(page):
+    page.goto(f"{URL}?text=vwce")
+    page.get_by_role("link", name="VWCE").click()
+    page.get_by_label("Quantity").fill("13")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_text("VWCE was saved.").wait_for()
+    page.goto(f"{URL}?text=vwce")
+    page.get_by_text("1,313.00").first.wait_for()
+    page.get_by_role("link", name="VWCE").click()
+    page.get_by_text("Remove…").click()
+    page.get_by_role("button", name="Remove VWCE").click()
+    page.get_by_text("VWCE is no longer held.").wait_for()
+
+
+def test_a_holding_is_added_changed_and_removed(page, bank):
+    page.goto(URL)
+    add_holding(page)
+    page.get_by_role("link", name="Add holding").click()
+    page.get_by_label("Symbol").press_sequentially("VW")
+    page.get_by_role("link", name="VWCE").click()
+    page.wait_for_url("**instrument=*")
+    assert page.get_by_label("Kind").input_value() == "etf"
+    change_and_remove(page)
+
+
+def test_all_of_it_without_javascript(chromium, bank, tmp_path):
+    context = chromium.new_context(base_url=bank.app, java_script_enabled=False)
+    context.set_default_timeout(30_000)
+    page = context.new_page()
+    page.goto(URL)
+    add_holding(page)
+    change_and_remove(page)
+    file = tmp_path / "more.csv"
+    file.write_text("symbol,kind,currency,quantity\nNEW,etf,EUR,7\nBAD,etf,EUR,x\n", "utf-8")
+    page.get_by_role("link", name="Import", exact=True).click()
+    page.get_by_label("File").set_input_files(file)
+    page.get_by_role("button", name="Preview").click()
+    page.get_by_text("“x” is not a number.").wait_for()
+    page.get_by_role("button", name="Import 1 line, leave out 1").click()
+    page.get_by_text("Imported: 1 added; 1 left out.").wait_for()
+    page.get_by_role("link", name="Value").click()
+    page.get_by_role("link", name="Next").click()
+    page.get_by_text("page 2 of 2").wait_for()
+    context.close()
+
+
+def test_the_keyboard_alone_is_enough(page, bank):
+    page.goto(URL)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert page.evaluate("location.hash") == "#content"
+    seen = []
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        seen.append(
+            page.evaluate("document.activeElement.innerText || document.activeElement.name")
+        )
+        if seen[-1] == "Add holding":
+            break
+    page.keyboard.press("Enter")
+    page.get_by_label("Symbol").wait_for()
+    page.get_by_label("Symbol").focus()
+    page.keyboard.type("KEY")
+    page.get_by_label("Quantity").focus()
+    page.keyboard.type("3")
+    page.keyboard.press("Enter")
+    page.get_by_text("KEY was added.").wait_for()
+
+
+def test_the_page_is_whole_at_twice_the_size_and_on_paper(page, bank):
+    page.set_viewport_size({"width": 640, "height": 400})
+    page.goto(URL)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 640
+    page.emulate_media(media="print")
+    assert page.get_by_role("heading", name="Holdings · 61").is_visible()
+    assert not page.get_by_role("link", name="Add holding").is_visible()
