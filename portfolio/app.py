@@ -44,6 +44,7 @@ from portfolio.sync import api as sync_api
 from portfolio.users.queries import LocalOwner
 from portfolio.users.services import ensure_owner
 from portfolio.web import charts, errors, filters, gate, headers, openapi
+from portfolio.web.parsing import KeyConverter
 from portfolio.web.runtime import EXTENSION, Runtime
 
 LARGEST_BODY = 1_000_000
@@ -99,6 +100,7 @@ def _configure(app: Flask, settings: Settings) -> None:
         WTF_CSRF_TIME_LIMIT=None,
     )
     CSRFProtect(app)
+    app.url_map.converters["int"] = KeyConverter
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
 
 

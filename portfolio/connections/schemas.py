@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
+from portfolio.db.paging import LARGEST_KEY
 from portfolio.web.openapi import Flag, Utc
 
 
 class GatewayQuery(Schema):
     """Which of several gateways; the first where left out."""
 
-    gateway_id = fields.Integer(load_default=None, validate=validate.Range(min=1))
+    gateway_id = fields.Integer(load_default=None, validate=validate.Range(min=1, max=LARGEST_KEY))
 
 
 class SessionSchema(Schema):
@@ -95,7 +96,10 @@ class ConnectRequest(Schema):
     sync_enabled = Flag(load_default=True)
     sync = Flag(load_default=False)
     gateway_id = fields.Integer(
-        load_default=None, allow_none=True, strict=False, validate=validate.Range(min=1)
+        load_default=None,
+        allow_none=True,
+        strict=False,
+        validate=validate.Range(min=1, max=LARGEST_KEY),
     )
 
 

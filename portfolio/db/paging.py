@@ -10,6 +10,8 @@ T = TypeVar("T")
 
 DEFAULT_LIMIT = 50
 LARGEST_LIMIT = 500
+# What a key can be on every database; a larger number is nobody's.
+LARGEST_KEY = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

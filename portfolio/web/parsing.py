@@ -10,7 +10,9 @@ from flask import Request
 from marshmallow import Schema
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+from werkzeug.routing import IntegerConverter, Map
 
+from portfolio.db.paging import LARGEST_KEY
 from portfolio.web.gate import TOKEN_FIELD
 
 DEEPEST = 32
@@ -30,6 +32,13 @@ class StrictParser(FlaskParser):
         if req.mimetype != "application/json":
             raise UnsupportedMediaType("The body is not JSON.")
         return parse(raw)
+
+
+class KeyConverter(IntegerConverter):
+    """A key in a URL; one that no database could hold is not found."""
+
+    def __init__(self, url_map: Map) -> None:
+        super().__init__(url_map, max=LARGEST_KEY)
 
 
 def parse(raw: bytes) -> Any:

@@ -131,6 +131,7 @@ def _filtered(query: Select[Holding], wanted: Wanted) -> Select[Holding]:
 
 
 def _escaped(text: str) -> str:
+    text = text.replace("\0", "")
     for character in "\\%_":
         text = text.replace(character, f"\\{character}")
     return text

@@ -48,7 +48,8 @@ def find_account(session: Session, owner_id: int, portfolio_id: int, name: str) 
         query = query.where(Account.id == (int(number) if usable else -1))
     else:
         query = query.where(Account.name == name)
-    account = session.scalar(query)
+    # No database holds this character, and some refuse to look for it.
+    account = None if "\0" in name else session.scalar(query)
     if account is None:
         raise NotFound("account")
     return account
