@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
@@ -85,7 +85,7 @@ class Context:
     """All that an adapter may know: where to go, whom to trust, and until when to be silent.
 
     `certificate` is the pinned one, or None before the first contact. `silent_until` is the end of
-    a penalty that an earlier process was given.
+    a penalty that an earlier process was given. `zone` is where the person who reads messages is.
     """
 
     clock: Clock
@@ -95,6 +95,7 @@ class Context:
     certificate: Certificate | None = None
     trusted_hosts: frozenset[str] = frozenset()
     silent_until: datetime | None = None
+    zone: tzinfo = UTC
     settings: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -75,6 +75,7 @@ def create_app(
         network=network or RealNetwork(clock),
         clock=clock,
         trusted_hosts=frozenset(settings.trusted_gateway_hosts),
+        zone=settings.timezone or computer_zone(),
     )
     _attach_runtime(app, settings, outside, fetch_rates or partial(ecb.fetch, clock))
     gate.register(app, settings, files=TAKES_FILES)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from brokers.contract import Broker, Capability, Connection, Context, Limit, Manifest
-from brokers.ibkr.state import GatewayState
+
+if TYPE_CHECKING:
+    from brokers.ibkr.state import GatewayState
 
 MANIFEST = Manifest(
     key="ibkr",
@@ -39,6 +42,7 @@ class InteractiveBrokers(Broker):
         """A connection through a gateway; contacts nobody yet."""
         # Imported on first use: listing the brokers needs no HTTP library.
         from brokers.ibkr.adapter import GatewayConnection
+        from brokers.ibkr.state import GatewayState
 
         with self._lock:
             state = self._states.setdefault(

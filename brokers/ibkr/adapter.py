@@ -12,7 +12,7 @@ from brokers.errors import BadAnswer, Incomplete, NotAuthenticated
 from brokers.ibkr import errors, mapping
 from brokers.ibkr.client import CONTRACTS_PER_CALL, GatewayClient
 from brokers.ibkr.doctor import examine
-from brokers.ibkr.session import Tickle, read_tickle
+from brokers.ibkr.session import Tickle
 from brokers.ibkr.state import GatewayState
 from brokers.types import (
     BrokerAccount,
@@ -103,8 +103,7 @@ class GatewayConnection(Connection):
         return mapping.maintenance_margin(self._client.summary(account_id))
 
     def _tickle(self) -> Tickle:
-        context = self._context
-        return read_tickle(self._client.tickle(), context.login_address, context.clock.now())
+        return self._client.session()
 
     def _accounts(self, tickle: Tickle) -> tuple[BrokerAccount, ...]:
         known = self._state.accounts(tickle.mark)

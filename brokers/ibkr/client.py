@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import requests
 
 from brokers.contract import Context
-from brokers.errors import BrokerError, RateLimited
+from brokers.errors import BrokerError, GatewaySilent, RateLimited
 from brokers.http import Answer, Caller, Endpoint, decode
 from brokers.ibkr import endpoints, errors
+from brokers.ibkr.errors import Situation
+from brokers.ibkr.session import Tickle, after_error, after_tickle, read_tickle
 from brokers.ibkr.state import GatewayState
 from brokers.tls import is_loopback, split_address
 from brokers.types import Certificate
 
 HANDSHAKE = 5
 CONTRACTS_PER_CALL = 200
+# Two calls that hang are over after the total deadline; who waits longer is not helped.
+LONGEST_QUEUE = 30
 
 
 class GatewayClient:
@@ -32,6 +37,17 @@ class GatewayClient:
     def tickle(self) -> Any:
         """Who is signed in; keeps the session alive."""
         return self._json(endpoints.TICKLE)
+
+    def session(self) -> Tickle:
+        """Who is signed in, understood and remembered; raises `NotAuthenticated`."""
+        answer, now = self.tickle(), self._now()
+        try:
+            found = read_tickle(answer, self.situation)
+        except BrokerError as error:
+            self._state.learn(partial(after_error, error=error, now=now))
+            raise
+        self._state.learn(partial(after_tickle, session=found.state, now=now))
+        return found
 
     def validate(self) -> Any:
         """The name of the signed-in user."""
@@ -77,18 +93,36 @@ class GatewayClient:
             self.certificate = self._trusted()
         return self.certificate
 
+    @property
+    def situation(self) -> Situation:
+        """Where and when we are, for whoever explains a failure."""
+        of = self._context
+        return Situation(
+            address=of.address,
+            login_address=of.login_address,
+            now=of.clock.now(),
+            zone=of.zone,
+        )
+
     def _json(
         self,
         endpoint: Endpoint,
         values: Mapping[str, str] | None = None,
         query: Mapping[str, str] | None = None,
     ) -> Any:
-        answer = self._send(endpoint, values or {}, query or {}, base=endpoints.BASE)
-        login = self._context.login_address
-        failure = errors.from_status(answer, login, self._now())
+        try:
+            return self._data(self._send(endpoint, values or {}, query or {}, base=endpoints.BASE))
+        except BrokerError as error:
+            self._state.learn(partial(after_error, error=error, now=self._now()))
+            raise
+
+    def _data(self, answer: Answer) -> Any:
+        """What an answer says, or the error that it is."""
+        at = self.situation
+        failure = errors.from_status(answer, at)
         if failure is None:
             value = self._decoded(answer)
-            failure = errors.from_body(value, answer.body, login)
+            failure = errors.from_body(value, answer.body, at)
         if failure is None:
             return value
         if isinstance(failure, RateLimited):
@@ -114,12 +148,40 @@ class GatewayClient:
     ) -> Answer:
         endpoint.path(values)
         caller = self._caller(base)
+        self._wait_for_circuit(endpoint)
+        if not self._state.seats.acquire(timeout=LONGEST_QUEUE):
+            raise errors.silent(self._context.address)
         try:
-            return caller.send(endpoint, values, query)
+            answer = self._answered(caller, endpoint, values, query)
         except RateLimited as error:
             raise errors.rate_limited(error.retry_at or self._now()) from error
         except (requests.RequestException, OSError) as error:
             raise self._explained(error) from error
+        finally:
+            self._state.seats.release()
+        self._state.circuit.succeeded()
+        return answer
+
+    def _wait_for_circuit(self, endpoint: Endpoint) -> None:
+        until = self._state.circuit.closed_until(probe=endpoint is endpoints.TICKLE)
+        # What the gateway answers by itself says nothing about the way behind it.
+        if until is not None and endpoint is not endpoints.ROOT:
+            raise errors.silent(self._context.address, until)
+
+    def _answered(
+        self,
+        caller: Caller,
+        endpoint: Endpoint,
+        values: Mapping[str, str],
+        query: Mapping[str, str],
+    ) -> Answer:
+        """One call; a GET that fell on a connection closed meanwhile is sent once more."""
+        try:
+            return caller.send(endpoint, values, query)
+        except requests.ConnectionError as error:
+            if endpoint.method != "GET" or not errors.was_closed(error):
+                raise
+            return caller.send(endpoint, values, query)
 
     def _caller(self, base: str) -> Caller:
         if base not in self._callers:
@@ -140,7 +202,10 @@ class GatewayClient:
                 return failure
             if shown.fingerprint != pinned.fingerprint:
                 return errors.certificate_changed(pinned, shown)
-        return errors.from_exception(error, self._context.address)
+        explained = errors.from_exception(error, self._context.address)
+        if isinstance(explained, GatewaySilent):
+            self._state.circuit.timed_out()
+        return explained
 
     def _shown(self) -> Certificate:
         host, port = split_address(self._context.address)

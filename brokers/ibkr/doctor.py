@@ -167,8 +167,7 @@ class _Walk:
         return "through the gateway"
 
     def _signed_in(self) -> str:
-        context = self._context
-        tickle = read_tickle(self._tickled, context.login_address, context.clock.now())
+        tickle = read_tickle(self._tickled, self._client.situation)
         state = with_user(tickle.state, self._user())
         self._findings.session, self._findings.mark = state, tickle.mark
         kind = {True: " (paper)", False: " (live)"}.get(bool(state.is_paper), "")

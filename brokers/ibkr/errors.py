@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import ssl
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from http.client import RemoteDisconnected
 from typing import Any
 
 import requests
@@ -26,6 +28,7 @@ from brokers.errors import (
     SessionStarting,
 )
 from brokers.http import Answer
+from brokers.ibkr.calendar import quiet_until
 from brokers.tls import grouped
 from brokers.types import Certificate
 
@@ -36,11 +39,34 @@ SAMPLE = 2_000
 NOT_TLS = (ssl.SSLError, requests.exceptions.SSLError, ConnectionResetError)
 
 
-def not_authenticated(login_address: str) -> NotAuthenticated:
-    """Nobody is signed in."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """Where and when a call was made, and the time zone of the person who reads about it."""
+
+    address: str
+    login_address: str
+    now: datetime
+    zone: tzinfo = UTC
+
+    def quiet_until(self) -> tuple[datetime, str] | None:
+        """When an expected outage will be over, and that as a person's clock shows it."""
+        until = quiet_until(self.now)
+        return None if until is None else (until, f"{until.astimezone(self.zone):%H:%M}")
+
+
+def not_authenticated(at: Situation) -> NotAuthenticated:
+    """Nobody is signed in; while IBKR resets, signing in has to wait."""
+    quiet = at.quiet_until()
+    if quiet is not None:
+        until, shown = quiet
+        return NotAuthenticated(
+            f"{NOT_AUTHENTICATED}: IBKR resets now; sign in after about {shown}.",
+            f"Open {at.login_address} in your browser and log in then.",
+            retry_at=until,
+        )
     return NotAuthenticated(
         f"{NOT_AUTHENTICATED}.",
-        f"Open {login_address} in your browser and log in, then try again. "
+        f"Open {at.login_address} in your browser and log in, then try again. "
         "IBKR ends each session once a day.",
     )
 
@@ -69,12 +95,13 @@ def unreachable(address: str) -> GatewayUnreachable:
     )
 
 
-def silent(address: str) -> GatewaySilent:
-    """It listens and does not answer."""
+def silent(address: str, retry_at: datetime | None = None) -> GatewaySilent:
+    """It listens and does not answer; with `retry_at` it is not even asked until then."""
     return GatewaySilent(
         f"{NOT_CONNECTED}: {address} does not answer in time.",
         "The gateway may have lost its way to IBKR. Check your internet connection; if it stays, "
         "restart the gateway and log in again.",
+        retry_at=retry_at,
     )
 
 
@@ -152,6 +179,12 @@ def from_exception(error: Exception, address: str) -> BrokerError:
     return unreachable(address) if _never_connected(causes) else silent(address)
 
 
+def was_closed(error: Exception) -> bool:
+    """Whether a kept connection was closed by the other side before it answered."""
+    kinds = (ConnectionResetError, BrokenPipeError, RemoteDisconnected)
+    return any(isinstance(cause, kinds) for cause in _causes(error))
+
+
 def _never_connected(causes: list[BaseException]) -> bool:
     return any("NewConnectionError" in type(cause).__name__ for cause in causes)
 
@@ -169,23 +202,36 @@ def _causes(error: BaseException) -> list[BaseException]:
     return found
 
 
-def from_status(answer: Answer, login_address: str, now: datetime) -> BrokerError | None:
+def from_status(answer: Answer, at: Situation) -> BrokerError | None:
     """The error that the status of an answer means, or None where it may be data."""
     status = answer.status
     if status == 200:
         return None
     if status in {401, 302, 301, 303, 307, 308}:
-        return not_authenticated(login_address)
+        return not_authenticated(at)
     if status in {403, 404} and b"Access Denied" in answer.body[:200]:
         return address_not_allowed()
     if status == 429:
-        return rate_limited(now + penalty(answer.retry_after))
+        return rate_limited(at.now + penalty(answer.retry_after))
     if status >= 500:
-        return BrokerMaintenance(
-            f"IBKR is not available now (status {status}).",
-            "It heals by itself, often within minutes; the last data is kept.",
-        )
+        return maintenance(status, at)
     return bad(f"The gateway answered with status {status}.", answer.body)
+
+
+def maintenance(status: int, at: Situation) -> BrokerMaintenance:
+    """IBKR's own systems are down, perhaps as announced."""
+    quiet = at.quiet_until()
+    if quiet is not None:
+        until, shown = quiet
+        return BrokerMaintenance(
+            f"IBKR resets now; it is back after about {shown}.",
+            "Nothing to do: it is tried again then, and the last data is kept.",
+            retry_at=until,
+        )
+    return BrokerMaintenance(
+        f"IBKR is not available now (status {status}).",
+        "It heals by itself, often within minutes; the last data is kept.",
+    )
 
 
 def penalty(retry_after: str | None) -> timedelta:
@@ -194,13 +240,13 @@ def penalty(retry_after: str | None) -> timedelta:
     return max(timedelta(seconds=min(asked, 86_400)), SHORTEST_PENALTY)
 
 
-def from_body(value: Any, body: bytes, login_address: str) -> BrokerError | None:
+def from_body(value: Any, body: bytes, at: Situation) -> BrokerError | None:
     """The error that a decoded 200 carries, or None: some failures come with status 200."""
     if not isinstance(value, dict) or "error" not in value:
         return None
     text = str(value["error"]).lower()
     if "no session" in text or "not authenticated" in text or "not logged in" in text:
-        return not_authenticated(login_address)
+        return not_authenticated(at)
     return bad("The gateway answered with an error instead of data.", body)
 
 

@@ -1,15 +1,77 @@
-"""From the answer to a tickle to who is signed in; pure."""
+"""The session at a gateway: from an answer, or its absence, to a state; all of it pure.
+
+    unreachable ─▶ not_a_gateway ─▶ certificate ─▶ address_not_allowed ─▶ silent ─▶ maintenance
+                                                                            │
+    signed_out ─▶ starting ─▶ signed_in ─▶ not_released                     penalty
+
+Any state may follow any other: each call tells anew. Two flags come beside the state: whether
+there is a trading session, and whether another program uses it. We need neither and open none.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any
 
+from brokers.errors import (
+    AddressNotAllowed,
+    BrokerAccountMissing,
+    BrokerError,
+    BrokerMaintenance,
+    CertificateChanged,
+    CertificateUntrusted,
+    GatewaySilent,
+    GatewayUnreachable,
+    NotAGateway,
+    NotAuthenticated,
+    PositionsNotReleased,
+    RateLimited,
+    SessionStarting,
+)
 from brokers.ibkr import errors
+from brokers.ibkr.errors import Situation
 from brokers.types import SessionState
+
+SHORTEST_PAUSE = timedelta(seconds=60)
+LONGEST_PAUSE = timedelta(minutes=30)
+
+
+class State(StrEnum):
+    """Where the way to IBKR ends, or that it is open."""
+
+    UNKNOWN = "unknown"
+    UNREACHABLE = "unreachable"
+    SILENT = "silent"
+    NOT_A_GATEWAY = "not_a_gateway"
+    ADDRESS_NOT_ALLOWED = "address_not_allowed"
+    SIGNED_OUT = "signed_out"
+    STARTING = "starting"
+    SIGNED_IN = "signed_in"
+    NOT_RELEASED = "not_released"
+    PENALTY = "penalty"
+    MAINTENANCE = "maintenance"
+    CERTIFICATE = "certificate"
+
+
+STATES: tuple[tuple[type[BrokerError], State], ...] = (
+    (GatewayUnreachable, State.UNREACHABLE),
+    (GatewaySilent, State.SILENT),
+    (NotAGateway, State.NOT_A_GATEWAY),
+    (AddressNotAllowed, State.ADDRESS_NOT_ALLOWED),
+    (NotAuthenticated, State.SIGNED_OUT),
+    (SessionStarting, State.STARTING),
+    (PositionsNotReleased, State.NOT_RELEASED),
+    (RateLimited, State.PENALTY),
+    (BrokerMaintenance, State.MAINTENANCE),
+    (CertificateChanged, State.CERTIFICATE),
+    (CertificateUntrusted, State.CERTIFICATE),
+    # The session is well; it is only another person's.
+    (BrokerAccountMissing, State.SIGNED_IN),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +82,44 @@ class Tickle:
     state: SessionState
 
 
-def read_tickle(answer: Any, login_address: str, now: datetime) -> Tickle:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What is known of a gateway's session: the state, since when, and when to look again."""
+
+    state: State = State.UNKNOWN
+    since: datetime | None = None
+    session: SessionState | None = None
+    failures: int = 0
+    next_try: datetime | None = None
+
+    @property
+    def signed_in(self) -> bool:
+        """Whether positions could be read."""
+        return self.state is State.SIGNED_IN
+
+
+def after_tickle(facts: Facts, session: SessionState, now: datetime) -> Facts:
+    """The facts once a tickle was answered."""
+    entered = _entered(facts, State.SIGNED_IN, now)
+    return replace(entered, session=session, failures=0, next_try=now + SHORTEST_PAUSE)
+
+
+def after_error(facts: Facts, error: BrokerError, now: datetime) -> Facts:
+    """The facts once a call failed; an odd answer says nothing about the session."""
+    state = next((state for kind, state in STATES if isinstance(error, kind)), facts.state)
+    failures = facts.failures + 1
+    pause = min(SHORTEST_PAUSE * (1 << min(failures - 1, 10)), LONGEST_PAUSE)
+    next_try = max(now + pause, error.retry_at or now)
+    session = facts.session if state is State.SIGNED_IN else None
+    entered = _entered(facts, state, now)
+    return replace(entered, session=session, failures=failures, next_try=next_try)
+
+
+def _entered(facts: Facts, state: State, now: datetime) -> Facts:
+    return facts if facts.state is state else replace(facts, state=state, since=now)
+
+
+def read_tickle(answer: Any, at: Situation) -> Tickle:
     """Who is signed in; raises `NotAuthenticated` or `Malformed`.
 
     Only the read-only session counts. A trading session is neither needed nor opened; whether
@@ -31,7 +130,7 @@ def read_tickle(answer: Any, login_address: str, now: datetime) -> Tickle:
     mark = answer.get("session") or answer.get("userId")
     left = answer.get("ssoExpires")
     if not mark or left == 0:
-        raise errors.not_authenticated(login_address)
+        raise errors.not_authenticated(at)
     status = _status(answer)
     return Tickle(
         mark=str(mark),
@@ -39,7 +138,7 @@ def read_tickle(answer: Any, login_address: str, now: datetime) -> Tickle:
             signed_in=True,
             trading_session=_flag(status, "authenticated"),
             signed_in_elsewhere=_flag(status, "competing"),
-            expires_at=_expiry(left, now),
+            expires_at=_expiry(left, at.now),
         ),
     )
 
@@ -66,11 +165,5 @@ def with_user(state: SessionState, answer: Any) -> SessionState:
     found = answer if isinstance(answer, Mapping) else {}
     user = found.get("USER_NAME")
     kind = found.get("LOGIN_TYPE")
-    return SessionState(
-        signed_in=state.signed_in,
-        trading_session=state.trading_session,
-        signed_in_elsewhere=state.signed_in_elsewhere,
-        user=str(user) if user else None,
-        is_paper=None if kind not in (1, 2) else kind == 2,
-        expires_at=state.expires_at,
-    )
+    is_paper = None if kind not in (1, 2) else kind == 2
+    return replace(state, user=str(user) if user else None, is_paper=is_paper)

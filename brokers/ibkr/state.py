@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from threading import Lock
+from collections.abc import Callable, Mapping, Sequence
+from threading import BoundedSemaphore, Lock
 from typing import Any
 
+from brokers.circuit import Circuit
 from brokers.contract import Clock, Limit
+from brokers.ibkr.session import Facts
 from brokers.pacing import Pacer
 from brokers.types import BrokerAccount
 
@@ -20,10 +22,19 @@ class GatewayState:
 
     def __init__(self, limits: Sequence[Limit], clock: Clock) -> None:
         self.pacer = Pacer(limits, clock)
+        self.circuit = Circuit(clock)
+        # The gateway has five places, shared with the browser's login and with other tools.
+        self.seats = BoundedSemaphore(2)
+        self.facts = Facts()
         self._clock = clock
         self._lock = Lock()
         self._accounts: tuple[str, float, tuple[BrokerAccount, ...]] | None = None
         self._contracts: dict[str, tuple[float, Mapping[str, Any]]] = {}
+
+    def learn(self, change: Callable[[Facts], Facts]) -> None:
+        """Bring the facts about the session up to date."""
+        with self._lock:
+            self.facts = change(self.facts)
 
     def accounts(self, session: str) -> tuple[BrokerAccount, ...] | None:
         """The account list, if it is at most five seconds old and of this very session."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -40,6 +40,7 @@ class Outside:
     network: Network
     clock: Clock
     trusted_hosts: frozenset[str] = frozenset()
+    zone: tzinfo = UTC
 
     def connect(self, route: Route) -> BrokerConnection:
         """A connection through a gateway; contacts nobody yet."""
@@ -52,6 +53,7 @@ class Outside:
             certificate=certificate_from_pem(pem) if pem else None,
             trusted_hosts=self.trusted_hosts,
             silent_until=route.silent_until,
+            zone=self.zone,
         )
         return self.brokers.get(route.broker).connect(context)
 
