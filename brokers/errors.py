@@ -37,6 +37,7 @@ class BrokerError(Exception):
     code = "broker_error"
     retryable = False
     needs_user = False
+    usual_remedy: str | None = None
 
     def __init__(
         self,
@@ -48,7 +49,7 @@ class BrokerError(Exception):
     ) -> None:
         super().__init__(message)
         self.message = message
-        self.remedy = remedy
+        self.remedy = remedy or self.usual_remedy
         self.retry_at = retry_at
         self.sample = sample
 
@@ -113,6 +114,7 @@ class BadAnswer(HealsByItself):
     """An answer that cannot be believed."""
 
     code = "bad_answer"
+    usual_remedy = "Nothing was changed. It is tried again; if it stays, restart the gateway."
 
 
 class Incomplete(BadAnswer):

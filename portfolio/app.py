@@ -19,10 +19,12 @@ from brokers.http import RealNetwork
 from brokers.registry import Registry
 from portfolio import __version__
 from portfolio.accounts import ecb
+from portfolio.accounts.api import cash as cash_api
 from portfolio.accounts.api import holdings as holdings_api
 from portfolio.accounts.api import portfolios as portfolios_api
 from portfolio.accounts.api import rates as rates_api
 from portfolio.accounts.api import transfer as transfer_api
+from portfolio.accounts.views import cash as cash_views
 from portfolio.accounts.views import holdings as holdings_views
 from portfolio.accounts.views import portfolios as portfolios_views
 from portfolio.accounts.views import rates as rates_views
@@ -179,10 +181,17 @@ def _zone_file() -> str:
 
 def _register_slices(app: Flask) -> None:
     api = openapi.register(app)
-    pages = (portfolios_views, holdings_views, rates_views, transfer_views, pages_views)
+    pages = (
+        portfolios_views,
+        holdings_views,
+        cash_views,
+        rates_views,
+        transfer_views,
+        pages_views,
+    )
     for module in pages:
         app.register_blueprint(module.blueprint)
-    kept = (portfolios_api, holdings_api, rates_api, transfer_api)
+    kept = (portfolios_api, holdings_api, cash_api, rates_api, transfer_api)
     for documented in (*kept, sync_api, connections_api):
         api.register_blueprint(documented.blueprint)
 

@@ -10,7 +10,7 @@ from typing import Any
 import requests
 
 from brokers.contract import Context
-from brokers.errors import BrokerError, GatewaySilent, RateLimited
+from brokers.errors import BadAnswer, BrokerError, GatewaySilent, RateLimited
 from brokers.http import Answer, Caller, Endpoint, decode
 from brokers.ibkr import endpoints, errors
 from brokers.ibkr.errors import Situation
@@ -20,6 +20,7 @@ from brokers.tls import is_loopback, split_address
 from brokers.types import Certificate
 
 HANDSHAKE = 5
+LOGIN_PATH = "/sso/Login"
 CONTRACTS_PER_CALL = 200
 # Two calls that hang are over after the total deadline; who waits longer is not helped.
 LONGEST_QUEUE = 30
@@ -40,14 +41,30 @@ class GatewayClient:
 
     def session(self) -> Tickle:
         """Who is signed in, understood and remembered; raises `NotAuthenticated`."""
-        answer, now = self.tickle(), self._now()
+        now = self._now()
         try:
-            found = read_tickle(answer, self.situation)
+            found = read_tickle(self._first_answer(), self.situation)
         except BrokerError as error:
             self._state.learn(partial(after_error, error=error, now=now))
             raise
         self._state.learn(partial(after_tickle, session=found.state, now=now))
         return found
+
+    def _first_answer(self) -> Any:
+        try:
+            return self.tickle()
+        except BadAnswer:
+            # An odd answer to the very first question: perhaps this is no gateway at all.
+            self.check_gateway()
+            raise
+
+    def check_gateway(self) -> None:
+        """Raise `NotAGateway` or `AddressNotAllowed` unless a gateway answers."""
+        answer = self._send(endpoints.ROOT, {}, {}, base="")
+        if answer.status in {403, 404} and b"Access Denied" in answer.body[:200]:
+            raise errors.address_not_allowed()
+        if answer.status != 302 or LOGIN_PATH not in (answer.location or ""):
+            raise errors.not_a_gateway(self._context.address)
 
     def validate(self) -> Any:
         """The name of the signed-in user."""
@@ -82,10 +99,6 @@ class GatewayClient:
         """The terms of up to 200 contracts; unknown ones are left out."""
         query = {"conids": ",".join(keys[:CONTRACTS_PER_CALL])}
         return self._json(endpoints.CONTRACTS, {}, query)
-
-    def root(self) -> Answer:
-        """What the gateway itself shows; proves only that it runs."""
-        return self._send(endpoints.ROOT, {}, {}, base="")
 
     def open(self) -> Certificate:
         """Look at the certificate and decide whether to trust it; sends nothing."""

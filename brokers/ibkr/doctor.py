@@ -30,9 +30,9 @@ TITLES = {
     "upstream": "IBKR answers",
     "signed_in": "Signed in",
     "accounts": "Accounts",
+    "positions": "Positions",
 }
 WAITS = "waits for the line above"
-LOGIN_PATH = "/sso/Login"
 
 
 @dataclass
@@ -41,6 +41,8 @@ class _Findings:
 
     session: SessionState | None = None
     mark: str = ""
+    account: str = ""
+    priced: tuple[int, int] | None = None
 
 
 def examine(client: GatewayClient, context: Context, state: GatewayState) -> Diagnosis:
@@ -61,7 +63,7 @@ def examine(client: GatewayClient, context: Context, state: GatewayState) -> Dia
             broken = error
             at = _link(error, name)
             checks = _place(checks, name, at, error)
-    checks.append(_trading(findings.session))
+    checks += [_prices(findings.priced), _trading(findings.session)]
     return _verdict(tuple(checks), broken, findings.session)
 
 
@@ -86,6 +88,23 @@ def _place(checks: list[Check], name: str, at: str, error: BrokerError) -> list[
     after = order[order.index(at) + 1 : order.index(name) + 1]
     waiting = [Check(name=of, title=TITLES[of], ok=None, message=WAITS) for of in after]
     return [*before, *reached, broken, *waiting]
+
+
+def _prices(priced: tuple[int, int] | None) -> Check:
+    """Prices are optional: a missing one is told, and breaks nothing."""
+    if priced is None:
+        return Check(name="prices", title="Prices", ok=None, message=WAITS)
+    known, all_rows = priced
+    if known == all_rows:
+        return Check(name="prices", title="Prices", ok=True, message="come with the positions")
+    return Check(
+        name="prices",
+        title="Prices",
+        ok=None,
+        message=f"No market data available for {all_rows - known} of {all_rows} holdings.",
+        remedy="Check your market data subscriptions in IBKR Client Portal; they are optional and "
+        "not needed for holdings.",
+    )
 
 
 def _trading(session: SessionState | None) -> Check:
@@ -135,6 +154,7 @@ class _Walk:
             ("upstream", self._upstream),
             ("signed_in", self._signed_in),
             ("accounts", self._accounts),
+            ("positions", self._positions),
         )
 
     def _reachable(self) -> str:
@@ -149,11 +169,7 @@ class _Walk:
         return "the one you know" if known else "seen for the first time"
 
     def _gateway(self) -> str:
-        answer = self._client.root()
-        if answer.status in {403, 404} and b"Access Denied" in answer.body[:200]:
-            raise errors.address_not_allowed()
-        if answer.status != 302 or LOGIN_PATH not in (answer.location or ""):
-            raise errors.not_a_gateway(self._context.address)
+        self._client.check_gateway()
         return "a Client Portal Gateway"
 
     def _address(self) -> str:
@@ -189,4 +205,14 @@ class _Walk:
         if listed is None:
             listed = mapping.accounts(self._client.accounts())
             self._state.keep_accounts(self._findings.mark, listed)
+        self._findings.account = listed[0].id
         return f"{len(listed)} to choose from"
+
+    def _positions(self) -> str:
+        account = self._findings.account
+        try:
+            rows = mapping.checked_page(self._client.positions(account, 0), account)
+        except NotAuthenticated:
+            raise errors.positions_not_released() from None
+        self._findings.priced = mapping.priced(rows)
+        return "can be read"

@@ -252,11 +252,7 @@ def from_body(value: Any, body: bytes, at: Situation) -> BrokerError | None:
 
 def bad(message: str, body: bytes = b"") -> Malformed:
     """An answer that cannot be believed, with a redacted sample of it."""
-    return Malformed(
-        message,
-        "Nothing was changed. It is tried again; if it stays, restart the gateway.",
-        sample=redacted(body),
-    )
+    return Malformed(message, sample=redacted(body))
 
 
 def redacted(body: bytes) -> str | None:

@@ -138,6 +138,12 @@ def number(value: Any, name: str) -> Decimal | None:
     return found
 
 
+def priced(rows: Iterable[Row]) -> tuple[int, int]:
+    """How many holdings carry a price, and how many there are."""
+    held = [row for row in rows if row.get("assetClass") != "CASH" and quantity(row) != 0]
+    return sum(number(row.get("mktPrice"), "mktPrice") is not None for row in held), len(held)
+
+
 def distinct(rows: Iterable[Row]) -> list[Row]:
     """The rows once each; `Incomplete` where one contract came twice with other data."""
     seen: dict[tuple[str, str], Row] = {}

@@ -30,13 +30,26 @@ D/vMaDAKBggqhkjOPQQDAgNIADBFAiAYKf3bijRsBxxXdn+y+dFARjDTUKyKfymb
 -----END CERTIFICATE-----
 """)
 
+OTHER_CERTIFICATE = certificate_from_pem("""\
+-----BEGIN CERTIFICATE-----
+MIIBezCCASGgAwIBAgIUaLEZA3PDuQsDInfm08rRSX58wl0wCgYIKoZIzj0EAwIw
+EjEQMA4GA1UEAwwHQW5vdGhlcjAgFw0yNjExMjQwNTAxMzBaGA8yMTAwMTAyNzA1
+MDEzMFowEjEQMA4GA1UEAwwHQW5vdGhlcjBZMBMGByqGSM49AgEGCCqGSM49AwEH
+A0IABL2gIpuIDtROfdIlhF3WzHzF193dfhZWYbuJSY0nZWTgNnq9prZrSlr9AnRD
+mUcqMWxfrGF2XZM60u7Zc1d7ek6jUzBRMB0GA1UdDgQWBBTlXz6Abkq0mlVug/kT
+74i8s6au4zAfBgNVHSMEGDAWgBTlXz6Abkq0mlVug/kT74i8s6au4zAPBgNVHRMB
+Af8EBTADAQH/MAoGCCqGSM49BAMCA0gAMEUCIQDzWKWgIuhXVYWfgKAIaWknmFz0
+y6WFy6+Yex7ubrsxLwIgWJ7ZZnEJ9BPwG6vFLBtAajLsC+/prjrrdCVZgy+Dkps=
+-----END CERTIFICATE-----
+""")
+
 
 class WsgiNetwork:
     """Satisfies `brokers.contract.Network`; set `failure` to have each call raise it instead."""
 
     def __init__(self, app: WsgiApp, certificate: Certificate = CERTIFICATE) -> None:
         self.app = app
-        self.shown = certificate
+        self._shown = certificate
         self.failure: Exception | None = None
 
     def session(self, certificate: Certificate) -> requests.Session:
@@ -49,7 +62,40 @@ class WsgiNetwork:
         """The certificate that is shown."""
         if isinstance(self.failure, OSError):
             raise self.failure
+        if self.transport == "refused":
+            raise ConnectionRefusedError
         return self.shown
+
+    @property
+    def transport(self) -> str | None:
+        """How connections fail, where the application knows of it (a simulator does)."""
+        return getattr(getattr(self.app, "state", None), "transport", None)
+
+    @property
+    def shown(self) -> Certificate:
+        """The certificate that is shown now."""
+        generation = getattr(getattr(self.app, "state", None), "certificate", 0)
+        return OTHER_CERTIFICATE if generation % 2 else self._shown
+
+    @shown.setter
+    def shown(self, certificate: Certificate) -> None:
+        """Show another one from now on."""
+        self._shown = certificate
+
+    def connected(self, request: requests.PreparedRequest) -> None:
+        """Fail as the network would, before the application is asked."""
+        if self.failure is not None:
+            raise self.failure
+        if self.transport == "refused":
+            raise _refused(request)
+        if self.transport == "silent" and urlsplit(request.url or "").path.startswith("/v1/"):
+            raise requests.ReadTimeout("silence", request=request)
+
+
+def _refused(request: requests.PreparedRequest) -> requests.ConnectionError:
+    error = requests.ConnectionError("connection refused", request=request)
+    error.__cause__ = ConnectionRefusedError()
+    return error
 
 
 class _WsgiAdapter(BaseAdapter):
@@ -60,8 +106,7 @@ class _WsgiAdapter(BaseAdapter):
 
     def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
         """Call the application and wrap what it says."""
-        if self._network.failure is not None:
-            raise self._network.failure
+        self._network.connected(request)
         if self._network.shown.fingerprint != self._trusted.fingerprint:
             raise requests.exceptions.SSLError("fingerprint mismatch", request=request)
         started: list[Any] = []

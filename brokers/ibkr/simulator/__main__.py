@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Event
 
 from brokers.ibkr.simulator.app import Simulator
+from brokers.ibkr.simulator.scenarios import SCENARIOS
 from brokers.ibkr.simulator.server import serve
 
 
@@ -27,7 +28,13 @@ class _Clock:
 def main() -> int:
     """Serve until Ctrl-C."""
     options = _options()
+    if options.list:
+        for each in SCENARIOS.values():
+            print(f"{each.name:24} {each.what} ({each.leads_to})")
+        return 0
     simulator = Simulator(_Clock(), signed_in=not options.signed_out, limits=not options.no_limits)
+    if options.scenario:
+        simulator.play(options.scenario)
     try:
         with serve(simulator, port=options.port, certificate_file=options.certificate) as server:
             print(
@@ -47,6 +54,8 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m brokers.ibkr.simulator", description=__doc__)
     parser.add_argument("--port", type=int, default=5001)
+    parser.add_argument("--scenario", choices=list(SCENARIOS), help="begin with this trouble")
+    parser.add_argument("--list", action="store_true", help="list the scenarios")
     parser.add_argument("--signed-out", action="store_true", help="start without a session")
     parser.add_argument("--no-limits", action="store_true", help="do not enforce rate limits")
     parser.add_argument("--certificate", type=Path, help="file that keeps key and certificate")

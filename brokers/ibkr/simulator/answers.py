@@ -14,20 +14,17 @@ CLASSES = {
     "STK": "stockmarketvalue",
     "OPT": "stockoptionmarketvalue",
     "FUT": "futuremarketvalue",
+    "FOP": "futureoptionmarketvalue",
+    "BOND": "corporatebondsmarketvalue",
+    "BILL": "tbillsmarketvalue",
+    "FUND": "funds",
+    "WAR": "warrantsmarketvalue",
+    "IOPT": "issueroptionsmarketvalue",
+    "CRYPTO": "cryptocurrencyvalue",
+    "CMDTY": "commoditymarketvalue",
 }
-OTHER_CLASSES = (
-    "futureoptionmarketvalue",
-    "futuresonlypnl",
-    "commoditymarketvalue",
-    "corporatebondsmarketvalue",
-    "tbondsmarketvalue",
-    "tbillsmarketvalue",
-    "warrantsmarketvalue",
-    "issueroptionsmarketvalue",
-    "funds",
-    "moneyfunds",
-    "cryptocurrencyvalue",
-)
+OTHER_CLASSES = ("futuresonlypnl", "tbondsmarketvalue", "moneyfunds")
+NOT_EQUITY = frozenset({"futuremarketvalue"})
 
 
 MARKED = re.compile(rb'"@(-?[0-9.]+)@"')
@@ -158,10 +155,10 @@ def _ledger_row(of: Account, currency: str, now: int) -> dict[str, Any]:
     values = {name: Decimal(0) for name in (*CLASSES.values(), *OTHER_CLASSES)}
     profit = Decimal(0)
     for row in of.held:
-        if row.currency == currency:
-            values[CLASSES[row.asset]] += row.value
+        if row.currency == currency and row.asset != "CASH":
+            values[CLASSES.get(row.asset, "stockmarketvalue")] += row.value
             profit += row.profit
-    counted = values["stockmarketvalue"] + values["stockoptionmarketvalue"]
+    counted = sum((v for name, v in values.items() if name not in NOT_EQUITY), Decimal(0))
     return {
         **values,
         "acctcode": of.id,

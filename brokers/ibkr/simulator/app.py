@@ -12,6 +12,7 @@ from brokers.contract import Clock
 from brokers.ibkr.simulator import pages, routes
 from brokers.ibkr.simulator.answers import dump
 from brokers.ibkr.simulator.reply import Reply
+from brokers.ibkr.simulator.scenarios import SCENARIOS, Scenario, calm
 from brokers.ibkr.simulator.state import Fault, GatewayState, Request
 
 Environ = dict[str, Any]
@@ -36,6 +37,8 @@ class Simulator:
     def __init__(self, clock: Clock, *, signed_in: bool = True, limits: bool = True) -> None:
         self._lock = RLock()
         self.state = GatewayState(clock, enforce_limits=limits)
+        # Told after each change of scenario: a server follows how connections fail.
+        self.listeners: list[Callable[[], None]] = []
         if signed_in:
             self.state.sign_in()
 
@@ -78,6 +81,16 @@ class Simulator:
                 for row in account.held:
                     row.price *= factor
 
+    def play(self, name: str) -> Scenario:
+        """Begin a scenario; the one before it ends. `KeyError` for a name that is none."""
+        chosen = SCENARIOS[name]
+        with self._lock:
+            calm(self.state)
+            chosen.apply(self.state)
+        for listener in self.listeners:
+            listener()
+        return chosen
+
     def fail_next(
         self,
         fragment: str,
@@ -103,8 +116,13 @@ class Simulator:
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         method, path = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "/")
+        proxied = path.startswith("/v1/")
+        if proxied and self.state.delay:
+            self.state.clock.sleep(self.state.delay)
         with self._lock:
             reply = self._faulty(path) or self._answer(environ, method, path)
+            if not path.startswith(pages.PREFIX):
+                reply = self._rewritten(path, reply)
             entry = Request(
                 method=method, path=path, status=reply.status, at=self.state.clock.now()
             )
@@ -116,6 +134,11 @@ class Simulator:
         headers = [("Content-Type", reply.content_type), *reply.headers]
         start_response(f"{reply.status} {REASONS.get(reply.status, 'Status')}", headers)
         return [body]
+
+    def _rewritten(self, path: str, reply: Reply) -> Reply:
+        for rewrite in self.state.rewrites:
+            reply = rewrite(path, reply)
+        return reply
 
     def _faulty(self, path: str) -> Reply | None:
         for fault in self.state.faults:

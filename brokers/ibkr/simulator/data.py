@@ -231,3 +231,50 @@ def _filling(count: int) -> Iterator[Held]:
             average=(price * drift).quantize(Decimal("0.0001")),
             description=ticker,
         )
+
+
+# class, ticker, quantity, price, average, multiplier, expiry, strike, right
+ZOO = """
+BOND|T 4 1/8 2033|10000|98.7|101.2|0.01|20330815||
+BILL|B 0 2027|5000|97.5|96|0.01|20270415||
+FUND|VTSAX|12.345|130.01|99.5|1|||
+FOP|ES|-1|40.25|38|50|20270319|6500|P
+WAR|SIE W|200|1.25|1|0.1|20270618|250|C
+IOPT|DAX KO|100|12.4|11|1|||
+CFD|IBDE40|3|19800|19700|1|||
+CRYPTO|BTC|0.12345678|91000.5|60000|1|||
+CMDTY|XAUUSD|5|2650|2600|1|||
+EC|FED RATE|10|0.55|0.5|1|20270127||
+IND|SPX|1|6500|6400|1|||
+QUANTUM|NEW|7|3|2|1|||
+CASH|EUR.USD|3000|1.08|1.05|1|||
+STK|GONE|0|5|4|1|||
+""".strip()
+
+
+def every_class() -> Account:
+    """One of every kind, a virtual currency position, and a row of quantity 0."""
+    found = Account(id="U5550000", title="Everything", base="USD", type="INDIVIDUAL")
+    found.cash = {"USD": Cash(balance=Decimal("1000"))}
+    for number, line in enumerate(ZOO.splitlines()):
+        asset, ticker, quantity, price, average, multiplier, *terms = line.split("|")
+        expiry, strike, right = (term or None for term in terms)
+        found.held.append(
+            Held(
+                conid=900 + number,
+                ticker=ticker,
+                name=ticker,
+                asset=asset,
+                currency="USD",
+                quantity=Decimal(quantity),
+                price=Decimal(price),
+                average=Decimal(average),
+                multiplier=Decimal(multiplier),
+                type="",
+                expiry=expiry,
+                strike=strike,
+                right=right,
+                description=ticker,
+            )
+        )
+    return found

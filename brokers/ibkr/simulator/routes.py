@@ -35,6 +35,7 @@ def _api(state: GatewayState, method: str, path: str, query: Mapping[str, str]) 
         if match and method in methods:
             if state.over_limit(path):
                 return Reply(429, {"error": "Too many requests", "statusCode": 429})
+            state.fall_asleep()
             if not state.signed_in:
                 return Reply(401, b"", "text/plain")
             return handler(state, match.groupdict(), query)
@@ -85,7 +86,7 @@ def _positions(state: GatewayState, values: Mapping[str, str], _: Mapping[str, s
         return refused
     account, start = state.accounts[values["account"]], int(values["page"]) * PER_PAGE
     # The terms of contracts are loaded behind the first read of a session.
-    lean = account.id not in state.warm
+    lean = state.always_lean or account.id not in state.warm
     rows = account.held[start : start + PER_PAGE]
     if not rows:
         state.warm.add(account.id)

@@ -9,12 +9,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Thread
+from threading import Event, Lock, Thread
 from types import TracebackType
 from typing import Any
 from urllib.parse import unquote
 
 from brokers.ibkr.simulator.certificate import ensure_certificate
+from brokers.ibkr.simulator.state import REFUSED, SILENT
 
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 HANDSHAKE = 5.0
@@ -24,16 +25,23 @@ IDLE = 150.0
 class Server:
     """A running simulator; a context manager that stops it."""
 
-    def __init__(self, http: ThreadingHTTPServer, folder: TemporaryDirectory[str] | None) -> None:
-        self._http = http
-        self._folder = folder
-        self._thread = Thread(target=http.serve_forever, args=(0.05,), daemon=True)
-        self._thread.start()
+    def __init__(
+        self, address: tuple[str, int], handler: type[_Handler], files: _Certificates
+    ) -> None:
+        self._handler = handler
+        self._files = files
+        self._lock = Lock()
+        self._http: _QuietServer | None = None
+        self._address = address
+        self.follow()
+        listeners = getattr(handler.app, "listeners", None)
+        if listeners is not None:
+            listeners.append(self.follow)
 
     @property
     def port(self) -> int:
         """The port it listens on."""
-        return int(self._http.server_address[1])
+        return int(self._address[1])
 
     @property
     def url(self) -> str:
@@ -42,11 +50,32 @@ class Server:
 
     def stop(self) -> None:
         """Close the socket and end the thread."""
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join()
-        if self._folder is not None:
-            self._folder.cleanup()
+        with self._lock:
+            self._close()
+        self._files.clean()
+
+    def follow(self) -> None:
+        """Listen, or not, and show the certificate that the simulator's scenario asks for."""
+        state = getattr(self._handler.app, "state", None)
+        with self._lock:
+            self._handler.context = self._files.context(getattr(state, "certificate", 0))
+            if getattr(state, "transport", None) == REFUSED:
+                self._close()
+            elif self._http is None:
+                self._open()
+
+    def _open(self) -> None:
+        self._http = _QuietServer(self._address, self._handler)
+        self._address = (self._address[0], int(self._http.server_address[1]))
+        self._thread = Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
+        self._thread.start()
+
+    def _close(self) -> None:
+        if self._http is not None:
+            self._http.shutdown()
+            self._http.server_close()
+            self._thread.join()
+            self._http = None
 
     def __enter__(self) -> Server:
         return self
@@ -64,14 +93,29 @@ def serve(
     app: WsgiApp, host: str = "127.0.0.1", port: int = 0, certificate_file: Path | None = None
 ) -> Server:
     """Start to serve; port 0 takes a free one, and no certificate file makes a passing one."""
-    folder = TemporaryDirectory() if certificate_file is None else None
-    file = ensure_certificate(certificate_file or Path(folder.name if folder else "") / "own.pem")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.maximum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(file)
-    handler = type("Handler", (_Handler,), {"app": staticmethod(app), "context": context})
-    http = _QuietServer((host, port), handler)
-    return Server(http, folder)
+    handler = type("Handler", (_Handler,), {"app": staticmethod(app)})
+    return Server((host, port), handler, _Certificates(certificate_file))
+
+
+class _Certificates:
+    """The certificate of a gateway, and others for when it changes."""
+
+    def __init__(self, file: Path | None) -> None:
+        self._folder = TemporaryDirectory()
+        self._file = file
+
+    def context(self, generation: int) -> ssl.SSLContext:
+        """A context that shows one of them."""
+        other = Path(self._folder.name) / f"{generation}.pem"
+        file = self._file if self._file is not None and not generation else other
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.load_cert_chain(ensure_certificate(file))
+        return context
+
+    def clean(self) -> None:
+        """Remove what was made for this run only."""
+        self._folder.cleanup()
 
 
 class _QuietServer(ThreadingHTTPServer):
@@ -107,6 +151,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _handle(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.path.startswith("/v1/"):
+            self._keep_silent()
         started: list[Any] = []
 
         def start_response(status: str, headers: list[tuple[str, str]], *_: Any) -> None:
@@ -115,6 +161,12 @@ class _Handler(BaseHTTPRequestHandler):
         answer = b"".join(self.app(self._environ(body), start_response))
         status, headers = started
         self._send(status, headers, answer)
+
+    def _keep_silent(self) -> None:
+        """Answer nothing while the way to IBKR is broken; the client sees no error either."""
+        waited = Event()
+        while getattr(getattr(self.app, "state", None), "transport", None) == SILENT:
+            waited.wait(0.1)
 
     def _send(self, status: str, headers: list[tuple[str, str]], body: bytes) -> None:
         lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in headers)]

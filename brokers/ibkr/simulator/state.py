@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -10,10 +11,12 @@ from decimal import Decimal
 from brokers.contract import Clock
 from brokers.ibkr import MANIFEST
 from brokers.ibkr.simulator.data import Account, accounts
+from brokers.ibkr.simulator.reply import Reply
 
 STARTING = 3.0
 PENALTY = 900.0
 GLOBAL_LIMIT = 10
+REFUSED, SILENT = "refused", "silent"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +43,11 @@ class Fault:
 
 @dataclass(slots=True)
 class GatewayState:
-    """Everything that can change; the owner holds a lock around it."""
+    """Everything that can change; the owner holds a lock around it.
+
+    `transport` is how connections fail, `delay` how many seconds each answer takes, and
+    `certificate` which of several certificates is shown.
+    """
 
     clock: Clock
     enforce_limits: bool = True
@@ -51,6 +58,13 @@ class GatewayState:
     accounts: dict[str, Account] = field(default_factory=accounts)
     warm: set[str] = field(default_factory=set)
     faults: list[Fault] = field(default_factory=list)
+    rewrites: list[Callable[[str, Reply], Reply]] = field(default_factory=list)
+    transport: str | None = None
+    delay: int = 0
+    certificate: int = 0
+    idle_limit: int | None = None
+    always_lean: bool = False
+    touched_at: float = 0.0
     requests: deque[Request] = field(default_factory=lambda: deque(maxlen=5_000))
     trips: list[Request] = field(default_factory=list)
     calls: dict[str, deque[float]] = field(default_factory=dict)
@@ -68,7 +82,7 @@ class GatewayState:
 
     def sign_in(self) -> None:
         """A person signs in at the login page."""
-        self.signed_in_at = self.clock.monotonic()
+        self.signed_in_at = self.touched_at = self.clock.monotonic()
         self.session += 1
         self.accounts_asked = False
         self.warm.clear()
@@ -86,6 +100,13 @@ class GatewayState:
         row.quantity -= sold
         if row.quantity == 0 and not keep:
             account.held.remove(row)
+
+    def fall_asleep(self) -> None:
+        """End a session that was idle for too long, and note that it was used now."""
+        now = self.clock.monotonic()
+        if self.idle_limit is not None and now - self.touched_at > self.idle_limit:
+            self.sign_out()
+        self.touched_at = now
 
     def over_limit(self, endpoint: str) -> bool:
         """Count a call; whether it is above the documented limits, or within their penalty."""

@@ -1,4 +1,4 @@
-"""What an account holds: holdings and cash, synced and by hand, and its daily values."""
+"""The holdings of an account, synced and by hand, and its daily values."""
 
 from __future__ import annotations
 
@@ -9,17 +9,13 @@ from sqlalchemy.orm import Session
 from portfolio.accounts.queries.holdings import Wanted
 from portfolio.accounts.queries.rates import values_page
 from portfolio.accounts.queries.scope import Scope
-from portfolio.accounts.resources import CashView, HoldingsPage, HoldingView
+from portfolio.accounts.resources import HoldingsPage, HoldingView
 from portfolio.accounts.schemas import (
-    CashChange,
-    CashListSchema,
-    CashSchema,
     DailyValuesSchema,
     HoldingChange,
     HoldingSchema,
     HoldingsQuery,
     HoldingsSchema,
-    NewCash,
     NewHolding,
 )
 from portfolio.accounts.services import holdings as services
@@ -31,7 +27,7 @@ blueprint = Blueprint(
     "holdings_api",
     __name__,
     url_prefix="/api/v1/portfolios/<int:portfolio_id>/accounts/<account_name>",
-    description="Holdings and cash, synced and by hand",
+    description="Holdings, synced and by hand",
 )
 
 
@@ -86,45 +82,6 @@ def remove_holding(portfolio_id: int, account_name: str, holding_id: int) -> Non
     """Remove a holding that is kept by hand."""
     with unit_of_work() as session:
         services.remove_holding(scope(session, portfolio_id, account_name), holding_id)
-
-
-@blueprint.get("/cash")
-@blueprint.response(200, CashListSchema)
-def list_cash(portfolio_id: int, account_name: str) -> dict[str, Any]:
-    """The cash of an account, a row per currency and source."""
-    rows = scope(reading(), portfolio_id, account_name).cash()
-    return {"items": rows, "next_cursor": None}
-
-
-@blueprint.post("/cash")
-@blueprint.arguments(NewCash)
-@blueprint.response(201, CashSchema)
-def add_cash(values: dict[str, Any], portfolio_id: int, account_name: str) -> CashView:
-    """Add cash by hand."""
-    with unit_of_work() as session:
-        at = scope(session, portfolio_id, account_name)
-        return at.one_cash(services.add_cash(at, values).id)
-
-
-@blueprint.patch("/cash/<int:cash_id>")
-@blueprint.arguments(CashChange)
-@blueprint.response(200, CashSchema)
-def change_cash(
-    values: dict[str, Any], portfolio_id: int, account_name: str, cash_id: int
-) -> CashView:
-    """Change the amount of cash that is kept by hand."""
-    with unit_of_work() as session:
-        at = scope(session, portfolio_id, account_name)
-        services.change_cash(at, cash_id, values)
-        return at.one_cash(cash_id)
-
-
-@blueprint.delete("/cash/<int:cash_id>")
-@blueprint.response(204)
-def remove_cash(portfolio_id: int, account_name: str, cash_id: int) -> None:
-    """Remove cash that is kept by hand."""
-    with unit_of_work() as session:
-        services.remove_cash(scope(session, portfolio_id, account_name), cash_id)
 
 
 @blueprint.get("/values")

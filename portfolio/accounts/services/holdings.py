@@ -1,4 +1,4 @@
-"""Holdings and cash that are kept by hand, also on a linked account beside the synced rows."""
+"""Holdings that are kept by hand, also on a linked account beside the synced rows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from portfolio.accounts.models import (
     InstrumentIdentifier,
 )
 from portfolio.accounts.names import clean_currency, clean_isin, clean_notes, clean_text
-from portfolio.accounts.queries.holdings import find_cash, find_holding
+from portfolio.accounts.queries.holdings import find_holding
 from portfolio.accounts.queries.scope import Scope
 from portfolio.accounts.services.totals import touch
 from portfolio.clock import Moment
@@ -291,65 +291,15 @@ def _times(quantity: Decimal, price: Decimal | None, size: Decimal) -> Decimal |
 def remove_holding(at: Scope, holding_id: int) -> None:
     """Let a holding go: it is no longer held, and comes back with its notes if added again."""
     row = find_holding(at.session, at.account, holding_id)
-    _refuse_synced(at, row, row.instrument.symbol)
+    refuse_synced(at, row, row.instrument.symbol)
     row.closed_at = at.moment.now
     touch(at.session, at.account, at.moment)
 
 
-def _refuse_synced(at: Scope, row: Holding | CashBalance, what: str) -> None:
+def refuse_synced(at: Scope, row: Holding | CashBalance, what: str) -> None:
+    """Refuse to change what a connection brings."""
     if not at.view.may_edit(row.source, row.source_account):
         raise Conflict(
             f"{what} comes from the broker and cannot be changed here.",
             "Change it at the broker and sync, or disconnect the account first.",
         )
-
-
-def add_cash(at: Scope, values: Mapping[str, Any]) -> CashBalance:
-    """Cash by hand; `Conflict` where the account already has this currency by hand."""
-    currency = clean_currency(values.get("currency") or "")
-    if cash_by_hand(at, currency) is not None:
-        raise Conflict(
-            f"“{at.account.name}” already has {currency} by hand.", "Change that balance instead."
-        )
-    row = CashBalance(account_id=at.account.id, currency=currency, source=MANUAL)
-    row.amount = _amount(values)
-    at.session.add(row)
-    touch(at.session, at.account, at.moment)
-    return row
-
-
-def _amount(values: Mapping[str, Any]) -> Decimal:
-    amount: Decimal | None = values.get("amount")
-    if amount is None:
-        raise Invalid({"amount": "An amount is needed."})
-    return amount
-
-
-def cash_by_hand(at: Scope, currency: str) -> CashBalance | None:
-    """The cash of a currency that is kept by hand, or None."""
-    return at.session.scalar(
-        select(CashBalance).where(
-            CashBalance.account_id == at.account.id,
-            CashBalance.currency == currency,
-            CashBalance.source == MANUAL,
-        )
-    )
-
-
-def change_cash(at: Scope, cash_id: int, values: Mapping[str, Any]) -> CashBalance:
-    """Another amount for a cash balance that is kept by hand."""
-    row = find_cash(at.session, at.account, cash_id)
-    _refuse_synced(at, row, f"The {row.currency} cash")
-    row.amount = _amount(values)
-    if row.source != MANUAL:
-        row.settled = None
-    touch(at.session, at.account, at.moment)
-    return row
-
-
-def remove_cash(at: Scope, cash_id: int) -> None:
-    """Remove a cash balance that is kept by hand."""
-    row = find_cash(at.session, at.account, cash_id)
-    _refuse_synced(at, row, f"The {row.currency} cash")
-    at.session.delete(row)
-    touch(at.session, at.account, at.moment)

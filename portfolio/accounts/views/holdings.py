@@ -1,4 +1,4 @@
-"""The forms with which holdings and cash are kept by hand."""
+"""The forms with which holdings are kept by hand."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from marshmallow.exceptions import ValidationError
 from brokers.types import Kind
 from portfolio.accounts.models import Instrument
 from portfolio.accounts.queries.holdings import (
-    find_cash,
     find_holding,
     instrument_view,
     instruments,
 )
 from portfolio.accounts.queries.scope import Scope
 from portfolio.accounts.resources import InstrumentView
-from portfolio.accounts.schemas import CashChange, HoldingChange, NewCash, NewHolding
+from portfolio.accounts.schemas import HoldingChange, NewHolding
 from portfolio.accounts.services import holdings as services
 from portfolio.accounts.views.portfolios import ACCOUNT, account_url
 from portfolio.db.base import canonical
@@ -160,67 +159,3 @@ def remove_holding(portfolio_id: int, account_name: str, holding_id: int) -> Res
         symbol = find_holding(session, at.account, holding_id).instrument.symbol
         services.remove_holding(at, holding_id)
         return respond.go(account_url(at.account), f"{symbol} is no longer held.")
-
-
-def cash_form(at: Scope, values: dict[str, Any], errors: dict[str, str], **more: Any) -> Response:
-    """The form of a cash balance."""
-    template, status = "accounts/cash.html", 422 if errors else 200
-    context = {"account": at.view, "values": values, "errors": errors}
-    return respond.page(template, status, **context, back=account_url(at.account), **more)
-
-
-@blueprint.get(f"{ACCOUNT}/cash/new")
-def new_cash(portfolio_id: int, account_name: str) -> Response:
-    """The form for cash."""
-    at = scope(reading(), portfolio_id, account_name)
-    return cash_form(at, {"currency": at.account.currency}, {}, action=request.path)
-
-
-@blueprint.post(f"{ACCOUNT}/cash/new")
-def add_cash(portfolio_id: int, account_name: str) -> Response:
-    """Add cash by hand."""
-    try:
-        values = typed(NewCash, ("currency", "amount"))
-        with unit_of_work() as session:
-            at = scope(session, portfolio_id, account_name)
-            row = services.add_cash(at, values)
-            return respond.go(account_url(at.account), f"The {row.currency} cash was added.")
-    except (Invalid, Conflict) as error:
-        at = scope(reading(), portfolio_id, account_name)
-        errors = said(error, "currency")
-        return cash_form(at, request.form.to_dict(), errors, action=request.path)
-
-
-@blueprint.get(f"{ACCOUNT}/cash/<int:cash_id>")
-def edit_cash(portfolio_id: int, account_name: str, cash_id: int) -> Response:
-    """The form of a cash balance that is there."""
-    at = scope(reading(), portfolio_id, account_name)
-    row = find_cash(reading(), at.account, cash_id)
-    values = {"currency": row.currency, "amount": canonical(row.amount)}
-    return cash_form(at, values, {}, action=request.path, cash=row)
-
-
-@blueprint.post(f"{ACCOUNT}/cash/<int:cash_id>")
-def change_cash(portfolio_id: int, account_name: str, cash_id: int) -> Response:
-    """Save a cash balance."""
-    try:
-        values = typed(CashChange, ("amount",))
-        with unit_of_work() as session:
-            at = scope(session, portfolio_id, account_name)
-            row = services.change_cash(at, cash_id, values)
-            return respond.go(account_url(at.account), f"The {row.currency} cash was saved.")
-    except (Invalid, Conflict) as error:
-        at = scope(reading(), portfolio_id, account_name)
-        row = find_cash(reading(), at.account, cash_id)
-        values = {**request.form.to_dict(), "currency": row.currency}
-        errors = said(error, "amount")
-        return cash_form(at, values, errors, action=request.path, cash=row)
-
-
-@blueprint.post(f"{ACCOUNT}/cash/<int:cash_id>/remove")
-def remove_cash(portfolio_id: int, account_name: str, cash_id: int) -> Response:
-    """Remove a cash balance that is kept by hand."""
-    with unit_of_work() as session:
-        at = scope(session, portfolio_id, account_name)
-        services.remove_cash(at, cash_id)
-        return respond.go(account_url(at.account), "The cash was removed.")

@@ -1,0 +1,313 @@
+"""Troubles of a real gateway by name; each says what it leads to, and ends with `calm`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from brokers.ibkr.simulator.data import every_class
+from brokers.ibkr.simulator.reply import Reply
+from brokers.ibkr.simulator.state import PENALTY, REFUSED, SILENT, GatewayState
+
+MAIN = "U1234567"
+HTML = "text/html"
+Apply = Callable[[GatewayState], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """One trouble (or one truth that looks like one), and the code or warning it leads to."""
+
+    name: str
+    what: str
+    leads_to: str
+    apply: Apply
+
+
+SCENARIOS: dict[str, Scenario] = {}
+
+
+def scenario(name: str, leads_to: str) -> Callable[[Apply], Apply]:
+    """Give a trouble its name; the first line of its docstring says what happens."""
+
+    def register(apply: Apply) -> Apply:
+        what = (apply.__doc__ or "").strip().splitlines()[0]
+        SCENARIOS[name] = Scenario(name=name, what=what, leads_to=leads_to, apply=apply)
+        return apply
+
+    return register
+
+
+def on(state: GatewayState, fragment: str, change: Callable[[Any], Any]) -> None:
+    """Change the data of every successful answer whose path has this fragment."""
+
+    def rewrite(path: str, reply: Reply) -> Reply:
+        if fragment not in path or reply.status != 200:
+            return reply
+        return reply._replace(body=change(reply.body))
+
+    state.rewrites.append(rewrite)
+
+
+def instead(state: GatewayState, fragment: str, reply: Reply) -> None:
+    """Answer something else wherever the path has this fragment."""
+    state.rewrites.append(lambda path, usual: reply if fragment in path else usual)
+
+
+@scenario("calm", "ready")
+def calm(state: GatewayState) -> None:
+    """All is well."""
+    state.rewrites.clear()
+    state.faults.clear()
+    state.transport, state.delay, state.idle_limit = None, 0, None
+    state.penalty_until = 0
+    state.certificate = 0
+    if not state.signed_in:
+        state.sign_in()
+
+
+@scenario("signed-out", "not_authenticated")
+def signed_out(state: GatewayState) -> None:
+    """Nobody is signed in: every answer is an empty 401."""
+    state.sign_out()
+
+
+@scenario("signed-out-politely", "not_authenticated")
+def signed_out_politely(state: GatewayState) -> None:
+    """Nobody is signed in, and it is said with status 200."""
+    instead(state, "/v1/", Reply(200, {"error": "no session"}))
+
+
+@scenario("signed-out-by-redirect", "not_authenticated")
+def signed_out_by_redirect(state: GatewayState) -> None:
+    """Nobody is signed in: every answer sends to the login page."""
+    instead(state, "/v1/", Reply(302, b"", headers=(("Location", "/sso/Login"),)))
+
+
+@scenario("falls-asleep", "not_authenticated")
+def falls_asleep(state: GatewayState) -> None:
+    """The session ends after six minutes without a call."""
+    state.idle_limit = 360
+
+
+@scenario("positions-not-released", "positions_not_released")
+def not_released(state: GatewayState) -> None:
+    """Signed in, but the portfolio routes answer 401."""
+    for part in ("/positions", "/ledger"):
+        instead(state, part, Reply(401, b"", "text/plain"))
+
+
+@scenario("starting", "session_starting")
+def starting(state: GatewayState) -> None:
+    """Signed in a moment ago: the account list is empty still."""
+    on(state, "/portfolio/accounts", lambda _: [])
+
+
+@scenario("gateway-down", "gateway_unreachable")
+def gateway_down(state: GatewayState) -> None:
+    """Nothing listens at the address."""
+    state.transport = REFUSED
+
+
+@scenario("silence", "gateway_silent")
+def silence(state: GatewayState) -> None:
+    """The gateway runs and answers for itself, but IBKR behind it does not."""
+    state.transport = SILENT
+
+
+@scenario("another-program", "not_a_gateway")
+def another_program(state: GatewayState) -> None:
+    """Something else listens on the port."""
+    instead(state, "/", Reply(200, b"<html><title>AirTunes</title></html>", HTML))
+
+
+@scenario("address-refused", "address_not_allowed")
+def address_refused(state: GatewayState) -> None:
+    """This computer is not in the gateway's list of addresses."""
+    instead(state, "/", Reply(404, b"Access Denied", ""))
+
+
+@scenario("rate-limited", "rate_limited")
+def rate_limited(state: GatewayState) -> None:
+    """Too many requests: 429 for a quarter of an hour."""
+    state.penalty_until = state.clock.monotonic() + PENALTY
+
+
+@scenario("maintenance", "broker_maintenance")
+def maintenance(state: GatewayState) -> None:
+    """IBKR is down for maintenance: 503 with a web page."""
+    instead(state, "/v1/", Reply(503, b"<html>Service Unavailable</html>", HTML))
+
+
+@scenario("certificate-changed", "certificate_changed")
+def certificate_changed(state: GatewayState) -> None:
+    """The gateway shows another certificate than before."""
+    state.certificate += 1
+
+
+@scenario("another-user", "broker_account_missing")
+def another_user(state: GatewayState) -> None:
+    """Somebody else is signed in, whose list has other accounts."""
+    on(state, "/portfolio/accounts", lambda rows: [row for row in rows if row["id"] != MAIN])
+
+
+@scenario("html-answer", "bad_answer")
+def html_answer(state: GatewayState) -> None:
+    """A web page where data should be."""
+    instead(state, "/positions/", Reply(200, b"<html>Oops</html>", HTML))
+
+
+@scenario("empty-body", "bad_answer")
+def empty_body(state: GatewayState) -> None:
+    """Nothing at all where data should be."""
+    instead(state, "/positions/", Reply(200, b""))
+
+
+@scenario("null-answer", "bad_answer")
+def null_answer(state: GatewayState) -> None:
+    """The word null where a list should be."""
+    on(state, "/positions/", lambda _: None)
+
+
+@scenario("error-in-success", "bad_answer")
+def error_in_success(state: GatewayState) -> None:
+    """An error with status 200."""
+    instead(state, "/positions/", Reply(200, {"error": "failed to process request"}))
+
+
+@scenario("repeated-page", "bad_answer")
+def repeated_page(state: GatewayState) -> None:
+    """Every page of positions is the first one."""
+    first: list[Any] = []
+
+    def keep(rows: Any) -> Any:
+        first.extend(rows if not first else ())
+        return list(first)
+
+    on(state, "/positions/", keep)
+
+
+@scenario("foreign-row", "bad_answer")
+def foreign_row(state: GatewayState) -> None:
+    """A row of another account among the positions."""
+
+    def change(rows: Any) -> Any:
+        return [*rows[:1], *({**row, "acctId": "U9999999"} for row in rows[1:2]), *rows[2:]]
+
+    on(state, "/positions/", change)
+
+
+@scenario("ledger-without-total", "bad_answer")
+def ledger_without_total(state: GatewayState) -> None:
+    """The books come without their total."""
+    on(state, "/ledger", lambda rows: {k: v for k, v in rows.items() if k != "BASE"})
+
+
+@scenario("moving-cash", "bad_answer")
+def moving_cash(state: GatewayState) -> None:
+    """Cash moves at every look, as while orders are being filled."""
+
+    def change(rows: Any) -> Any:
+        state.accounts[MAIN].cash["USD"].balance += 1000
+        return rows
+
+    on(state, "/ledger", change)
+
+
+@scenario("empty-positions", "sync_rejected")
+def empty_positions(state: GatewayState) -> None:
+    """A full account answers as if it were empty."""
+    on(state, "/positions", lambda _: [])
+
+
+@scenario("lost-row", "sync_rejected")
+def lost_row(state: GatewayState) -> None:
+    """One row is missing in the pages, though it is still held."""
+    on(state, "/positions/", lambda rows: rows[1:] if len(rows) == 100 else rows)
+
+
+@scenario("signed-in-elsewhere", "signed_in_elsewhere")
+def signed_in_elsewhere(state: GatewayState) -> None:
+    """Another program uses the trading session; positions can be read all the same."""
+
+    def change(body: Any) -> Any:
+        status = {"authenticated": False, "competing": True, "connected": True, "message": ""}
+        return {**body, "iserver": {"authStatus": status}}
+
+    on(state, "/tickle", change)
+
+
+@scenario("no-market-data", "no_market_data")
+def no_market_data(state: GatewayState) -> None:
+    """No market data subscription: rows carry no price."""
+
+    def change(rows: Any) -> Any:
+        blank = {"mktPrice": None, "mktValue": None, "unrealizedPnl": None}
+        return [{**row, **blank} if row["assetClass"] == "STK" else row for row in rows]
+
+    on(state, "/positions/", change)
+
+
+@scenario("slow", "ready")
+def slow(state: GatewayState) -> None:
+    """Every answer takes two seconds."""
+    state.delay = 2
+
+
+@scenario("strings", "ready")
+def strings(state: GatewayState) -> None:
+    """Numbers come as text and contract ids too."""
+
+    def as_text(value: Any) -> Any:
+        if isinstance(value, Decimal | int) and not isinstance(value, bool):
+            return str(value)
+        return value
+
+    on(
+        state,
+        "/positions/",
+        lambda rows: [{name: as_text(value) for name, value in row.items()} for row in rows],
+    )
+
+
+@scenario("always-lean", "ready")
+def always_lean(state: GatewayState) -> None:
+    """Rows never carry their contract's terms."""
+    state.always_lean = True
+
+
+@scenario("new-fields", "ready")
+def new_fields(state: GatewayState) -> None:
+    """Rows carry fields that nobody knows yet."""
+    on(state, "/positions/", lambda rows: [{**row, "quantumState": {"up": 1}} for row in rows])
+
+
+@scenario("every-class", "ready")
+def add_every_class(state: GatewayState) -> None:
+    """A third account holds one of every kind of instrument, and oddities."""
+    state.accounts["U5550000"] = every_class()
+
+
+@scenario("sold", "ready")
+def sold(state: GatewayState) -> None:
+    """A position was sold: a true change."""
+    state.sell(MAIN, "AAPL", None, keep=False)
+
+
+@scenario("split", "ready")
+def split(state: GatewayState) -> None:
+    """A share was split four to one: a true change."""
+    row = state.accounts[MAIN].find("NVDA")
+    row.quantity, row.price, row.average = row.quantity * 4, row.price / 4, row.average / 4
+
+
+@scenario("liquidated", "ready")
+def liquidated(state: GatewayState) -> None:
+    """Everything was sold for cash: a true change that looks like a loss of data."""
+    account = state.accounts[MAIN]
+    for row in list(account.held):
+        if row.asset != "FUT":
+            account.cash[row.currency].balance += row.value
+    account.held.clear()
