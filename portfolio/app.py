@@ -30,10 +30,12 @@ from portfolio.accounts.views import portfolios as portfolios_views
 from portfolio.accounts.views import rates as rates_views
 from portfolio.accounts.views import transfer as transfer_views
 from portfolio.clock import SystemClock
-from portfolio.connections import api as connections_api
+from portfolio.connections.api import connections as connections_api
+from portfolio.connections.api import gateways as gateways_api
 from portfolio.connections.gateways import Outside, ensure_first_gateway
 from portfolio.connections.queries import links
 from portfolio.connections.runner import Runner
+from portfolio.connections.views import gateways as gateways_views
 from portfolio.db import upgrade
 from portfolio.db.base import db
 from portfolio.db.session import engine_options, prepare, unit_of_work
@@ -141,8 +143,9 @@ def prepare_database(app: Flask) -> Path | None:
     copy = upgrade.upgrade(app, settings.sqlite_file, now)
     with app.app_context(), unit_of_work() as session:
         owner = ensure_owner(session, now)
-        address, login = settings.ibkr_gateway_url, settings.gateway_login_url
-        ensure_first_gateway(session, owner.id, address, login, now)
+        addresses = settings.ibkr_gateway_url, settings.gateway_login_url
+        fixed = settings.demo or "IBKR_GATEWAY_URL" in settings.given
+        ensure_first_gateway(session, owner.id, addresses, now, fixed=fixed)
     return copy
 
 
@@ -189,10 +192,10 @@ def _register_slices(app: Flask) -> None:
         transfer_views,
         pages_views,
     )
-    for module in pages:
+    for module in (*pages, gateways_views):
         app.register_blueprint(module.blueprint)
     kept = (portfolios_api, holdings_api, cash_api, rates_api, transfer_api)
-    for documented in (*kept, sync_api, connections_api):
+    for documented in (*kept, sync_api, connections_api, gateways_api):
         api.register_blueprint(documented.blueprint)
 
 

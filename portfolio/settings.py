@@ -160,7 +160,10 @@ OPTIONS: tuple[Option, ...] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The options of one running program, read and checked once at start."""
+    """The options of one running program, read and checked once at start.
+
+    `given` are the names that the environment or the file set; the others have their defaults.
+    """
 
     host: str
     port: int
@@ -174,6 +177,7 @@ class Settings:
     jobs: str
     timezone: ZoneInfo | None
     demo: bool = False
+    given: frozenset[str] = frozenset()
 
     @classmethod
     def load(
@@ -191,13 +195,20 @@ class Settings:
         chosen = file or _file_named_in(environ)
         given = {**_from_file(chosen), **_from_environment(environ)}
         values = {option.name.lower(): _read(option, given) for option in OPTIONS}
-        settings = cls(**{**values, **overrides})
+        settings = cls(**{"given": frozenset(given), **values, **overrides})
         if settings.host not in LOOPBACK:
             raise SetupProblem(
                 f"{PREFIX}HOST is {settings.host}: without logins Foliosync listens on loopback "
                 "only; use 127.0.0.1."
             )
         return settings
+
+    def shown(self, option: Option) -> str:
+        """An option's value as a page may show it."""
+        value = getattr(self, option.name.lower())
+        if option.secret:
+            return "set" if value else ""
+        return ", ".join(value) if isinstance(value, tuple) else str(value or "")
 
     @property
     def database(self) -> str:

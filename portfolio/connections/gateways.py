@@ -6,18 +6,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
+from urllib.parse import urlsplit
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from brokers.contract import Clock, Context, Network
 from brokers.contract import Connection as BrokerConnection
 from brokers.errors import BrokerError, RateLimited
 from brokers.registry import Registry
 from brokers.tls import certificate_from_pem
-from portfolio.connections.models import Gateway
+from portfolio.connections.models import Connection, Gateway
 from portfolio.db.session import unit_of_work
-from portfolio.errors import NotFound
+from portfolio.errors import Conflict, Invalid, NotFound
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,21 +83,74 @@ def route_of(gateway: Gateway) -> Route:
 
 
 def ensure_first_gateway(
-    session: Session, owner_id: int, address: str, login_address: str, now: datetime
+    session: Session, owner_id: int, addresses: tuple[str, str], now: datetime, *, fixed: bool
 ) -> None:
-    """The gateway that the settings name; the setting wins over what was stored for it."""
+    """The first gateway, where there is none; a `fixed` setting wins over what is stored."""
     gateway = session.scalars(
         select(Gateway).where(Gateway.owner_id == owner_id).order_by(Gateway.id)
     ).first()
     if gateway is None:
         gateway = Gateway(owner_id=owner_id, broker="ibkr", created_at=now)
         session.add(gateway)
+        fixed = True
+    if fixed:
+        _move(gateway, *addresses)
+    session.flush()
+
+
+def _move(gateway: Gateway, address: str, login_address: str) -> None:
     if gateway.address != address:
         # Another address is another program: its certificate is a new first contact.
         gateway.certificate_pem = gateway.certificate_fingerprint = None
         gateway.silent_until = None
     gateway.address, gateway.login_address = address, login_address
+
+
+def save_gateway(
+    session: Session, owner_id: int, gateway: Gateway | None, values: dict[str, str], now: datetime
+) -> Gateway:
+    """A new gateway, or another address for one that is there; `login_url` defaults to `url`."""
+    if gateway is None:
+        gateway = Gateway(owner_id=owner_id, broker="ibkr", created_at=now)
+    address = clean_address(values.get("url") or gateway.address or "", "url")
+    login = values.get("login_url") or (gateway.login_address if "url" not in values else "")
+    taken = (
+        Gateway.owner_id == owner_id,
+        Gateway.address == address,
+        Gateway.id != (gateway.id or 0),
+    )
+    if session.scalar(select(Gateway.id).where(*taken)) is not None:
+        raise Conflict(f"There is already a gateway at {address}.", "Use that one.")
+    _move(gateway, address, clean_address(login or address, "login_url"))
+    session.add(gateway)
     session.flush()
+    return gateway
+
+
+def remove_gateway(session: Session, gateway: Gateway) -> None:
+    """Forget a gateway; `Conflict` while an account is connected through it."""
+    user = select(Connection).where(Connection.gateway_id == gateway.id)
+    connection = session.scalars(user.options(joinedload(Connection.account))).first()
+    if connection is not None:
+        raise Conflict(
+            f"“{connection.account.name}” is connected through this gateway.",
+            "Connect it through another gateway, or disconnect it first.",
+        )
+    session.delete(gateway)
+
+
+def clean_address(text: str, field: str) -> str:
+    """An https address without a path, such as https://localhost:5001, or `Invalid`."""
+    reason = "An https address such as https://localhost:5001 is needed."
+    try:
+        parts = urlsplit(text.strip())
+        port = parts.port
+    except ValueError:
+        raise Invalid({field: reason}) from None
+    plain = not (parts.username or parts.query or parts.fragment or parts.path.strip("/"))
+    if parts.scheme != "https" or not parts.hostname or port == 0 or not plain or len(text) > 300:
+        raise Invalid({field: reason})
+    return text.strip().rstrip("/")
 
 
 @contextmanager

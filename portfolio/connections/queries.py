@@ -65,6 +65,19 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayView:
+    """A gateway as a resource; `accounts` are those connected through it."""
+
+    id: int
+    broker: str
+    url: str
+    login_url: str
+    certificate_fingerprint: str | None
+    silent_until: datetime | None
+    accounts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Linked:
     """A connection with all that its card shows."""
 
@@ -114,6 +127,33 @@ def linked(session: Session, account_ids: Sequence[int]) -> Mapping[int, Linked]
         )
         for row, run in session.execute(query)
     }
+
+
+def gateways(session: Session, owner_id: int) -> list[GatewayView]:
+    """The owner's gateways, the first one first."""
+    rows = session.scalars(
+        select(Gateway).where(Gateway.owner_id == owner_id).order_by(Gateway.id)
+    ).all()
+    names: dict[int, list[str]] = {row.id: [] for row in rows}
+    used = select(Connection.gateway_id, Account.name).join(Connection.account)
+    for gateway_id, name in session.execute(
+        used.where(Connection.owner_id == owner_id).order_by(Account.name)
+    ):
+        names[gateway_id].append(name)
+    return [gateway_view(row, names[row.id]) for row in rows]
+
+
+def gateway_view(row: Gateway, accounts: Sequence[str] = ()) -> GatewayView:
+    """A gateway as a resource."""
+    return GatewayView(
+        id=row.id,
+        broker=row.broker,
+        url=row.address,
+        login_url=row.login_address,
+        certificate_fingerprint=row.certificate_fingerprint,
+        silent_until=row.silent_until,
+        accounts=tuple(accounts),
+    )
 
 
 def available(

@@ -113,6 +113,39 @@ class DisconnectRequest(Schema):
     )
 
 
+class GatewaySchema(Schema):
+    """A gateway; `silent_until` is the end of a penalty that IBKR gave."""
+
+    id = fields.Integer(required=True, metadata={"example": 1})
+    broker = fields.String(required=True, metadata={"example": "ibkr"})
+    url = fields.String(required=True, metadata={"example": "https://localhost:5000"})
+    login_url = fields.String(required=True)
+    certificate_fingerprint = fields.String(required=True, allow_none=True)
+    silent_until = Utc(required=True, allow_none=True)
+    accounts = fields.List(fields.String(), required=True)
+
+
+class GatewaysSchema(Schema):
+    """All gateways."""
+
+    items = fields.List(fields.Nested(GatewaySchema), required=True)
+    next_cursor = fields.String(required=True, allow_none=True)
+
+
+class NewGateway(Schema):
+    """Where a gateway is; `login_url` is what a browser opens where that differs."""
+
+    url = fields.String(required=True, metadata={"example": "https://localhost:5001"})
+    login_url = fields.String()
+
+
+class GatewayChange(Schema):
+    """Where a gateway is from now on; what is left out stays."""
+
+    url = fields.String(metadata={"example": "https://localhost:5002"})
+    login_url = fields.String()
+
+
 class AcceptCertificate(Schema):
     """The fingerprint that a person has looked at."""
 

@@ -11,7 +11,8 @@ from portfolio.accounts.queries.holdings import DEFAULT_SORT, PAGE, SORTS, Wante
 from portfolio.accounts.queries.portfolios import find_account, find_portfolio
 from portfolio.accounts.services import portfolios as services
 from portfolio.accounts.views.portfolios import form, problems
-from portfolio.connections.views import (
+from portfolio.connections.queries import gateways
+from portfolio.connections.views.connections import (
     account_page,
     card_fragment,
     choices_context,
@@ -102,7 +103,11 @@ def edit_page(
 ) -> Response:
     """The edit page, with the broker's accounts to choose from where they were asked for."""
     portfolio_name, (view, card) = found.portfolio, view_and_card(found)
-    context, status = choices_context(view) if choose else ({"account": view}, 200)
+    context, status = (
+        choices_context(view)
+        if choose
+        else ({"account": view, "gateways": gateways(reading(), owner_id())}, 200)
+    )
     return respond.page(
         "pages/edit_account.html",
         422 if errors else status,

@@ -85,13 +85,21 @@ def choices(gateway_id: int | None) -> tuple[AvailableAccount, ...]:
     return queries.available(reading(), owner_id(), through.id, listed)
 
 
+def chosen_gateway() -> int | None:
+    """The gateway that a form names; None for the first one."""
+    text = request.form.get("gateway_id", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
 def choices_context(account: AccountView) -> tuple[dict[str, Any], int]:
     """What the fragment of choices shows, and its status: the accounts, or why there are none."""
-    through = route(None)
+    through = route(chosen_gateway())
     context: dict[str, Any] = {"account": account, "login_url": through.login_address}
     context |= {"choices": None, "error": None, "username": request.form.get("username", "")}
+    context |= {"gateways": queries.gateways(reading(), owner_id()), "gateway_id": through.id}
+    end_reading()
     try:
-        return {**context, "choices": choices(None)}, 200
+        return {**context, "choices": choices(through.id)}, 200
     except BrokerError as error:
         shown = errors.body(error.code, error.message, error.remedy, retry_at=error.retry_at)
         return {**context, "error": shown}, errors.broker_status(error)

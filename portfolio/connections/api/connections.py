@@ -7,7 +7,7 @@ from typing import Any
 from flask import Response, request
 
 from portfolio.accounts.schemas import AccountSchema
-from portfolio.connections import services, views
+from portfolio.connections import services
 from portfolio.connections.schemas import (
     AcceptCertificate,
     AcceptedCertificate,
@@ -18,6 +18,7 @@ from portfolio.connections.schemas import (
     GatewayQuery,
 )
 from portfolio.connections.services import LinkRequest
+from portfolio.connections.views import connections as views
 from portfolio.sync.schemas import RunEnvelope
 from portfolio.web import respond
 from portfolio.web.openapi import Blueprint, Failure

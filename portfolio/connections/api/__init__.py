@@ -1,0 +1,1 @@
+"""Connections and gateways as JSON, and the documented routes."""

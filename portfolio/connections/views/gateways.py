@@ -1,0 +1,65 @@
+"""The forms of the settings page: gateways, their addresses and certificates."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, request, url_for
+
+from portfolio.connections import queries
+from portfolio.connections.gateways import find_gateway, remove_gateway, save_gateway
+from portfolio.db.session import unit_of_work
+from portfolio.errors import Conflict, Invalid
+from portfolio.settings import OPTIONS, PREFIX
+from portfolio.web import respond
+from portfolio.web.runtime import owner_id, reading, runtime
+
+blueprint = Blueprint("gateways", __name__)
+
+
+@blueprint.get("/settings")
+def settings() -> Response:
+    """Gateways, and the settings that the environment or a file gives."""
+    return settings_page({}, {}, None)
+
+
+def settings_page(
+    values: dict[str, str], errors: dict[str, str], gateway_id: int | None
+) -> Response:
+    """The page, with what was typed into the form of a gateway and what is wrong with it."""
+    of = runtime().settings
+    options = [(PREFIX + each.name, of.shown(each), each) for each in OPTIONS]
+    return respond.page(
+        "connections/settings.html",
+        422 if errors else 200,
+        gateways=queries.gateways(reading(), owner_id()),
+        fixed_first=of.demo or "IBKR_GATEWAY_URL" in of.given,
+        options=options,
+        given=of.given,
+        values=values,
+        errors=errors,
+        wrong=gateway_id,
+    )
+
+
+@blueprint.post("/settings/gateways")
+@blueprint.post("/settings/gateways/<int:gateway_id>")
+def save(gateway_id: int | None = None) -> Response:
+    """Add a gateway, or change where one is."""
+    values = {name: request.form.get(name, "").strip() for name in ("url", "login_url")}
+    owner, now = owner_id(), runtime().clock.now()
+    try:
+        with unit_of_work() as session:
+            found = find_gateway(session, owner, gateway_id) if gateway_id else None
+            save_gateway(session, owner, found, values, now)
+    except (Invalid, Conflict) as error:
+        errors = dict(error.fields) or {"url": error.message}
+        return settings_page(values, errors, gateway_id or 0)
+    return respond.go(url_for(".settings"), "The gateway was saved.")
+
+
+@blueprint.post("/settings/gateways/<int:gateway_id>/remove")
+def remove(gateway_id: int) -> Response:
+    """Forget a gateway."""
+    owner = owner_id()
+    with unit_of_work() as session:
+        remove_gateway(session, find_gateway(session, owner, gateway_id))
+    return respond.go(url_for(".settings"), "The gateway was removed.")
