@@ -9,17 +9,19 @@ the clock they were given.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from brokers.types import BrokerAccount, Certificate, Diagnosis, Snapshot, Witness
 
 if TYPE_CHECKING:
     import requests
+
+    from brokers.http import Answer
 
 CONTRACT_VERSION = 1
 ENTRY_POINT_GROUP = "foliosync.brokers"
@@ -32,6 +34,7 @@ class Capability(StrEnum):
     KEEPALIVE = "keepalive"
     WITNESS = "witness"
     MARGIN = "margin"
+    RECORDING = "recording"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,12 +83,30 @@ class Network(Protocol):
         """The certificate that is shown at an address; nothing else is sent."""
 
 
+class Recorder(Protocol):
+    """Is told each answer of a broker, for a person who wants to report a trouble."""
+
+    def note(self, method: str, path: str, answer: Answer) -> None:
+        """One answer."""
+
+
+class Scrubber(Protocol):
+    """Takes out of answers who somebody is and what they own; the same by the same each time."""
+
+    def answer(self, value: Any) -> Any:
+        """A decoded answer, scrubbed."""
+
+    def path(self, path: str) -> str:
+        """A path, scrubbed."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """All that an adapter may know: where to go, whom to trust, and until when to be silent.
 
     `certificate` is the pinned one, or None before the first contact. `silent_until` is the end of
-    a penalty that an earlier process was given. `zone` is where the person who reads messages is.
+    a penalty that an earlier process was given, and `last_calls` when it asked what may be asked
+    rarely. `zone` is where the person who reads messages is.
     """
 
     clock: Clock
@@ -95,7 +116,9 @@ class Context:
     certificate: Certificate | None = None
     trusted_hosts: frozenset[str] = frozenset()
     silent_until: datetime | None = None
+    last_calls: Mapping[str, datetime] = field(default_factory=dict)
     zone: tzinfo = UTC
+    recorder: Recorder | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -110,6 +133,11 @@ class Connection(ABC):
     @abstractmethod
     def certificate(self) -> Certificate | None:
         """The certificate in use, for a caller to pin a first one; None before any contact."""
+
+    @property
+    def last_calls(self) -> Mapping[str, datetime]:
+        """When each endpoint that may be asked rarely was last asked; the caller keeps it."""
+        return {}
 
     @abstractmethod
     def accounts(self) -> tuple[BrokerAccount, ...]:
@@ -144,3 +172,7 @@ class Broker(ABC):
     @abstractmethod
     def connect(self, context: Context) -> Connection:
         """A connection through this context; contacts nobody yet."""
+
+    def scrubber(self, draw: Callable[[int], int]) -> Scrubber:
+        """Makes recordings of this broker safe to send (`RECORDING`); `draw(n)` gives 0 to n-1."""
+        raise CapabilityMissing(Capability.RECORDING)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from threading import Lock
 
 from brokers.contract import Clock, Limit
 from brokers.errors import RateLimited
 
 EVERY = "*"
+# A shorter pause is over before another process has started.
+WORTH_KEEPING = 2
 
 
 class Pacer:
@@ -34,6 +36,28 @@ class Pacer:
         with self._lock:
             if when is not None and (self._silent_until is None or when > self._silent_until):
                 self._silent_until = when
+
+    def last_calls(self) -> dict[str, datetime]:
+        """When each endpoint with a long pause was last asked, for another process to know."""
+        with self._lock:
+            now, at = self._clock.monotonic(), self._clock.now()
+            return {
+                limit.endpoint: at - timedelta(seconds=now - sent[-1])
+                for limit, sent in self._sent.items()
+                if sent and limit.endpoint != EVERY and limit.seconds >= WORTH_KEEPING
+            }
+
+    def recall(self, last_calls: Mapping[str, datetime]) -> None:
+        """Count what another process sent, as far as it is newer than what was sent here."""
+        with self._lock:
+            now, at = self._clock.monotonic(), self._clock.now()
+            for limit, sent in self._sent.items():
+                when = last_calls.get(limit.endpoint)
+                if when is None or when > at:
+                    continue
+                then = now - (at - when).total_seconds()
+                if not sent or then > sent[-1]:
+                    sent.append(then)
 
     def wait(self, endpoint: str) -> None:
         """Wait for a place; raises `RateLimited` while the gateway is closed."""

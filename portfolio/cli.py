@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from flask import Flask
 
@@ -53,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     restore.set_defaults(command=_restore)
     for command in (backup, restore):
         command.add_argument("file", type=Path, help="the copy")
+    _add_broker_commands(commands)
     api = commands.add_parser("api", help="print the documentation of the API")
     api.set_defaults(command=_describe_api)
     listed = commands.add_parser("settings", help="list all settings")
@@ -62,6 +64,27 @@ def _parser() -> argparse.ArgumentParser:
     upgrade = actions.add_parser("upgrade", help="bring the schema up to date")
     upgrade.set_defaults(command=_upgrade)
     return parser
+
+
+def _add_broker_commands(commands: Any) -> None:
+    doctor = commands.add_parser("doctor", help="find the broken link on the way to a broker")
+    brokers = doctor.add_subparsers(required=True, metavar="BROKER")
+    ibkr = brokers.add_parser("ibkr", help="Interactive Brokers; status 1 where it is broken")
+    ibkr.set_defaults(command=_doctor)
+    ibkr.add_argument("--json", action="store_true", help="print the documented JSON")
+    ibkr.add_argument("--gateway", type=int, metavar="ID", help="which gateway (default: first)")
+    ibkr.add_argument(
+        "--record",
+        type=Path,
+        metavar="FILE",
+        help="also read all accounts, and write the answers without ids, names and amounts",
+    )
+    gateway = commands.add_parser("gateway", help="help with a Client Portal Gateway of your own")
+    actions = gateway.add_subparsers(required=True, metavar="ACTION")
+    certificate = actions.add_parser("certificate", help="make a key store that is only yours")
+    certificate.set_defaults(command=_certificate)
+    certificate.add_argument("folder", type=Path, help="the gateway's folder `root`")
+    certificate.add_argument("--host", default="localhost", help="the name others call it by")
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -122,6 +145,29 @@ def _database_file(options: argparse.Namespace) -> Path:
     if file is None:
         raise SetupProblem("This database is not an SQLite file: use pg_dump and pg_restore.")
     return file
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from portfolio.doctor import as_json, as_text, examine
+
+    app = _build(replace(_settings(options), jobs="off"))
+    found, route = examine(app, options.gateway, options.record)
+    print(as_json(found, route) if options.json else as_text(found))
+    if options.record:
+        said = f"{options.record} has the answers, without ids, names and amounts: look at it"
+        print(f"{said} before you send it.", file=sys.stderr)
+    return 0 if found.connected else 1
+
+
+def _certificate(options: argparse.Namespace) -> int:
+    from portfolio.doctor import KEY_STORE, make_key_store
+
+    lines = make_key_store(options.folder, options.host)
+    print(f"{options.folder / KEY_STORE} is made. Put these two lines into conf.yaml, instead of")
+    print("those that are there, and restart the gateway (a restart loses the login):")
+    print()
+    print(lines)
+    return 0
 
 
 def _describe_api(options: argparse.Namespace) -> int:

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from brokers.ibkr.simulator import Simulator
+
 NO_SKIPS = "FOLIOSYNC_TEST_NO_SKIPS"
 POSTGRES = "FOLIOSYNC_TEST_POSTGRES"
 _connect = socket.socket.connect
@@ -39,6 +41,21 @@ def only_loopback() -> Iterator[None]:
     socket.socket.connect = connect  # type: ignore[method-assign,assignment]
     yield
     socket.socket.connect = _connect  # type: ignore[method-assign]
+
+
+@pytest.fixture(autouse=True)
+def trip_wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No simulated gateway of any test is ever asked for what a reader does not need."""
+    made: list[Simulator] = []
+    start = Simulator.__init__
+
+    def remembered(self: Simulator, *args: Any, **kwargs: Any) -> None:
+        start(self, *args, **kwargs)
+        made.append(self)
+
+    monkeypatch.setattr(Simulator, "__init__", remembered)
+    yield
+    assert [trip for simulator in made for trip in simulator.trips] == []
 
 
 @pytest.hookimpl(hookwrapper=True)

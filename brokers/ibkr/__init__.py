@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from brokers.contract import Broker, Capability, Connection, Context, Limit, Manifest
+from brokers.contract import Broker, Capability, Connection, Context, Limit, Manifest, Scrubber
 
 if TYPE_CHECKING:
     from brokers.ibkr.state import GatewayState
@@ -16,7 +17,13 @@ MANIFEST = Manifest(
     short_name="IBKR",
     identifier_scheme="ibkr_conid",
     capabilities=frozenset(
-        {Capability.DIAGNOSIS, Capability.KEEPALIVE, Capability.WITNESS, Capability.MARGIN}
+        {
+            Capability.DIAGNOSIS,
+            Capability.KEEPALIVE,
+            Capability.WITNESS,
+            Capability.MARGIN,
+            Capability.RECORDING,
+        }
     ),
     # IBKR allows ten a second through a gateway; two stay free for the browser and other tools.
     limits=(
@@ -49,4 +56,11 @@ class InteractiveBrokers(Broker):
                 context.address, GatewayState(MANIFEST.limits, context.clock)
             )
         state.pacer.close_until(context.silent_until)
+        state.pacer.recall(context.last_calls)
         return GatewayConnection(context, state)
+
+    def scrubber(self, draw: Callable[[int], int]) -> Scrubber:
+        """Takes ids, names and amounts out of a gateway's answers."""
+        from brokers.ibkr.scrub import GatewayScrubber
+
+        return GatewayScrubber(draw)

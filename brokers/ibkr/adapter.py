@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -52,6 +53,11 @@ class GatewayConnection(Connection):
     def certificate(self) -> Certificate | None:
         """The certificate in use; None before any contact."""
         return self._client.certificate
+
+    @property
+    def last_calls(self) -> Mapping[str, datetime]:
+        """When each endpoint that may be asked rarely was last asked."""
+        return self._state.pacer.last_calls()
 
     def keep_alive(self) -> None:
         """Tell IBKR that the session is in use."""

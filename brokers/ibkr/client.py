@@ -202,7 +202,10 @@ class GatewayClient:
             shown = f"[{host}]" if ":" in host else host
             session = self._context.network.session(self.open())
             address = f"https://{shown}:{port}{base}"
-            self._callers[base] = Caller(address, session, self._state.pacer, self._context.clock)
+            of = self._context
+            self._callers[base] = Caller(
+                address, session, self._state.pacer, of.clock, of.recorder
+            )
         return self._callers[base]
 
     def _explained(self, error: Exception) -> BrokerError:

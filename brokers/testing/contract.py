@@ -101,6 +101,7 @@ class BrokerContract:
             Capability.KEEPALIVE: connection.keep_alive,
             Capability.WITNESS: lambda: connection.witness(world.account_id),
             Capability.MARGIN: lambda: connection.maintenance_margin(world.account_id),
+            Capability.RECORDING: lambda: world.broker.scrubber(lambda _: 0),
         }
         if capability in world.broker.manifest.capabilities:
             calls[capability]()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
@@ -11,11 +11,12 @@ from urllib.parse import urlsplit
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
-from brokers.contract import Clock, Context, Network
+from brokers.contract import Clock, Context, Network, Recorder
 from brokers.contract import Connection as BrokerConnection
 from brokers.errors import BrokerError, RateLimited
 from brokers.registry import Registry
 from brokers.tls import certificate_from_pem
+from brokers.types import Certificate
 from portfolio.connections.models import Connection, Gateway
 from portfolio.db.session import unit_of_work
 from portfolio.errors import Conflict, Invalid, NotFound
@@ -31,6 +32,7 @@ class Route:
     login_address: str
     certificate_pem: str | None
     silent_until: datetime | None
+    last_calls: Mapping[str, datetime]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,7 @@ class Outside:
     clock: Clock
     trusted_hosts: frozenset[str] = frozenset()
     zone: tzinfo = UTC
+    recorder: Recorder | None = None
 
     def connect(self, route: Route) -> BrokerConnection:
         """A connection through a gateway; contacts nobody yet."""
@@ -54,7 +57,9 @@ class Outside:
             certificate=certificate_from_pem(pem) if pem else None,
             trusted_hosts=self.trusted_hosts,
             silent_until=route.silent_until,
+            last_calls=route.last_calls,
             zone=self.zone,
+            recorder=self.recorder,
         )
         return self.brokers.get(route.broker).connect(context)
 
@@ -79,6 +84,7 @@ def route_of(gateway: Gateway) -> Route:
         login_address=gateway.login_address,
         certificate_pem=gateway.certificate_pem,
         silent_until=gateway.silent_until,
+        last_calls={of: datetime.fromisoformat(at) for of, at in gateway.last_calls.items()},
     )
 
 
@@ -155,34 +161,36 @@ def clean_address(text: str, field: str) -> str:
 
 @contextmanager
 def reaching(route: Route, *, pin: bool = False, outside: Outside) -> Iterator[BrokerConnection]:
-    """A connection whose penalty, and on request whose first certificate, is remembered."""
+    """A connection whose pace, penalty, and on request whose first certificate, is remembered."""
     broker = outside.connect(route)
+    penalty: datetime | None = None
     try:
         yield broker
     except RateLimited as error:
-        _remember_penalty(route.id, error.retry_at)
+        penalty = error.retry_at
         raise
     finally:
-        if pin and route.certificate_pem is None:
-            _remember_certificate(route.id, broker)
+        first = broker.certificate if pin and route.certificate_pem is None else None
+        if penalty or first or broker.last_calls != route.last_calls:
+            _remember(route.id, penalty, first, broker.last_calls)
 
 
-def _remember_penalty(gateway_id: int, until: datetime | None) -> None:
+def _remember(
+    gateway_id: int,
+    penalty: datetime | None,
+    first: Certificate | None,
+    last_calls: Mapping[str, datetime],
+) -> None:
     with unit_of_work() as session:
         gateway = session.get(Gateway, gateway_id)
-        if gateway is not None and until is not None:
-            gateway.silent_until = max(until, gateway.silent_until or until)
-
-
-def _remember_certificate(gateway_id: int, broker: BrokerConnection) -> None:
-    certificate = broker.certificate
-    if certificate is None:
-        return
-    with unit_of_work() as session:
-        gateway = session.get(Gateway, gateway_id)
-        if gateway is not None and gateway.certificate_pem is None:
-            gateway.certificate_pem = certificate.pem
-            gateway.certificate_fingerprint = certificate.fingerprint
+        if gateway is None:
+            return
+        gateway.last_calls = {of: at.isoformat() for of, at in last_calls.items()}
+        if penalty is not None:
+            gateway.silent_until = max(penalty, gateway.silent_until or penalty)
+        if first is not None and gateway.certificate_pem is None:
+            gateway.certificate_pem = first.pem
+            gateway.certificate_fingerprint = first.fingerprint
 
 
 def as_error(error: BrokerError) -> dict[str, object]:

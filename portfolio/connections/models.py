@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -15,7 +16,7 @@ class Gateway(Base):
     """One gateway program: where it is, whose certificate it showed, and until when it is closed.
 
     `certificate_pem` is pinned at the first contact; another certificate stops everything until a
-    person accepts it.
+    person accepts it. `last_calls` keeps the pace of calls with long pauses over processes.
     """
 
     __tablename__ = "gateway"
@@ -29,6 +30,7 @@ class Gateway(Base):
     certificate_pem: Mapped[str | None]
     certificate_fingerprint: Mapped[str | None] = mapped_column(String(64))
     silent_until: Mapped[datetime | None]
+    last_calls: Mapped[dict[str, Any]] = mapped_column(default=dict)
     created_at: Mapped[datetime]
 
 

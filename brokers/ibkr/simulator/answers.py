@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from decimal import Decimal
 from typing import Any
 
@@ -25,22 +23,6 @@ CLASSES = {
 }
 OTHER_CLASSES = ("futuresonlypnl", "tbondsmarketvalue", "moneyfunds")
 NOT_EQUITY = frozenset({"futuremarketvalue"})
-
-
-MARKED = re.compile(rb'"@(-?[0-9.]+)@"')
-
-
-def dump(value: Any) -> bytes:
-    """JSON in which decimals keep their digits and look like the vendor's floats."""
-    # The standard encoder knows no decimals: they pass as marked strings and lose their quotes.
-    return MARKED.sub(rb"\1", json.dumps(value, default=_marked).encode())
-
-
-def _marked(value: Any) -> str:
-    if not isinstance(value, Decimal):
-        raise TypeError(type(value).__name__)
-    text = format(value, "f")
-    return f"@{text if '.' in text else text + '.0'}@"
 
 
 def account(of: Account) -> dict[str, Any]:

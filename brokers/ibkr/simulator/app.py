@@ -9,8 +9,8 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from brokers.contract import Clock
+from brokers.http import encode
 from brokers.ibkr.simulator import pages, routes
-from brokers.ibkr.simulator.answers import dump
 from brokers.ibkr.simulator.reply import Reply
 from brokers.ibkr.simulator.scenarios import SCENARIOS, Scenario, calm
 from brokers.ibkr.simulator.state import Fault, GatewayState, Request
@@ -130,7 +130,7 @@ class Simulator:
                 self.state.requests.append(entry)
             if reply.trip:
                 self.state.trips.append(entry)
-        body = reply.body if isinstance(reply.body, bytes) else dump(reply.body)
+        body = reply.body if isinstance(reply.body, bytes) else encode(reply.body)
         headers = [("Content-Type", reply.content_type), *reply.headers]
         start_response(f"{reply.status} {REASONS.get(reply.status, 'Status')}", headers)
         return [body]

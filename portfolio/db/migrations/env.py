@@ -14,10 +14,13 @@ def run() -> None:
     engine: Engine = migrate.db.engine.execution_options(foliosync_write=True)
     with engine.connect() as connection:
         # SQLite rebuilds a table by dropping the old one, which would delete what refers to it.
-        _references(connection, kept=False)
+        # The connection is thrown away afterwards, so no other work ever meets it like this.
+        _ignore_references(connection)
         context.configure(
             connection=connection,
             target_metadata=migrate.db.metadata,
+            # SQLite's schema changes roll back as well; Alembic takes it to be unable to.
+            transactional_ddl=True,
             transaction_per_migration=False,
             **migrate.configure_args,
         )
@@ -26,15 +29,15 @@ def run() -> None:
                 context.run_migrations()
                 _check_references(connection)
         finally:
-            _references(connection, kept=True)
+            connection.invalidate()
 
 
-def _references(connection: Connection, *, kept: bool) -> None:
+def _ignore_references(connection: Connection) -> None:
     if connection.dialect.name == "sqlite":
         # Beside SQLAlchemy: within a transaction SQLite ignores this.
         raw = connection.connection.dbapi_connection
         assert raw is not None  # for the type checker: the connection is open
-        raw.execute(f"PRAGMA foreign_keys={'ON' if kept else 'OFF'}")
+        raw.execute("PRAGMA foreign_keys=OFF")
 
 
 def _check_references(connection: Connection) -> None:
