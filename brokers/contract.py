@@ -15,8 +15,10 @@ from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
 
-from brokers.types import BrokerAccount, Certificate, Diagnosis, Snapshot, Witness
+from brokers.errors import BrokerError
+from brokers.types import BrokerAccount, Certificate, Check, Diagnosis, Snapshot, Witness
 
 if TYPE_CHECKING:
     import requests
@@ -25,12 +27,12 @@ if TYPE_CHECKING:
 
 CONTRACT_VERSION = 1
 ENTRY_POINT_GROUP = "foliosync.brokers"
+LONGEST_ADDRESS = 300
 
 
 class Capability(StrEnum):
     """What an adapter can do beyond listing accounts and reading a snapshot."""
 
-    DIAGNOSIS = "diagnosis"
     KEEPALIVE = "keepalive"
     WITNESS = "witness"
     MARGIN = "margin"
@@ -48,7 +50,10 @@ class Limit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """A broker as data: who it is, what it can do, and how often it may be asked."""
+    """A broker as data: who it is, what it can do, and how often it may be asked.
+
+    `address_hint` tells people what an address looks like.
+    """
 
     key: str
     name: str
@@ -56,6 +61,8 @@ class Manifest:
     identifier_scheme: str
     capabilities: frozenset[Capability]
     limits: tuple[Limit, ...] = ()
+
+    address_hint: str = ""
     contract: int = CONTRACT_VERSION
     single_session: bool = False
 
@@ -105,8 +112,8 @@ class Context:
     """All that an adapter may know: where to go, whom to trust, and until when to be silent.
 
     `certificate` is the pinned one, or None before the first contact. `silent_until` is the end of
-    a penalty that an earlier process was given, and `last_calls` when it asked what may be asked
-    rarely. `zone` is where the person who reads messages is.
+    a penalty that an earlier process was given, and `last_calls` when it asked each endpoint that
+    has a limit. `zone` is where the person who reads messages is.
     """
 
     clock: Clock
@@ -136,7 +143,7 @@ class Connection(ABC):
 
     @property
     def last_calls(self) -> Mapping[str, datetime]:
-        """When each endpoint that may be asked rarely was last asked; the caller keeps it."""
+        """When each endpoint with a limit was last asked; the caller keeps it."""
         return {}
 
     @abstractmethod
@@ -148,8 +155,22 @@ class Connection(ABC):
         """The whole account, or a `BrokerError`; never a part of it."""
 
     def diagnose(self) -> Diagnosis:
-        """Walk the chain to the broker and name the first broken link (`DIAGNOSIS`)."""
-        raise CapabilityMissing(Capability.DIAGNOSIS)
+        """Walk the chain to the broker and name the first broken link; one link by default."""
+        try:
+            count = len(self.accounts())
+        except BrokerError as error:
+            return diagnosis_of(error)
+        reached = Check(
+            name="accounts", title="Accounts", ok=True, message=f"{count} to choose from"
+        )
+        return Diagnosis(
+            connected=True,
+            code="ready",
+            message="Connected",
+            remedy=None,
+            session=None,
+            checks=(reached,),
+        )
 
     def keep_alive(self) -> None:
         """Tell the broker that the session is in use (`KEEPALIVE`)."""
@@ -164,6 +185,22 @@ class Connection(ABC):
         raise CapabilityMissing(Capability.MARGIN)
 
 
+def diagnosis_of(error: BrokerError) -> Diagnosis:
+    """A broken link as the whole finding, for adapters that cannot tell more."""
+    broken = Check(
+        name="accounts", title="Accounts", ok=False, message=error.message, remedy=error.remedy
+    )
+    return Diagnosis(
+        connected=False,
+        code=error.code,
+        message=error.message,
+        remedy=error.remedy,
+        session=None,
+        checks=(broken,),
+        retry_at=error.retry_at,
+    )
+
+
 class Broker(ABC):
     """A broker: its manifest, and a factory of connections."""
 
@@ -173,6 +210,25 @@ class Broker(ABC):
     def connect(self, context: Context) -> Connection:
         """A connection through this context; contacts nobody yet."""
 
+    def address(self, typed: str) -> str:
+        """The address as it is kept; `ValueError` with a reason for the person who typed it."""
+        return https_address(typed)
+
     def scrubber(self, draw: Callable[[int], int]) -> Scrubber:
         """Makes recordings of this broker safe to send (`RECORDING`); `draw(n)` gives 0 to n-1."""
         raise CapabilityMissing(Capability.RECORDING)
+
+
+def https_address(typed: str) -> str:
+    """An https address without a path, such as https://localhost:5001, or `ValueError`."""
+    reason = "An https address such as https://localhost:5001 is needed."
+    try:
+        parts = urlsplit(typed.strip())
+        port = parts.port
+    except ValueError:
+        raise ValueError(reason) from None
+    plain = not (parts.username or parts.query or parts.fragment or parts.path.strip("/"))
+    too_long = len(typed) > LONGEST_ADDRESS
+    if parts.scheme != "https" or not parts.hostname or port == 0 or not plain or too_long:
+        raise ValueError(reason)
+    return typed.strip().rstrip("/")

@@ -11,8 +11,8 @@ from brokers.contract import Clock, Limit
 from brokers.errors import RateLimited
 
 EVERY = "*"
-# A shorter pause is over before another process has started.
-WORTH_KEEPING = 2
+# Two readings of the same moment differ by this much.
+SAME_MOMENT = 0.01
 
 
 class Pacer:
@@ -38,17 +38,20 @@ class Pacer:
                 self._silent_until = when
 
     def last_calls(self) -> dict[str, datetime]:
-        """When each endpoint with a long pause was last asked, for another process to know."""
+        """When each endpoint was last asked ("*": any of them), for another process to know."""
         with self._lock:
             now, at = self._clock.monotonic(), self._clock.now()
             return {
                 limit.endpoint: at - timedelta(seconds=now - sent[-1])
                 for limit, sent in self._sent.items()
-                if sent and limit.endpoint != EVERY and limit.seconds >= WORTH_KEEPING
+                if sent
             }
 
     def recall(self, last_calls: Mapping[str, datetime]) -> None:
-        """Count what another process sent, as far as it is newer than what was sent here."""
+        """Count what another process sent, as far as it is newer than what was sent here.
+
+        How much it sent is not known: all that the limit allows.
+        """
         with self._lock:
             now, at = self._clock.monotonic(), self._clock.now()
             for limit, sent in self._sent.items():
@@ -56,8 +59,8 @@ class Pacer:
                 if when is None or when > at:
                     continue
                 then = now - (at - when).total_seconds()
-                if not sent or then > sent[-1]:
-                    sent.append(then)
+                if not sent or then > sent[-1] + SAME_MOMENT:
+                    sent.extend([then] * limit.calls)
 
     def wait(self, endpoint: str) -> None:
         """Wait for a place; raises `RateLimited` while the gateway is closed."""

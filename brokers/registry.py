@@ -27,7 +27,7 @@ class Registry:
     def discover(cls, plug_ins: Iterable[EntryPoint] | None = None) -> Registry:
         """Load the built-in brokers and every installed plug-in; a broken one is never fatal."""
         found = entry_points(group=ENTRY_POINT_GROUP) if plug_ins is None else plug_ins
-        named = {**{point.name: point.value for point in found}, **BUILT_IN}
+        named = {**BUILT_IN, **{point.name: point.value for point in found}, **BUILT_IN}
         brokers: dict[str, Broker] = {}
         failed: dict[str, str] = {}
         for key, path in named.items():

@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import subprocess
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -28,8 +29,16 @@ PASSWORD_LENGTH = 24
 KEY_STORE = "foliosync-gateway.jks"
 
 
-def examine(app: Flask, gateway_id: int | None, record: Path | None) -> tuple[Diagnosis, Route]:
-    """Walk the chain to the broker; with `record`, also read all accounts and keep the answers."""
+def examine(
+    app: Flask,
+    gateway_id: int | None,
+    record: Path | None,
+    draw: Callable[[int], int] = secrets.randbelow,
+) -> tuple[Diagnosis, Route]:
+    """Walk the chain to the broker; with `record`, also read all accounts and keep the answers.
+
+    `draw(n)` gives the numbers from 0 to n - 1 that the recording is scrubbed with.
+    """
     runtime: Runtime = app.extensions[EXTENSION]
     with app.app_context():
         route = _route(runtime, gateway_id)
@@ -37,7 +46,7 @@ def examine(app: Flask, gateway_id: int | None, record: Path | None) -> tuple[Di
         if record is None:
             with reaching(route, outside=outside) as broker:
                 return broker.diagnose(), route
-        scrubber = outside.brokers.get(route.broker).scrubber(secrets.randbelow)
+        scrubber = outside.broker(route.broker).scrubber(draw)
         kept = Recording(scrubber)
         try:
             with reaching(route, outside=replace(outside, recorder=kept)) as broker:

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from brokers.ibkr.simulator.scenarios import SCENARIOS
+from brokers.testing.contract import failures
+from portfolio.errors import DomainError
 from portfolio.settings import as_document
 
 ROOT = Path(__file__).parent.parent
@@ -43,3 +46,45 @@ def test_the_readme_has_the_two_commands_and_the_five_labels():
 def test_contributing_fits_a_screen():
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     assert text.count("\n") <= 50
+
+
+def headings(paper):
+    text = (ROOT / paper).read_text(encoding="utf-8")
+    found = re.findall(r"^#{2,4} (.+)$", text, re.MULTILINE)
+    return [re.sub(r"^\d\. ", "", heading).casefold() for heading in found]
+
+
+def test_every_heading_of_the_guide_has_its_place():
+    guide = (ROOT / "tests" / "data" / "guide-headings.txt").read_text(encoding="utf-8")
+    ours = iter(headings("docs/connect-ibkr.md"))
+    # In the guide's order, with sections of our own between them.
+    missing = [wanted for wanted in guide.casefold().splitlines() if wanted not in ours]
+    assert missing == []
+
+
+def entries():
+    text = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    parts = re.split(r"^### `(\w+)`$", text, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def leaves(of):
+    below = of.__subclasses__()
+    return {of.code} if not below else {code for each in below for code in leaves(each)}
+
+
+WARNINGS = {"signed_in_elsewhere", "no_market_data", "certificate_stock", "currency_guessed"}
+
+
+def test_troubleshooting_has_an_entry_for_every_code_and_no_other():
+    codes = {of.code for of in failures()} | leaves(DomainError) | WARNINGS
+    assert set(entries()) == codes
+
+
+def test_every_trouble_names_its_scenarios_and_its_remedy():
+    written = entries()
+    for code in {of.code for of in failures()} | {"sync_rejected"} | WARNINGS:
+        named = set(re.findall(r"`([a-z-]+)`", written[code].split("**Scenario")[1]))
+        assert named == {name for name, of in SCENARIOS.items() if of.leads_to == code}, code
+        for word in ("**Looks like**", "**Why.**", "**Do"):
+            assert word in written[code], code

@@ -18,7 +18,6 @@ MANIFEST = Manifest(
     identifier_scheme="ibkr_conid",
     capabilities=frozenset(
         {
-            Capability.DIAGNOSIS,
             Capability.KEEPALIVE,
             Capability.WITNESS,
             Capability.MARGIN,
@@ -32,6 +31,8 @@ MANIFEST = Manifest(
         Limit(endpoint="/tickle", calls=1, seconds=1),
         Limit(endpoint="/sso/validate", calls=1, seconds=60),
     ),
+    address_hint="For example https://localhost:5001; the port is `listenPort` in the gateway’s "
+    "root/conf.yaml.",
     single_session=True,
 )
 

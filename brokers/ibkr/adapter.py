@@ -39,6 +39,7 @@ class _Read:
     after: Ledger
     positions: tuple[Position, ...]
     closed: frozenset[str]
+    guessed: bool
 
 
 class GatewayConnection(Connection):
@@ -56,7 +57,7 @@ class GatewayConnection(Connection):
 
     @property
     def last_calls(self) -> Mapping[str, datetime]:
-        """When each endpoint that may be asked rarely was last asked."""
+        """When each endpoint with a limit was last asked."""
         return self._state.pacer.last_calls()
 
     def keep_alive(self) -> None:
@@ -89,7 +90,7 @@ class GatewayConnection(Connection):
             closed_keys=read.closed,
             ledger=read.after,
             ledger_before=read.before,
-            warnings=self._warnings(tickle, read.positions),
+            warnings=self._warnings(tickle, read),
         )
 
     def witness(self, account_id: str) -> Witness:
@@ -100,7 +101,7 @@ class GatewayConnection(Connection):
         except BadAnswer:
             self._client.invalidate(account_id)
             self._context.clock.sleep(SETTLING)
-            held = mapping.quantities(mapping.distinct(self._pages(account_id)))
+            held = mapping.quantities(mapping.distinct(self._pages(account_id), account_id))
         return Witness(read_at=self._context.clock.now(), quantities=held)
 
     def maintenance_margin(self, account_id: str) -> Decimal:
@@ -135,10 +136,14 @@ class GatewayConnection(Connection):
 
     def _pass(self, account: BrokerAccount) -> _Read:
         before = self._ledger(account)
-        rows = mapping.distinct(self._pages(account.id))
+        rows = mapping.distinct(self._pages(account.id), account.id)
         after = self._ledger(account)
-        positions, closed = mapping.positions(rows, self._contracts(rows), after.base_currency)
-        return _Read(before=before, after=after, positions=positions, closed=closed)
+        terms = self._contracts(rows)
+        positions, closed = mapping.positions(rows, terms, after.base_currency)
+        guessed = any(mapping.currency_of(r, terms.get(mapping.key(r), {})) is None for r in rows)
+        return _Read(
+            before=before, after=after, positions=positions, closed=closed, guessed=guessed
+        )
 
     def _ledger(self, account: BrokerAccount) -> Ledger:
         return mapping.ledger(self._client.ledger(account.id), account.id, account.currency)
@@ -169,11 +174,12 @@ class GatewayConnection(Connection):
             known |= read
         return known
 
-    def _warnings(self, tickle: Tickle, positions: tuple[Position, ...]) -> tuple[str, ...]:
+    def _warnings(self, tickle: Tickle, read: _Read) -> tuple[str, ...]:
         certificate: Any = self._client.certificate
         found = {
             "signed_in_elsewhere": tickle.state.signed_in_elsewhere,
-            "no_market_data": any(position.price is None for position in positions),
+            "no_market_data": any(position.price is None for position in read.positions),
+            "currency_guessed": read.guessed,
             "certificate_stock": certificate is not None and certificate.is_stock,
         }
         return tuple(name for name, applies in found.items() if applies)

@@ -1,4 +1,4 @@
-"""The suite that every adapter must pass: subclass it and provide the fixtures.
+"""The suite that every adapter must pass: subclass it and provide one fixture.
 
     class TestMine(BrokerContract):
         @pytest.fixture
@@ -9,8 +9,8 @@ It needs pytest, which an adapter's author has.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -18,25 +18,40 @@ from typing import Any
 import pytest
 
 from brokers.contract import CONTRACT_VERSION, Broker, Capability, CapabilityMissing, Connection
-from brokers.errors import BrokerError, NeedsUser
+from brokers.errors import BrokerAccountMissing, BrokerError, NeedsUser, NotAuthenticated, Refused
 from brokers.types import Snapshot
+
+STRANGER = "U0000001"
 
 
 @dataclass(frozen=True, kw_only=True)
 class World:
     """A broker as the suite meets it.
 
-    `account_id` names an account with more than one page of positions and a short; `empty_id` one
-    without any. `sign_out` and `sign_in` do what a person does; `secrets` must never be printed.
+    `holdings` is the truth about `account_id`: the quantity of each instrument by its key, with a
+    short among them, and more than one page where the broker has pages. `empty_id` names an
+    account without positions. `troubles` says how to bring about each error, `never` why one
+    cannot happen at this broker, `calm` ends all troubles. `secrets` must never be printed.
     """
 
     broker: Broker
     connect: Callable[[], Connection]
     account_id: str
+    holdings: Mapping[str, Decimal]
     empty_id: str
-    sign_out: Callable[[], None]
-    sign_in: Callable[[], None]
+    troubles: Mapping[type[BrokerError], Callable[[], object]]
+    calm: Callable[[], object]
+    never: Mapping[type[BrokerError], str] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
+
+
+def failures(of: type[BrokerError] = BrokerError) -> Iterator[type[BrokerError]]:
+    """Every single failure there is: the leaves of the tree of errors."""
+    below = of.__subclasses__()
+    if not below and of is not Refused:
+        yield of
+    for child in below:
+        yield from failures(child)
 
 
 class BrokerContract:
@@ -44,31 +59,45 @@ class BrokerContract:
 
     def test_the_manifest_is_of_this_contract(self, world: World) -> None:
         """The manifest names the version this suite is for."""
-        assert world.broker.manifest.contract == CONTRACT_VERSION
-        assert world.broker.manifest.key == world.broker.manifest.key.lower()
+        manifest = world.broker.manifest
+        assert manifest.contract == CONTRACT_VERSION
+        assert manifest.key == manifest.key.lower()
+        assert manifest.key.isidentifier()
+        assert manifest.capabilities <= set(Capability)
 
     def test_it_lists_accounts(self, world: World) -> None:
         """Account ids are unique and the list is not empty."""
         ids = [account.id for account in world.connect().accounts()]
-        assert world.account_id in ids
+        assert {world.account_id, world.empty_id} <= set(ids)
         assert len(ids) == len(set(ids))
 
-    def test_a_snapshot_is_whole_and_exact(self, world: World) -> None:
-        """Keys are unique, nothing is a float, times are aware, shorts are negative."""
+    def test_a_snapshot_is_whole(self, world: World) -> None:
+        """All holdings to the last page, each once, shorts negative; nothing else."""
         snapshot = world.connect().snapshot(world.account_id)
+        assert snapshot.account.id == world.account_id
         keys = [position.instrument.key for position in snapshot.positions]
-        assert len(keys) == len(set(keys)) > 100
-        assert all(position.quantity != 0 for position in snapshot.positions)
-        assert any(position.quantity < 0 for position in snapshot.positions)
+        assert len(keys) == len(set(keys))
+        assert _quantities(snapshot) == world.holdings
+        assert min(world.holdings.values()) < 0
+        assert 0 not in world.holdings.values()
+        assert snapshot.closed_keys.isdisjoint(keys)
+
+    def test_a_snapshot_is_exact(self, world: World) -> None:
+        """Nothing is a float, numbers are finite, times aware, texts not empty."""
+        snapshot = world.connect().snapshot(world.account_id)
         for value in leaves(snapshot):
             assert not isinstance(value, float)
+            assert value != ""
             if isinstance(value, Decimal):
                 assert value.is_finite()
             if isinstance(value, datetime):
                 assert value.utcoffset() is not None
+        for position in snapshot.positions:
+            assert position.instrument.multiplier > 0
+            assert position.average_price != 0
 
     def test_the_same_account_reads_the_same_again(self, world: World) -> None:
-        """Position fields do not depend on what the broker had cached."""
+        """What is held does not depend on what the broker had cached."""
         first = world.connect().snapshot(world.account_id)
         second = world.connect().snapshot(world.account_id)
         assert _by_key(first) == _by_key(second)
@@ -77,27 +106,49 @@ class BrokerContract:
         """No positions is an answer."""
         assert world.connect().snapshot(world.empty_id).positions == ()
 
-    def test_signed_out_needs_the_user_and_heals(self, world: World) -> None:
-        """Nobody signed in is an error that names a remedy; signing in is enough."""
-        world.sign_out()
-        with pytest.raises(NeedsUser) as caught:
+    @pytest.mark.parametrize("failure", list(failures()), ids=lambda of: of.__name__)
+    def test_each_failure_is_told_apart_and_heals(
+        self, world: World, failure: type[BrokerError]
+    ) -> None:
+        """The right class, a remedy where a person must act, and no trace afterwards."""
+        if failure in world.never:
+            assert failure not in world.troubles
+            assert world.never[failure].strip()
+            return
+        world.troubles[failure]()
+        with pytest.raises(BrokerError) as caught:
             world.connect().snapshot(world.account_id)
-        assert caught.value.code == "not_authenticated"
+        assert type(caught.value) is failure, repr(caught.value)
+        assert caught.value.message
         assert caught.value.remedy
-        world.sign_in()
-        assert world.connect().snapshot(world.account_id).positions
+        assert caught.value.needs_user == issubclass(failure, NeedsUser)
+        world.calm()
+        assert _quantities(world.connect().snapshot(world.account_id)) == world.holdings
 
-    def test_an_unknown_account_is_an_error(self, world: World) -> None:
+    def test_signed_out_is_the_same_for_every_call(self, world: World) -> None:
+        """Nobody signed in: no call answers with something else than that."""
+        if NotAuthenticated in world.never:
+            return
+        world.troubles[NotAuthenticated]()
+        connection = world.connect()
+        for call in (connection.accounts, lambda: connection.snapshot(world.account_id)):
+            with pytest.raises(NotAuthenticated):
+                call()
+        found = connection.diagnose()
+        assert (found.connected, found.code) == (False, NotAuthenticated.code)
+        world.calm()
+        assert world.connect().diagnose().connected
+
+    def test_a_stranger_s_account_is_missing(self, world: World) -> None:
         """Another account's id never brings data."""
-        with pytest.raises(BrokerError):
-            world.connect().snapshot("U0000001")
+        with pytest.raises(BrokerAccountMissing):
+            world.connect().snapshot(STRANGER)
 
     @pytest.mark.parametrize("capability", list(Capability))
     def test_declared_is_what_it_can_do(self, world: World, capability: Capability) -> None:
         """A declared capability works; one that is not declared says so."""
         connection = world.connect()
         calls: dict[Capability, Callable[[], object]] = {
-            Capability.DIAGNOSIS: connection.diagnose,
             Capability.KEEPALIVE: connection.keep_alive,
             Capability.WITNESS: lambda: connection.witness(world.account_id),
             Capability.MARGIN: lambda: connection.maintenance_margin(world.account_id),
@@ -110,21 +161,27 @@ class BrokerContract:
                 calls[capability]()
 
     def test_the_witness_agrees_with_the_snapshot(self, world: World) -> None:
-        """Both reads see the same quantities."""
-        if Capability.WITNESS not in world.broker.manifest.capabilities:
-            pytest.skip("has no witness")
-        connection = world.connect()
-        held = {
-            position.instrument.key: position.quantity
-            for position in connection.snapshot(world.account_id).positions
-        }
-        assert dict(connection.witness(world.account_id).quantities) == held
+        """Both reads see the same quantities, where there are two."""
+        if Capability.WITNESS in world.broker.manifest.capabilities:
+            witness = world.connect().witness(world.account_id)
+            assert dict(witness.quantities) == world.holdings
+            assert witness.read_at.utcoffset() is not None
+
+    def test_a_wrong_address_is_refused_with_a_reason(self, world: World) -> None:
+        """What people type is checked before anything is stored."""
+        for typed in ("", "\0", "x" * 5000):
+            with pytest.raises(ValueError, match=r"\w"):
+                world.broker.address(typed)
 
     def test_nothing_prints_a_secret(self, world: World) -> None:
         """No secret is in a `repr`."""
         connection = world.connect()
         printed = repr(connection) + repr(world.broker) + repr(vars(connection))
         assert not any(secret in printed for secret in world.secrets)
+
+
+def _quantities(snapshot: Snapshot) -> dict[str, Decimal]:
+    return {position.instrument.key: position.quantity for position in snapshot.positions}
 
 
 def _by_key(snapshot: Snapshot) -> dict[str, object]:
@@ -134,9 +191,9 @@ def _by_key(snapshot: Snapshot) -> dict[str, object]:
 def leaves(value: Any) -> Iterator[Any]:
     """Every value inside a tree of dataclasses, mappings and sequences."""
     if is_dataclass(value):
-        for field in fields(value):
-            yield from leaves(getattr(value, field.name))
-    elif isinstance(value, dict):
+        for each in fields(value):
+            yield from leaves(getattr(value, each.name))
+    elif isinstance(value, Mapping):
         for name, inner in value.items():
             yield from leaves(name)
             yield from leaves(inner)

@@ -88,7 +88,9 @@ class WsgiNetwork:
             raise self.failure
         if self.transport == "refused":
             raise _refused(request)
-        if self.transport == "silent" and urlsplit(request.url or "").path.startswith("/v1/"):
+        if self.transport in {"silent", "cut"} and urlsplit(request.url or "").path.startswith(
+            "/v1/"
+        ):
             raise requests.ReadTimeout("silence", request=request)
 
 

@@ -6,20 +6,22 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
-from urllib.parse import urlsplit
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
-from brokers.contract import Clock, Context, Network, Recorder
+from brokers.contract import Broker, Clock, Context, Network, Recorder
 from brokers.contract import Connection as BrokerConnection
 from brokers.errors import BrokerError, RateLimited
-from brokers.registry import Registry
+from brokers.registry import Registry, UnknownBroker
 from brokers.tls import certificate_from_pem
 from brokers.types import Certificate
 from portfolio.connections.models import Connection, Gateway
 from portfolio.db.session import unit_of_work
 from portfolio.errors import Conflict, Invalid, NotFound
+
+# The adapter that the documented routes are for, and the gateway that a setting makes.
+FIRST_BROKER = "ibkr"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,16 @@ class Outside:
     zone: tzinfo = UTC
     recorder: Recorder | None = None
 
+    def broker(self, key: str) -> Broker:
+        """The adapter of a key; `Conflict` where it is not installed any more."""
+        try:
+            return self.brokers.get(key)
+        except UnknownBroker as error:
+            raise Conflict(
+                f"The adapter for the broker “{key}” is not there ({error.args[0]}).",
+                "Install its package again, then restart Foliosync.",
+            ) from None
+
     def connect(self, route: Route) -> BrokerConnection:
         """A connection through a gateway; contacts nobody yet."""
         pem = route.certificate_pem
@@ -61,12 +73,16 @@ class Outside:
             zone=self.zone,
             recorder=self.recorder,
         )
-        return self.brokers.get(route.broker).connect(context)
+        return self.broker(route.broker).connect(context)
 
 
-def find_gateway(session: Session, owner_id: int, gateway_id: int | None) -> Gateway:
-    """The owner's gateway of this id (default: the first), or `NotFound`."""
+def find_gateway(
+    session: Session, owner_id: int, gateway_id: int | None, broker: str | None = None
+) -> Gateway:
+    """The owner's gateway of this id (default: the first of the broker), or `NotFound`."""
     query = select(Gateway).where(Gateway.owner_id == owner_id).order_by(Gateway.id)
+    if broker is not None:
+        query = query.where(Gateway.broker == broker)
     if gateway_id is not None:
         query = query.where(Gateway.id == gateway_id)
     gateway = session.scalars(query).first()
@@ -96,7 +112,7 @@ def ensure_first_gateway(
         select(Gateway).where(Gateway.owner_id == owner_id).order_by(Gateway.id)
     ).first()
     if gateway is None:
-        gateway = Gateway(owner_id=owner_id, broker="ibkr", created_at=now)
+        gateway = Gateway(owner_id=owner_id, broker=FIRST_BROKER, created_at=now)
         session.add(gateway)
         fixed = True
     if fixed:
@@ -112,25 +128,42 @@ def _move(gateway: Gateway, address: str, login_address: str) -> None:
     gateway.address, gateway.login_address = address, login_address
 
 
-def save_gateway(
-    session: Session, owner_id: int, gateway: Gateway | None, values: dict[str, str], now: datetime
+def add_gateway(
+    session: Session, owner_id: int, values: Mapping[str, str], outside: Outside
 ) -> Gateway:
-    """A new gateway, or another address for one that is there; `login_url` defaults to `url`."""
-    if gateway is None:
-        gateway = Gateway(owner_id=owner_id, broker="ibkr", created_at=now)
-    address = clean_address(values.get("url") or gateway.address or "", "url")
+    """A new way to a broker; `broker` defaults to the first one there is."""
+    broker = values.get("broker") or FIRST_BROKER
+    if broker not in outside.brokers.brokers:
+        raise Invalid({"broker": f"No adapter “{broker[:40]}” is installed."})
+    made = Gateway(owner_id=owner_id, broker=broker, created_at=outside.clock.now())
+    return change_gateway(session, made, values, outside)
+
+
+def change_gateway(
+    session: Session, gateway: Gateway, values: Mapping[str, str], outside: Outside
+) -> Gateway:
+    """Another address for a gateway; `login_url` defaults to `url`."""
+    broker = outside.broker(gateway.broker)
+    address = _checked(broker, values.get("url") or gateway.address or "", "url")
     login = values.get("login_url") or (gateway.login_address if "url" not in values else "")
     taken = (
-        Gateway.owner_id == owner_id,
+        Gateway.owner_id == gateway.owner_id,
         Gateway.address == address,
         Gateway.id != (gateway.id or 0),
     )
     if session.scalar(select(Gateway.id).where(*taken)) is not None:
         raise Conflict(f"There is already a gateway at {address}.", "Use that one.")
-    _move(gateway, address, clean_address(login or address, "login_url"))
+    _move(gateway, address, _checked(broker, login or address, "login_url"))
     session.add(gateway)
     session.flush()
     return gateway
+
+
+def _checked(broker: Broker, typed: str, field: str) -> str:
+    try:
+        return broker.address(typed)
+    except ValueError as error:
+        raise Invalid({field: str(error)}) from None
 
 
 def remove_gateway(session: Session, gateway: Gateway) -> None:
@@ -143,20 +176,6 @@ def remove_gateway(session: Session, gateway: Gateway) -> None:
             "Connect it through another gateway, or disconnect it first.",
         )
     session.delete(gateway)
-
-
-def clean_address(text: str, field: str) -> str:
-    """An https address without a path, such as https://localhost:5001, or `Invalid`."""
-    reason = "An https address such as https://localhost:5001 is needed."
-    try:
-        parts = urlsplit(text.strip())
-        port = parts.port
-    except ValueError:
-        raise Invalid({field: reason}) from None
-    plain = not (parts.username or parts.query or parts.fragment or parts.path.strip("/"))
-    if parts.scheme != "https" or not parts.hostname or port == 0 or not plain or len(text) > 300:
-        raise Invalid({field: reason})
-    return text.strip().rstrip("/")
 
 
 @contextmanager

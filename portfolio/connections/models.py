@@ -16,7 +16,7 @@ class Gateway(Base):
     """One gateway program: where it is, whose certificate it showed, and until when it is closed.
 
     `certificate_pem` is pinned at the first contact; another certificate stops everything until a
-    person accepts it. `last_calls` keeps the pace of calls with long pauses over processes.
+    person accepts it. `last_calls` keeps the pace of calls over processes.
     """
 
     __tablename__ = "gateway"

@@ -78,6 +78,15 @@ class GatewayView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """A broker that an account can be connected to, and the gateways that lead there."""
+
+    key: str
+    name: str
+    gateways: tuple[GatewayView, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Linked:
     """A connection with all that its card shows."""
 
@@ -143,6 +152,18 @@ def gateways(session: Session, owner_id: int) -> list[GatewayView]:
     return [gateway_view(row, names[row.id]) for row in rows]
 
 
+def ways(session: Session, owner_id: int, brokers: Registry) -> list[Way]:
+    """The brokers with a gateway and an adapter that loaded, in the order of their gateways."""
+    found: dict[str, list[GatewayView]] = {}
+    for gateway in gateways(session, owner_id):
+        found.setdefault(gateway.broker, []).append(gateway)
+    return [
+        Way(key=key, name=brokers.get(key).manifest.short_name, gateways=tuple(through))
+        for key, through in found.items()
+        if key in brokers.brokers
+    ]
+
+
 def gateway_view(row: Gateway, accounts: Sequence[str] = ()) -> GatewayView:
     """A gateway as a resource."""
     return GatewayView(
@@ -196,7 +217,7 @@ def card(view: AccountView, of: Linked | None, brokers: Registry) -> Card:
     state, error = _state(view, of.run)
     return Card(
         state=state,
-        title=brokers.get(of.link.broker).manifest.name,
+        title=_name(of.link.broker, brokers),
         broker_account=of.link.broker_account,
         gateway_id=of.gateway.id,
         gateway_url=of.gateway.address,
@@ -209,6 +230,11 @@ def card(view: AccountView, of: Linked | None, brokers: Registry) -> Card:
         run=of.run,
         actions=_actions(state, error.get("code")),
     )
+
+
+def _name(key: str, brokers: Registry) -> str:
+    known = brokers.brokers.get(key)
+    return known.manifest.name if known else f"{key} (its adapter is not installed)"
 
 
 def _state(view: AccountView, run: RunView | None) -> tuple[str, Mapping[str, Any]]:

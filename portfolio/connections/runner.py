@@ -72,7 +72,7 @@ class Runner:
             if not is_new:
                 return Started(run_id=run.id, done=None)
             source = Source(
-                manifest=self._outside.brokers.get(connection.broker).manifest,
+                manifest=self._outside.broker(connection.broker).manifest,
                 broker_account=connection.broker_account,
             )
             job = Job(

@@ -135,6 +135,9 @@ class GatewaysSchema(Schema):
 class NewGateway(Schema):
     """Where a gateway is; `login_url` is what a browser opens where that differs."""
 
+    broker = fields.String(
+        validate=validate.Length(max=40), metadata={"description": "The first one: ibkr"}
+    )
     url = fields.String(required=True, metadata={"example": "https://localhost:5001"})
     login_url = fields.String()
 

@@ -17,7 +17,14 @@ from portfolio.accounts.queries import portfolios as accounts
 from portfolio.accounts.services.portfolios import release
 from portfolio.accounts.services.totals import touch
 from portfolio.clock import Moment
-from portfolio.connections.gateways import Outside, Route, find_gateway, reaching, route_of
+from portfolio.connections.gateways import (
+    FIRST_BROKER,
+    Outside,
+    Route,
+    find_gateway,
+    reaching,
+    route_of,
+)
 from portfolio.connections.models import Connection, Gateway
 from portfolio.db.session import unit_of_work
 from portfolio.errors import Conflict, NotConnected
@@ -48,6 +55,7 @@ class LinkRequest:
     manual_holdings: str = "replace_duplicates"
     sync_enabled: bool = True
     gateway_id: int | None = None
+    broker: str = FIRST_BROKER
 
 
 def connection_of(session: Session, account: Account) -> Connection | None:
@@ -92,7 +100,7 @@ def _prepare(session: Session, place: Place, wanted: LinkRequest) -> tuple[Route
                 "Disconnect it first; existing holdings are kept.",
             )
         gateway_id = gateway_id or existing.gateway_id
-    gateway = find_gateway(session, place.owner_id, gateway_id)
+    gateway = find_gateway(session, place.owner_id, gateway_id, wanted.broker)
     _refuse_second_link(session, account, gateway, wanted.account_id)
     return route_of(gateway), existing.gateway_id if existing else None
 

@@ -11,12 +11,12 @@ from portfolio.accounts.queries.holdings import DEFAULT_SORT, PAGE, SORTS, Wante
 from portfolio.accounts.queries.portfolios import find_account, find_portfolio
 from portfolio.accounts.services import portfolios as services
 from portfolio.accounts.views.portfolios import form, problems
-from portfolio.connections.queries import gateways
 from portfolio.connections.views.connections import (
     account_page,
     card_fragment,
     choices_context,
     view_and_card,
+    ways,
 )
 from portfolio.db.session import unit_of_work
 from portfolio.errors import Conflict, Invalid
@@ -103,11 +103,7 @@ def edit_page(
 ) -> Response:
     """The edit page, with the broker's accounts to choose from where they were asked for."""
     portfolio_name, (view, card) = found.portfolio, view_and_card(found)
-    context, status = (
-        choices_context(view)
-        if choose
-        else ({"account": view, "gateways": gateways(reading(), owner_id())}, 200)
-    )
+    context, status = choices_context(view) if choose else ({"account": view, "ways": ways()}, 200)
     return respond.page(
         "pages/edit_account.html",
         422 if errors else status,
@@ -122,10 +118,10 @@ def edit_page(
 
 @blueprint.post(f"{ACCOUNT}/edit")
 def save_account(portfolio_id: int, account_name: str) -> Response:
-    """Save the form, or (`choices=ibkr`) ask the gateway which accounts can be linked."""
+    """Save the form, or (`choices` names a broker) ask which accounts can be linked."""
     owner = owner_id()
     found = find_account(reading(), owner, portfolio_id, account_name)
-    if request.form.get("choices") == "ibkr":
+    if "choices" in request.form:
         return offer_choices(found)
     values = form("name", "currency", "notes")
     try:

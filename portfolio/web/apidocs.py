@@ -18,6 +18,7 @@ EXAMPLE_PATH = {
     "rate_id": "1",
     "gateway_id": "1",
     "run_id": "RUN",
+    "broker": "ibkr",
 }
 Document = Mapping[str, Any]
 

@@ -7,7 +7,7 @@ import pytest
 from brokers.ibkr.simulator.scenarios import SCENARIOS
 from portfolio.connections.queries import broker_codes
 
-WARNINGS = {"signed_in_elsewhere", "no_market_data", "certificate_stock"}
+WARNINGS = {"signed_in_elsewhere", "no_market_data", "certificate_stock", "currency_guessed"}
 TROUBLES = [name for name, of in SCENARIOS.items() if of.leads_to not in WARNINGS | {"ready"}]
 NOT_HERE = {"certificate_untrusted"}  # needs a gateway off loopback: see test_adapter
 ABSTRACT = {"broker_error", "temporary", "needs_user", "refused"}

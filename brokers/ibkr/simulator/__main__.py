@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Event
 
 from brokers.ibkr.simulator.app import Simulator
+from brokers.ibkr.simulator.data import large
 from brokers.ibkr.simulator.scenarios import SCENARIOS
 from brokers.ibkr.simulator.server import serve
 
@@ -33,6 +34,9 @@ def main() -> int:
             print(f"{each.name:24} {each.what} ({each.leads_to})")
         return 0
     simulator = Simulator(_Clock(), signed_in=not options.signed_out, limits=not options.no_limits)
+    if options.positions:
+        account = large(options.positions)
+        simulator.state.accounts[account.id] = account
     if options.scenario:
         simulator.play(options.scenario)
     try:
@@ -57,6 +61,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--scenario", choices=list(SCENARIOS), help="begin with this trouble")
     parser.add_argument("--list", action="store_true", help="list the scenarios")
     parser.add_argument("--signed-out", action="store_true", help="start without a session")
+    parser.add_argument("--positions", type=int, help="add an account with this many positions")
     parser.add_argument("--no-limits", action="store_true", help="do not enforce rate limits")
     parser.add_argument("--certificate", type=Path, help="file that keeps key and certificate")
     return parser.parse_args()

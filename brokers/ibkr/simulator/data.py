@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 RATES = {
@@ -278,3 +278,15 @@ def every_class() -> Account:
             )
         )
     return found
+
+
+def large(count: int) -> Account:
+    """An account with this many positions, over all kinds and currencies of the first one."""
+    model = accounts()["U1234567"]
+    rows = [
+        replace(model.held[number % len(model.held)], conid=910_000_000 + number)
+        for number in range(count)
+    ]
+    return Account(
+        id="U9000000", title="Large", base="USD", type="INDIVIDUAL", held=rows, cash=model.cash
+    )

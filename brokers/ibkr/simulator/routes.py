@@ -39,6 +39,10 @@ def _api(state: GatewayState, method: str, path: str, query: Mapping[str, str]) 
             if not state.signed_in:
                 return Reply(401, b"", "text/plain")
             return handler(state, match.groupdict(), query)
+    if path == "/iserver/reauthenticate":
+        # The gateway answers this by itself; a reader has no business with it.
+        said = {"message": "triggered"} if state.signed_in else {"error": "not logged in"}
+        return Reply(200, said, trip=True)
     return Reply(403, {"error": "not a request of a reader"}, trip=True)
 
 
@@ -47,7 +51,7 @@ def _tickle(state: GatewayState, _: Mapping[str, str], __: Mapping[str, str]) ->
     status = {"authenticated": up, "competing": False, "connected": up, "message": ""}
     body = {
         "session": f"{state.session:032x}",
-        "ssoExpires": 540_000,
+        "ssoExpires": state.expires_in,
         "collission": False,
         "userId": 123456,
         "hmds": {"error": "no bridge"},
@@ -58,7 +62,7 @@ def _tickle(state: GatewayState, _: Mapping[str, str], __: Mapping[str, str]) ->
 
 def _validate(state: GatewayState, _: Mapping[str, str], __: Mapping[str, str]) -> Reply:
     body = {"USER_ID": 123456, "USER_NAME": "demo42", "RESULT": True, "LOGIN_TYPE": 1}
-    return Reply(200, {**body, "EXPIRES": 540_000, "IS_MASTER": True, "region": "NJ"})
+    return Reply(200, {**body, "EXPIRES": state.expires_in, "IS_MASTER": True, "region": "NJ"})
 
 
 def _accounts(state: GatewayState, _: Mapping[str, str], __: Mapping[str, str]) -> Reply:

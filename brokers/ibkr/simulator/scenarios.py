@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 from brokers.ibkr.simulator.data import every_class
 from brokers.ibkr.simulator.reply import Reply
-from brokers.ibkr.simulator.state import PENALTY, REFUSED, SILENT, GatewayState
+from brokers.ibkr.simulator.state import CUT, PENALTY, REFUSED, SILENT, GatewayState
 
 MAIN = "U1234567"
 HTML = "text/html"
@@ -61,7 +62,7 @@ def calm(state: GatewayState) -> None:
     """All is well."""
     state.rewrites.clear()
     state.faults.clear()
-    state.transport, state.delay, state.idle_limit = None, 0, None
+    state.transport, state.delay, state.idle_limit, state.ends_at = None, 0, None, None
     state.penalty_until = 0
     state.certificate = 0
     if not state.signed_in:
@@ -84,6 +85,27 @@ def signed_out_politely(state: GatewayState) -> None:
 def signed_out_by_redirect(state: GatewayState) -> None:
     """Nobody is signed in: every answer sends to the login page."""
     instead(state, "/v1/", Reply(302, b"", headers=(("Location", "/sso/Login"),)))
+
+
+@scenario("signed-out-with-problem", "not_authenticated")
+def signed_out_with_problem(state: GatewayState) -> None:
+    """Nobody is signed in: every answer is a 401 with a problem document."""
+    problem = {"type": "about:blank", "title": "Unauthorized", "status": 401, "detail": ""}
+    instead(state, "/v1/", Reply(401, problem, "application/problem+json"))
+
+
+@scenario("midnight", "not_authenticated")
+def midnight(state: GatewayState) -> None:
+    """The session ended at midnight of its region, as it does every day."""
+    state.ends_at = state.clock.now() + timedelta(seconds=1)
+
+
+@scenario("gateway-restarted", "not_authenticated")
+def gateway_restarted(state: GatewayState) -> None:
+    """The gateway was restarted and forgot the login and all it had cached."""
+    state.sign_out()
+    state.warm.clear()
+    state.calls.clear()
 
 
 @scenario("falls-asleep", "not_authenticated")
@@ -115,6 +137,18 @@ def gateway_down(state: GatewayState) -> None:
 def silence(state: GatewayState) -> None:
     """The gateway runs and answers for itself, but IBKR behind it does not."""
     state.transport = SILENT
+
+
+@scenario("too-slow", "gateway_silent")
+def too_slow(state: GatewayState) -> None:
+    """Every answer takes twenty seconds, longer than anybody waits."""
+    state.delay = 20
+
+
+@scenario("half-an-answer", "gateway_silent")
+def half_an_answer(state: GatewayState) -> None:
+    """Answers stop in the middle and are never ended."""
+    state.transport = CUT
 
 
 @scenario("another-program", "not_a_gateway")
@@ -248,6 +282,36 @@ def no_market_data(state: GatewayState) -> None:
         return [{**row, **blank} if row["assetClass"] == "STK" else row for row in rows]
 
     on(state, "/positions/", change)
+
+
+@scenario("currency-missing", "currency_guessed")
+def currency_missing(state: GatewayState) -> None:
+    """A new row, and the terms of its contract, do not say their currency."""
+    account = state.accounts[MAIN]
+    bought = replace(account.find("AAPL"), conid=799001, ticker="NEWCO", name="NEW COMPANY")
+    account.held.append(bought)
+
+    def without(row: Any) -> Any:
+        return {**row, "currency": None} if row["conid"] == bought.conid else row
+
+    on(state, "/positions/", lambda rows: [without(row) for row in rows])
+    on(state, "/trsrv/secdef", lambda body: {"secdef": [without(r) for r in body["secdef"]]})
+
+
+@scenario("twin-rows", "ready")
+def twin_rows(state: GatewayState) -> None:
+    """Rows come a second time under the account's other name."""
+    on(
+        state,
+        "/positions/",
+        lambda rows: [*rows, *({**row, "acctId": f"{row['acctId']}C"} for row in rows[:3])],
+    )
+
+
+@scenario("bare-tickle", "ready")
+def bare_tickle(state: GatewayState) -> None:
+    """The tickle says nothing of a trading session."""
+    on(state, "/tickle", lambda body: {**body, "iserver": {}, "hmds": {"error": "no bridge"}})
 
 
 @scenario("slow", "ready")

@@ -9,17 +9,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Event, Lock, Thread
+from threading import BoundedSemaphore, Event, Lock, Thread
 from types import TracebackType
 from typing import Any
 from urllib.parse import unquote
 
 from brokers.ibkr.simulator.certificate import ensure_certificate
-from brokers.ibkr.simulator.state import REFUSED, SILENT
+from brokers.ibkr.simulator.state import CUT, REFUSED, SILENT
 
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 HANDSHAKE = 5.0
 IDLE = 150.0
+SLOTS = 5
 
 
 class Server:
@@ -93,7 +94,9 @@ def serve(
     app: WsgiApp, host: str = "127.0.0.1", port: int = 0, certificate_file: Path | None = None
 ) -> Server:
     """Start to serve; port 0 takes a free one, and no certificate file makes a passing one."""
-    handler = type("Handler", (_Handler,), {"app": staticmethod(app)})
+    handler = type(
+        "Handler", (_Handler,), {"app": staticmethod(app), "slots": BoundedSemaphore(SLOTS)}
+    )
     return Server((host, port), handler, _Certificates(certificate_file))
 
 
@@ -131,6 +134,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     app: WsgiApp
     context: ssl.SSLContext
+    slots: BoundedSemaphore
 
     def setup(self) -> None:
         """Shake hands in this thread, so that a slow client holds up nobody else."""
@@ -151,8 +155,19 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _handle(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if self.path.startswith("/v1/"):
-            self._keep_silent()
+        if not self.path.startswith("/v1/"):
+            self._send(*self._answer(body))
+            return
+        # A place on the way to IBKR is held until an answer comes, whether or not the client is
+        # still there; who waits for one is served late, even after it has gone.
+        with self.slots:
+            self._stall(SILENT)
+            status, headers, answer = self._answer(body)
+            cut = self._transport() == CUT
+            self._send(status, headers, answer[: len(answer) // 2] if cut else answer, end=not cut)
+            self._stall(CUT)
+
+    def _answer(self, body: bytes) -> tuple[str, list[tuple[str, str]], bytes]:
         started: list[Any] = []
 
         def start_response(status: str, headers: list[tuple[str, str]], *_: Any) -> None:
@@ -160,21 +175,28 @@ class _Handler(BaseHTTPRequestHandler):
 
         answer = b"".join(self.app(self._environ(body), start_response))
         status, headers = started
-        self._send(status, headers, answer)
+        return status, headers, answer
 
-    def _keep_silent(self) -> None:
-        """Answer nothing while the way to IBKR is broken; the client sees no error either."""
+    def _transport(self) -> str | None:
+        return getattr(getattr(self.app, "state", None), "transport", None)
+
+    def _stall(self, trouble: str) -> None:
+        """Send nothing while the way to IBKR is broken; the client sees no error either."""
         waited = Event()
-        while getattr(getattr(self.app, "state", None), "transport", None) == SILENT:
+        while self._transport() == trouble:
             waited.wait(0.1)
 
-    def _send(self, status: str, headers: list[tuple[str, str]], body: bytes) -> None:
+    def _send(
+        self, status: str, headers: list[tuple[str, str]], body: bytes, *, end: bool = True
+    ) -> None:
         lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in headers)]
         lines.append("Transfer-Encoding: chunked")
         self.wfile.write("\r\n".join([*lines, "", ""]).encode("latin-1"))
         if body and self.command != "HEAD":
             self.wfile.write(b"%x\r\n%b\r\n" % (len(body), body))
-        self.wfile.write(b"0\r\n\r\n")
+        self.wfile.write(b"0\r\n\r\n" if end else b"")
+        self.wfile.flush()
+        self.close_connection = self.close_connection or not end
 
     def _environ(self, body: bytes) -> dict[str, Any]:
         path, _, query = self.path.partition("?")

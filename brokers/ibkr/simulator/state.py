@@ -16,7 +16,8 @@ from brokers.ibkr.simulator.reply import Reply
 STARTING = 3.0
 PENALTY = 900.0
 GLOBAL_LIMIT = 10
-REFUSED, SILENT = "refused", "silent"
+REFUSED, SILENT, CUT = "refused", "silent", "cut"
+SSO_LASTS = 600_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +64,7 @@ class GatewayState:
     delay: int = 0
     certificate: int = 0
     idle_limit: int | None = None
+    ends_at: datetime | None = None
     always_lean: bool = False
     touched_at: float = 0.0
     requests: deque[Request] = field(default_factory=lambda: deque(maxlen=5_000))
@@ -80,9 +82,16 @@ class GatewayState:
         at = self.signed_in_at
         return at is not None and self.clock.monotonic() - at >= STARTING
 
+    @property
+    def expires_in(self) -> int:
+        """Milliseconds to the renewal of the login; counts down and begins anew."""
+        since = self.clock.monotonic() - (self.signed_in_at or 0)
+        return SSO_LASTS - int(since * 1000) % SSO_LASTS
+
     def sign_in(self) -> None:
         """A person signs in at the login page."""
         self.signed_in_at = self.touched_at = self.clock.monotonic()
+        self.ends_at = None
         self.session += 1
         self.accounts_asked = False
         self.warm.clear()
@@ -102,8 +111,10 @@ class GatewayState:
             account.held.remove(row)
 
     def fall_asleep(self) -> None:
-        """End a session that was idle for too long, and note that it was used now."""
+        """End a session whose time is up or that was idle for too long; note its use."""
         now = self.clock.monotonic()
+        if self.ends_at is not None and self.clock.now() >= self.ends_at:
+            self.sign_out()
         if self.idle_limit is not None and now - self.touched_at > self.idle_limit:
             self.sign_out()
         self.touched_at = now

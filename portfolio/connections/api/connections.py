@@ -8,6 +8,7 @@ from flask import Response, request
 
 from portfolio.accounts.schemas import AccountSchema
 from portfolio.connections import services
+from portfolio.connections.gateways import FIRST_BROKER
 from portfolio.connections.schemas import (
     AcceptCertificate,
     AcceptedCertificate,
@@ -17,7 +18,6 @@ from portfolio.connections.schemas import (
     DisconnectRequest,
     GatewayQuery,
 )
-from portfolio.connections.services import LinkRequest
 from portfolio.connections.views import connections as views
 from portfolio.sync.schemas import RunEnvelope
 from portfolio.web import respond
@@ -51,13 +51,18 @@ def accounts(query: dict[str, Any]) -> Response:
 @blueprint.alt_response(200, schema=AccountSchema, description="Linked so already, or moved")
 def connect(values: dict[str, Any], portfolio_id: int, account_name: str) -> Response:
     """Link an existing account to Interactive Brokers."""
-    where = views.place(portfolio_id, account_name)
-    # A browser that connects wants to see its holdings; a program says so.
-    start = values.pop("sync") or respond.reader() is not Reader.PROGRAM
-    is_new = services.connect(where, LinkRequest(**values), runtime().outside)
-    if is_new and start:
-        runtime().runner.start(where)
-    return views.linked(where, "The account is connected.", 201 if is_new else 200)
+    return views.connected(views.place(portfolio_id, account_name), FIRST_BROKER, values)
+
+
+@blueprint.post(f"{ACCOUNT}/connect/<broker>")
+@blueprint.arguments(ConnectRequest)
+@blueprint.response(201, AccountSchema)
+@blueprint.alt_response(200, schema=AccountSchema, description="Linked so already, or moved")
+def connect_to(
+    values: dict[str, Any], portfolio_id: int, account_name: str, broker: str
+) -> Response:
+    """Link an existing account to another broker, by the key of its adapter."""
+    return views.connected(views.place(portfolio_id, account_name), broker, values)
 
 
 @blueprint.post(f"{ACCOUNT}/sync")

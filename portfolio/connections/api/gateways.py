@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from portfolio.connections import queries
-from portfolio.connections.gateways import find_gateway, remove_gateway, save_gateway
+from portfolio.connections import gateways, queries
 from portfolio.connections.queries import GatewayView
 from portfolio.connections.schemas import (
     GatewayChange,
@@ -34,9 +33,9 @@ def list_gateways() -> dict[str, Any]:
 @blueprint.response(201, GatewaySchema)
 def add_gateway(values: dict[str, str]) -> GatewayView:
     """Add a gateway."""
-    owner, now = owner_id(), runtime().clock.now()
+    owner, outside = owner_id(), runtime().outside
     with unit_of_work() as session:
-        return queries.gateway_view(save_gateway(session, owner, None, values, now))
+        return queries.gateway_view(gateways.add_gateway(session, owner, values, outside))
 
 
 @blueprint.patch("/<int:gateway_id>")
@@ -44,10 +43,10 @@ def add_gateway(values: dict[str, str]) -> GatewayView:
 @blueprint.response(200, GatewaySchema)
 def change_gateway(values: dict[str, str], gateway_id: int) -> GatewayView:
     """Change where a gateway is; another address is a new first contact."""
-    owner, now = owner_id(), runtime().clock.now()
+    owner, outside = owner_id(), runtime().outside
     with unit_of_work() as session:
-        found = find_gateway(session, owner, gateway_id)
-        return queries.gateway_view(save_gateway(session, owner, found, values, now))
+        found = gateways.find_gateway(session, owner, gateway_id)
+        return queries.gateway_view(gateways.change_gateway(session, found, values, outside))
 
 
 @blueprint.delete("/<int:gateway_id>")
@@ -56,4 +55,4 @@ def remove(gateway_id: int) -> None:
     """Forget a gateway that no account is connected through."""
     owner = owner_id()
     with unit_of_work() as session:
-        remove_gateway(session, find_gateway(session, owner, gateway_id))
+        gateways.remove_gateway(session, gateways.find_gateway(session, owner, gateway_id))

@@ -12,11 +12,11 @@ from portfolio.accounts.names import slug
 from portfolio.accounts.queries.portfolios import account_view
 from portfolio.accounts.resources import AccountView
 from portfolio.accounts.schemas import AccountSchema
-from portfolio.connections import queries
+from portfolio.connections import queries, services
 from portfolio.connections.gateways import Route, find_gateway, reaching, route_of
-from portfolio.connections.queries import AvailableAccount, Card
+from portfolio.connections.queries import AvailableAccount, Card, Way
 from portfolio.connections.schemas import AvailableAccountsSchema, DiagnosisSchema
-from portfolio.connections.services import Place
+from portfolio.connections.services import LinkRequest, Place
 from portfolio.db.session import end_reading
 from portfolio.sync import queries as runs
 from portfolio.sync.models import FAILED, REJECTED, RUNNING
@@ -36,9 +36,14 @@ def place(portfolio_id: int, account_name: str) -> Place:
     return found
 
 
-def route(gateway_id: int | None) -> Route:
+def ways() -> list[Way]:
+    """The brokers that an account can be connected to."""
+    return queries.ways(reading(), owner_id(), runtime().outside.brokers)
+
+
+def route(gateway_id: int | None, broker: str | None = None) -> Route:
     """The gateway that a request names, as plain data."""
-    found = route_of(find_gateway(reading(), owner_id(), gateway_id))
+    found = route_of(find_gateway(reading(), owner_id(), gateway_id, broker))
     end_reading()
     return found
 
@@ -77,6 +82,17 @@ def linked(where: Place, message: str, status: int = 200) -> Response:
     return respond.data(AccountSchema().dump(view), status)
 
 
+def connected(where: Place, broker: str, values: dict[str, Any]) -> Response:
+    """Link an account and, where that is wanted, start its first sync; for whoever reads."""
+    # A browser that connects wants to see its holdings; a program says so.
+    start = values.pop("sync") or respond.reader() is not Reader.PROGRAM
+    wanted = LinkRequest(broker=broker, **values)
+    is_new = services.connect(where, wanted, runtime().outside)
+    if is_new and start:
+        runtime().runner.start(where)
+    return linked(where, "The account is connected.", 201 if is_new else 200)
+
+
 def choices(gateway_id: int | None) -> tuple[AvailableAccount, ...]:
     """The broker accounts that can be linked, read from the gateway."""
     through = route(gateway_id)
@@ -93,10 +109,11 @@ def chosen_gateway() -> int | None:
 
 def choices_context(account: AccountView) -> tuple[dict[str, Any], int]:
     """What the fragment of choices shows, and its status: the accounts, or why there are none."""
-    through = route(chosen_gateway())
+    through = route(chosen_gateway(), request.form.get("choices"))
+    manifest = runtime().outside.broker(through.broker).manifest
     context: dict[str, Any] = {"account": account, "login_url": through.login_address}
     context |= {"choices": None, "error": None, "username": request.form.get("username", "")}
-    context |= {"gateways": queries.gateways(reading(), owner_id()), "gateway_id": through.id}
+    context |= {"ways": ways(), "gateway_id": through.id, "broker": manifest}
     end_reading()
     try:
         return {**context, "choices": choices(through.id)}, 200

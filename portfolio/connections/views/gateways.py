@@ -5,7 +5,12 @@ from __future__ import annotations
 from flask import Blueprint, Response, request, url_for
 
 from portfolio.connections import queries
-from portfolio.connections.gateways import find_gateway, remove_gateway, save_gateway
+from portfolio.connections.gateways import (
+    add_gateway,
+    change_gateway,
+    find_gateway,
+    remove_gateway,
+)
 from portfolio.db.session import unit_of_work
 from portfolio.errors import Conflict, Invalid
 from portfolio.settings import OPTIONS, PREFIX
@@ -31,6 +36,7 @@ def settings_page(
         "connections/settings.html",
         422 if errors else 200,
         gateways=queries.gateways(reading(), owner_id()),
+        brokers=runtime().outside.brokers,
         fixed_first=of.demo or "IBKR_GATEWAY_URL" in of.given,
         options=options,
         given=of.given,
@@ -44,12 +50,16 @@ def settings_page(
 @blueprint.post("/settings/gateways/<int:gateway_id>")
 def save(gateway_id: int | None = None) -> Response:
     """Add a gateway, or change where one is."""
-    values = {name: request.form.get(name, "").strip() for name in ("url", "login_url")}
-    owner, now = owner_id(), runtime().clock.now()
+    names = ("broker", "url", "login_url")
+    values = {name: request.form.get(name, "").strip() for name in names}
+    owner, outside = owner_id(), runtime().outside
     try:
         with unit_of_work() as session:
-            found = find_gateway(session, owner, gateway_id) if gateway_id else None
-            save_gateway(session, owner, found, values, now)
+            if gateway_id is None:
+                add_gateway(session, owner, values, outside)
+            else:
+                found = find_gateway(session, owner, gateway_id)
+                change_gateway(session, found, values, outside)
     except (Invalid, Conflict) as error:
         errors = dict(error.fields) or {"url": error.message}
         return settings_page(values, errors, gateway_id or 0)

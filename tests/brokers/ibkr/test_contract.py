@@ -1,15 +1,34 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from functools import partial
 
 import pytest
 
+from brokers import errors
 from brokers.contract import Connection, Context
 from brokers.ibkr import InteractiveBrokers
 from brokers.ibkr.simulator import Simulator
 from brokers.testing.clock import FakeClock
 from brokers.testing.contract import BrokerContract, World
-from brokers.testing.network import WsgiNetwork
+from brokers.testing.network import CERTIFICATE, WsgiNetwork
+
+NEAR, FAR = "https://localhost:5000", "https://gateway.lan:5000"
+SCENARIOS = {
+    errors.PositionsNotReleased: "positions-not-released",
+    errors.GatewayUnreachable: "gateway-down",
+    errors.GatewaySilent: "silence",
+    errors.SessionStarting: "starting",
+    errors.RateLimited: "rate-limited",
+    errors.BrokerMaintenance: "maintenance",
+    errors.Incomplete: "repeated-page",
+    errors.Malformed: "html-answer",
+    errors.Foreign: "foreign-row",
+    errors.NotAuthenticated: "signed-out",
+    errors.NotAGateway: "another-program",
+    errors.AddressNotAllowed: "address-refused",
+    errors.CertificateChanged: "certificate-changed",
+    errors.BrokerAccountMissing: "another-user",
+}
 
 
 class TestInteractiveBrokers(BrokerContract):
@@ -17,25 +36,40 @@ class TestInteractiveBrokers(BrokerContract):
     def world(self) -> World:
         clock = FakeClock()
         simulator = Simulator(clock)
-        kids = simulator.state.accounts["U7654321"]
-        kids.held.clear()
+        simulator.state.accounts["U7654321"].held.clear()
         broker = InteractiveBrokers()
-        context = Context(
-            clock=clock,
-            network=WsgiNetwork(simulator),
-            address="https://localhost:5000",
-            login_address="https://localhost:5000",
-        )
+        address = [NEAR]
 
         def connect() -> Connection:
             clock.turn(6)
-            return broker.connect(replace(context))
+            return broker.connect(
+                Context(
+                    clock=clock,
+                    network=WsgiNetwork(simulator),
+                    address=address[0],
+                    login_address=NEAR,
+                    certificate=CERTIFICATE,
+                )
+            )
 
+        def calm() -> None:
+            simulator.play("calm")
+            address[:] = [NEAR]
+            clock.turn(1000)
+
+        causes = {of: partial(simulator.play, name) for of, name in SCENARIOS.items()}
         return World(
             broker=broker,
             connect=connect,
             account_id="U1234567",
+            holdings={
+                str(row.conid): row.quantity for row in simulator.state.accounts["U1234567"].held
+            },
             empty_id="U7654321",
-            sign_out=simulator.sign_out,
-            sign_in=simulator.sign_in,
+            troubles={
+                **causes,
+                errors.CertificateUntrusted: partial(address.__setitem__, 0, FAR),
+            },
+            calm=calm,
+            secrets=(CERTIFICATE.pem,),
         )

@@ -20,7 +20,7 @@ def test_the_document_is_valid_and_names_every_route(desk):
         rule.rule.replace("<int:", "{").replace("<", "{").replace(">", "}")
         for rule in desk.app.url_map.iter_rules()
         if rule.rule.startswith(("/api/v1", "/ibkr"))
-        or rule.rule.endswith(("/sync", "/disconnect", "/connect/ibkr"))
+        or rule.rule.endswith(("/sync", "/disconnect", "/connect/ibkr", "/connect/<broker>"))
     }
     assert documented == ours
 

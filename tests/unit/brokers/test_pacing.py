@@ -42,3 +42,20 @@ def test_a_closed_gateway_is_silent_until_its_time_and_then_open():
     assert caught.value.retry_at == end
     clock.turn(15 * 60)
     pacer.wait("/a")
+
+
+def test_the_pace_of_another_process_counts_as_our_own():
+    clock = FakeClock()
+    limits = [Limit(endpoint="*", calls=2, seconds=1), Limit(endpoint="/slow", calls=1, seconds=5)]
+    other, ours = Pacer(limits, clock), Pacer(limits, clock)
+    other.wait("/slow")
+    clock.turn(0.25)
+    ours.recall(other.last_calls())
+    assert ours.delay("/slow") == 4.75
+    assert ours.delay("/fast") == 0.75
+    clock.turn(1)
+    ours.wait("/fast")
+    # What is known already, and what lies in the future, changes nothing.
+    ours.recall(ours.last_calls() | {"/slow": clock.now() + timedelta(days=1)})
+    assert ours.delay("/fast") == 0
+    assert ours.delay("/slow") == 3.75

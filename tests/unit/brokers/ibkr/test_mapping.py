@@ -86,7 +86,7 @@ def test_models_of_one_contract_are_summed():
         {**FULL_OPTION, "model": "", "position": 1, "avgPrice": 10},
         {**FULL_OPTION, "model": "m", "position": 3, "avgPrice": 20},
     ]
-    (found,), closed = mapping.positions(mapping.distinct(rows), {}, "USD")
+    (found,), closed = mapping.positions(mapping.distinct(rows, "U1234567"), {}, "USD")
     assert (found.quantity, found.average_price) == (4, Decimal("17.5"))
     assert closed == frozenset()
 
@@ -103,7 +103,7 @@ def test_virtual_currency_rows_are_neither():
 
 def test_the_same_contract_with_another_quantity_is_incomplete():
     with pytest.raises(Incomplete):
-        mapping.distinct([FULL_OPTION, {**FULL_OPTION, "position": 9}])
+        mapping.distinct([FULL_OPTION, {**FULL_OPTION, "position": 9}], "U1234567")
 
 
 def test_a_row_of_another_account_is_foreign():
@@ -158,9 +158,40 @@ rows_of = st.fixed_dictionaries(
 @given(st.lists(rows_of, max_size=4))
 def test_any_row_is_mapped_or_refused_and_none_is_lost(rows):
     try:
-        page = mapping.distinct(mapping.checked_page(rows, "U1234567"))
+        page = mapping.distinct(mapping.checked_page(rows, "U1234567"), "U1234567")
         found, closed = mapping.positions(page, {}, "USD")
     except BadAnswer:
         return
     kept = {p.instrument.key for p in found} | closed
+    for position in found:
+        mine = [row for row in page if mapping.key(row) == position.instrument.key]
+        counted = [row for row in mine if row.get("assetClass") != "CASH"]
+        assert position.quantity == sum(map(mapping.quantity, counted))
+        assert len(position.instrument.currency) <= 8
     assert kept == {mapping.key(row) for row in page if row.get("assetClass") != "CASH"}
+
+
+def test_rows_under_the_second_name_of_an_account_count_once_and_never_alone():
+    twin = {**FULL_OPTION, "acctId": "U1234567C"}
+    page = mapping.checked_page([FULL_OPTION, twin], "U1234567")
+    assert mapping.distinct(page, "U1234567") == [FULL_OPTION]
+    with pytest.raises(Foreign):
+        mapping.distinct([twin], "U1234567")
+    with pytest.raises(Foreign):
+        mapping.distinct([FULL_OPTION, {**twin, "position": 7}], "U1234567")
+
+
+@pytest.mark.parametrize("row", [None, [], "USD", {}, {"cashbalance": None}, {"cashbalance": "x"}])
+def test_a_damaged_row_of_the_ledger_is_no_row_less(row):
+    total = {"cashbalance": 1, "exchangerate": 1}
+    answer = {"USD": total, "EUR": row, "BASE": total}
+    with pytest.raises(BadAnswer):
+        mapping.ledger(answer, "U1234567", "USD")
+    with pytest.raises(BadAnswer):
+        mapping.ledger(answer, "U1234567", None)
+
+
+@pytest.mark.parametrize("code", ["", "usd", "$", "A" * 12, 5, ["USD"], {"a": 1}, None])
+def test_what_is_no_currency_is_not_known(code):
+    assert mapping.currency_of({**FULL_OPTION, "currency": code}, {}) is None
+    assert mapping.currency_of({**FULL_OPTION, "currency": code}, {"currency": "EUR"}) == "EUR"

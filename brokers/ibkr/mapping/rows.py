@@ -1,0 +1,95 @@
+"""Rows of positions before they are understood: whose, which, how much, and each once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from brokers.errors import Foreign, Incomplete
+from brokers.ibkr import errors
+from brokers.ibkr.mapping.values import Row, currency, number
+
+FOREIGN = "The gateway answered with positions of another account."
+# Recordings show the holdings of an account a second time under its id with this letter.
+TWIN = "C"
+
+
+def checked_page(answer: Any, account_id: str) -> list[Row]:
+    """One page of positions: rows of this account, each with an id and a quantity."""
+    if not isinstance(answer, list):
+        raise errors.bad("A page of positions is not a list.")
+    for row in answer:
+        if not isinstance(row, Mapping):
+            raise errors.bad("A row of the positions is not one.")
+        if _owner(row, account_id) not in (account_id, account_id + TWIN):
+            raise Foreign(FOREIGN)
+        key(row)
+        quantity(row)
+    return answer
+
+
+def key(row: Row) -> str:
+    """The contract id of a row; required."""
+    value = number(row.get("conid"), "conid")
+    if value is None or value != value.to_integral_value() or value <= 0:
+        raise errors.bad("A position has no contract id.")
+    return str(int(value))
+
+
+def quantity(row: Row) -> Decimal:
+    """The signed quantity of a row; required."""
+    value = number(row.get("position"), "position")
+    if value is None:
+        raise errors.bad("A position has no quantity.")
+    return value
+
+
+def distinct(rows: Iterable[Row], account_id: str) -> list[Row]:
+    """The rows once each; `Incomplete` where one contract came twice with other data."""
+    seen: dict[tuple[str, str], Row] = {}
+    twins = []
+    for row in rows:
+        if _owner(row, account_id) != account_id:
+            twins.append(row)
+            continue
+        before = seen.setdefault(_identity(row), row)
+        if quantity(before) != quantity(row):
+            raise Incomplete("A position came twice with different quantities.")
+    for row in twins:
+        # The second name of an account repeats its holdings; what it holds alone is not ours.
+        own = seen.get(_identity(row))
+        if own is None or quantity(own) != quantity(row):
+            raise Foreign(FOREIGN)
+    return list(seen.values())
+
+
+def _owner(row: Row, account_id: str) -> Any:
+    owner = row.get("acctId")
+    return account_id if owner is None else owner
+
+
+def _identity(row: Row) -> tuple[str, str]:
+    return key(row), str(row.get("model") or "")
+
+
+def is_lean(row: Row) -> bool:
+    """Whether a row came without its contract's terms."""
+    return not row.get("ticker") or currency(row.get("currency")) is None
+
+
+def priced(rows: Iterable[Row]) -> tuple[int, int]:
+    """How many holdings carry a price, and how many there are."""
+    held = [row for row in rows if row.get("assetClass") != "CASH" and quantity(row) != 0]
+    return sum(number(row.get("mktPrice"), "mktPrice") is not None for row in held), len(held)
+
+
+def quantities(answer: Any) -> dict[str, Decimal]:
+    """Contract ids and quantities from the uncached list of positions."""
+    if not isinstance(answer, list) or not all(isinstance(row, Mapping) for row in answer):
+        raise errors.bad("The uncached positions are not a list.")
+    totals: dict[str, Decimal] = {}
+    for row in answer:
+        if row.get("assetClass", row.get("secType")) != "CASH":
+            totals[key(row)] = totals.get(key(row), Decimal(0)) + quantity(row)
+    return totals
