@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 import ssl
 from contextlib import closing
+from dataclasses import replace
 from hashlib import sha256
 from ipaddress import ip_address
 from typing import Any
@@ -48,14 +49,32 @@ def is_loopback(host: str) -> bool:
 
 
 def fetch_certificate(host: str, port: int, timeout: float) -> Certificate:
-    """The certificate shown at an address; a handshake only, no byte of a request is sent."""
+    """The certificate shown at an address; handshakes only, no byte of a request is sent."""
+    try:
+        return replace(_shown(host, port, timeout, usual_trust()), is_verified=True)
+    except ssl.SSLCertVerificationError:
+        return _shown(host, port, timeout, _no_trust())
+
+
+def usual_trust() -> ssl.SSLContext:
+    """The ordinary verification: the name, the time, and an authority that vouches for both."""
+    context = ssl.create_default_context()
+    context.load_verify_locations(where())
+    return context
+
+
+def _no_trust() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     # Nothing is trusted here: the certificate is looked at, and the connection thrown away.
     context.verify_mode = ssl.CERT_NONE
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def _shown(host: str, port: int, timeout: float, context: ssl.SSLContext) -> Certificate:
     plain = socket.create_connection((host, port), timeout=timeout)
-    with closing(plain), context.wrap_socket(plain) as secure:
+    with closing(plain), context.wrap_socket(plain, server_hostname=host) as secure:
         der = secure.getpeercert(binary_form=True) or b""
     return certificate_from_pem(ssl.DER_cert_to_PEM_cert(der))
 
@@ -117,6 +136,6 @@ class VerifiedAdapter(HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Give the pool our context."""
-        context = ssl.create_default_context(cafile=where())
+        context = usual_trust()
         context.sslsocket_class = self._socket_class
         super().init_poolmanager(*args, ssl_context=context, **kwargs)

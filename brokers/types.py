@@ -178,13 +178,17 @@ class SessionState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
-    """A server certificate as a person judges it; `fingerprint` is SHA-256 in hex."""
+    """A server certificate as a person judges it; `fingerprint` is SHA-256 in hex.
+
+    `is_verified` is whether an authority that this computer trusts vouches for it at its address.
+    """
 
     pem: str
     fingerprint: str
     subject: str
     expires_at: datetime
     is_stock: bool = False
+    is_verified: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,17 +44,18 @@ class InteractiveBrokers(Broker):
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._states: dict[str, GatewayState] = {}
+        self._states: dict[tuple[str, int], GatewayState] = {}
 
     def connect(self, context: Context) -> Connection:
         """A connection through a gateway; contacts nobody yet."""
         # Imported on first use: listing the brokers needs no HTTP library.
         from brokers.ibkr.adapter import GatewayConnection
         from brokers.ibkr.state import GatewayState
+        from brokers.tls import split_address
 
         with self._lock:
             state = self._states.setdefault(
-                context.address, GatewayState(MANIFEST.limits, context.clock)
+                split_address(context.address), GatewayState(MANIFEST.limits, context.clock)
             )
         state.pacer.close_until(context.silent_until)
         state.pacer.recall(context.last_calls)

@@ -10,11 +10,25 @@ from typing import Any
 import requests
 
 from brokers.contract import Context
-from brokers.errors import BadAnswer, BrokerError, GatewaySilent, RateLimited
+from brokers.errors import (
+    BadAnswer,
+    BrokerError,
+    BrokerMaintenance,
+    GatewaySilent,
+    NotAuthenticated,
+    RateLimited,
+)
 from brokers.http import Answer, Caller, Endpoint, decode
 from brokers.ibkr import endpoints, errors
 from brokers.ibkr.errors import Situation
-from brokers.ibkr.session import Tickle, after_error, after_tickle, read_tickle
+from brokers.ibkr.session import (
+    Tickle,
+    after_error,
+    after_tickle,
+    read_tickle,
+    remembered,
+    with_user,
+)
 from brokers.ibkr.state import GatewayState
 from brokers.tls import is_loopback, split_address
 from brokers.types import Certificate
@@ -41,14 +55,27 @@ class GatewayClient:
 
     def session(self) -> Tickle:
         """Who is signed in, understood and remembered; raises `NotAuthenticated`."""
-        now = self._now()
+        return self.understood(self._first_answer())
+
+    def understood(self, answer: Any) -> Tickle:
+        """The session that a tickle tells of, with its user; raises `NotAuthenticated`."""
         try:
-            found = read_tickle(self._first_answer(), self.situation)
+            found = self._named(read_tickle(answer, self.situation))
         except BrokerError as error:
-            self._state.learn(partial(after_error, error=error, now=now))
+            self._state.learn(partial(after_error, error=error, now=self._now()))
             raise
-        self._state.learn(partial(after_tickle, session=found.state, now=now))
+        self._state.learn(partial(after_tickle, found=found, now=self._now()))
         return found
+
+    def _named(self, found: Tickle) -> Tickle:
+        """The session with its user's name, asked for once, and never waited for."""
+        known = remembered(found, self._state.facts)
+        if known is not None or self._state.pacer.delay(endpoints.VALIDATE.template) > 0:
+            return known or found
+        try:
+            return with_user(found, self.validate())
+        except (BadAnswer, BrokerMaintenance, NotAuthenticated):
+            return found
 
     def _first_answer(self) -> Any:
         try:
@@ -115,6 +142,7 @@ class GatewayClient:
             login_address=of.login_address,
             now=of.clock.now(),
             zone=of.zone,
+            region=self._state.facts.region,
         )
 
     def _json(
@@ -217,7 +245,7 @@ class GatewayClient:
             except BrokerError as failure:
                 return failure
             if shown.fingerprint != pinned.fingerprint:
-                return errors.certificate_changed(pinned, shown)
+                return self._unfit(shown) or errors.certificate_changed(pinned, shown)
         explained = errors.from_exception(error, self._context.address)
         if isinstance(explained, GatewaySilent):
             self._state.circuit.timed_out()
@@ -235,15 +263,23 @@ class GatewayClient:
         near = is_loopback(host)
         if not near and host not in self._context.trusted_hosts:
             raise errors.certificate_untrusted(f"{host} is not this computer")
-        pinned = self._context.certificate
-        if pinned is None and not near:
+        certificate = self._context.certificate or self._shown()
+        unfit = self._unfit(certificate)
+        if unfit is not None:
+            raise unfit
+        if not near and self._context.certificate is None and not certificate.is_verified:
             raise errors.certificate_untrusted("nobody has accepted it yet")
-        certificate = pinned or self._shown()
-        if certificate.is_stock and not near:
-            raise errors.certificate_untrusted("its private key is public")
-        if certificate.expires_at < self._now() and not certificate.is_stock:
-            raise errors.certificate_untrusted("it has expired")
         return certificate
+
+    def _unfit(self, certificate: Certificate) -> BrokerError | None:
+        """Why nobody may accept this certificate, or None."""
+        host, _ = split_address(self._context.address)
+        if certificate.is_stock:
+            near = is_loopback(host)
+            return None if near else errors.certificate_untrusted("its private key is public")
+        if certificate.expires_at < self._now():
+            return errors.certificate_untrusted("it has expired")
+        return None
 
     def _now(self) -> datetime:
         return self._context.clock.now()

@@ -16,9 +16,8 @@ from brokers.errors import (
     NotAGateway,
     NotAuthenticated,
 )
-from brokers.ibkr import endpoints, errors, mapping
+from brokers.ibkr import errors, mapping
 from brokers.ibkr.client import GatewayClient
-from brokers.ibkr.session import read_tickle, with_user
 from brokers.ibkr.state import GatewayState
 from brokers.types import Check, Diagnosis, SessionState
 
@@ -165,8 +164,9 @@ class _Walk:
         certificate = self._client.open()
         if certificate.is_stock:
             return "the public one that ships with the gateway; fine on this computer only"
-        known = self._context.certificate is not None
-        return "the one you know" if known else "seen for the first time"
+        if self._context.certificate is not None:
+            return "the one you know"
+        return "verified" if certificate.is_verified else "seen for the first time"
 
     def _gateway(self) -> str:
         self._client.check_gateway()
@@ -183,22 +183,13 @@ class _Walk:
         return "through the gateway"
 
     def _signed_in(self) -> str:
-        tickle = read_tickle(self._tickled, self._client.situation)
-        state = with_user(tickle.state, self._user())
+        tickle = self._client.understood(self._tickled)
+        state = tickle.state
         self._findings.session, self._findings.mark = state, tickle.mark
         kind = {True: " (paper)", False: " (live)"}.get(bool(state.is_paper), "")
         return (
             f"as {state.user}{kind if state.is_paper is not None else ''}" if state.user else "yes"
         )
-
-    def _user(self) -> Any:
-        """The signed-in user's name, unless asking would have to wait."""
-        if self._state.pacer.delay(endpoints.VALIDATE.template) > 0:
-            return {}
-        try:
-            return self._client.validate()
-        except BadAnswer:
-            return {}
 
     def _accounts(self) -> str:
         listed = self._state.accounts(self._findings.mark)

@@ -41,16 +41,20 @@ NOT_TLS = (ssl.SSLError, requests.exceptions.SSLError, ConnectionResetError)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
-    """Where and when a call was made, and the time zone of the person who reads about it."""
+    """Where and when a call was made, and the time zone of the person who reads about it.
+
+    `region` is where IBKR keeps the session, as far as it has said so.
+    """
 
     address: str
     login_address: str
     now: datetime
     zone: tzinfo = UTC
+    region: str | None = None
 
     def quiet_until(self) -> tuple[datetime, str] | None:
         """When an expected outage will be over, and that as a person's clock shows it."""
-        until = quiet_until(self.now)
+        until = quiet_until(self.now, self.region)
         return None if until is None else (until, f"{until.astimezone(self.zone):%H:%M}")
 
 

@@ -76,19 +76,25 @@ STATES: tuple[tuple[type[BrokerError], State], ...] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tickle:
-    """The session, and a mark by which it is told from the next one."""
+    """The session, a mark by which it is told from the next one, and its region if known."""
 
     mark: str
     state: SessionState
+    region: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What is known of a gateway's session: the state, since when, and when to look again."""
+    """What is known of a gateway's session: the state, since when, and when to look again.
+
+    `mark` and `region` are those of the newest session, also once it has ended.
+    """
 
     state: State = State.UNKNOWN
     since: datetime | None = None
     session: SessionState | None = None
+    mark: str = ""
+    region: str | None = None
     failures: int = 0
     next_try: datetime | None = None
 
@@ -98,10 +104,17 @@ class Facts:
         return self.state is State.SIGNED_IN
 
 
-def after_tickle(facts: Facts, session: SessionState, now: datetime) -> Facts:
+def after_tickle(facts: Facts, found: Tickle, now: datetime) -> Facts:
     """The facts once a tickle was answered."""
     entered = _entered(facts, State.SIGNED_IN, now)
-    return replace(entered, session=session, failures=0, next_try=now + SHORTEST_PAUSE)
+    return replace(
+        entered,
+        session=found.state,
+        mark=found.mark,
+        region=found.region or facts.region,
+        failures=0,
+        next_try=now + SHORTEST_PAUSE,
+    )
 
 
 def after_error(facts: Facts, error: BrokerError, now: datetime) -> Facts:
@@ -160,10 +173,19 @@ def _expiry(left: Any, now: datetime) -> datetime | None:
     return now + timedelta(milliseconds=int(left)) if usable else None
 
 
-def with_user(state: SessionState, answer: Any) -> SessionState:
-    """The state with the name of the signed-in user, where the gateway tells it."""
-    found = answer if isinstance(answer, Mapping) else {}
-    user = found.get("USER_NAME")
-    kind = found.get("LOGIN_TYPE")
+def remembered(found: Tickle, facts: Facts) -> Tickle | None:
+    """The session with what is known of its user already, or None where nothing is."""
+    known = facts.session
+    if known is None or known.user is None or facts.mark != found.mark:
+        return None
+    named = replace(found.state, user=known.user, is_paper=known.is_paper)
+    return replace(found, state=named, region=facts.region)
+
+
+def with_user(found: Tickle, answer: Any) -> Tickle:
+    """The session with its user's name and its region, where the gateway tells them."""
+    fields = answer if isinstance(answer, Mapping) else {}
+    user, kind, region = (fields.get(name) for name in ("USER_NAME", "LOGIN_TYPE", "region"))
     is_paper = None if kind not in (1, 2) else kind == 2
-    return replace(state, user=str(user) if user else None, is_paper=is_paper)
+    state = replace(found.state, user=str(user) if user else None, is_paper=is_paper)
+    return replace(found, state=state, region=str(region) if region else None)

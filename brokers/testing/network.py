@@ -43,6 +43,17 @@ y6WFy6+Yex7ubrsxLwIgWJ7ZZnEJ9BPwG6vFLBtAajLsC+/prjrrdCVZgy+Dkps=
 -----END CERTIFICATE-----
 """)
 
+EXPIRED_CERTIFICATE = certificate_from_pem("""\
+-----BEGIN CERTIFICATE-----
+MIIBETCBt6ADAgECAgEJMAoGCCqGSM49BAMCMBIxEDAOBgNVBAMMB0V4cGlyZWQw
+HhcNMTgwMTAxMDAwMDAwWhcNMTkwMTAxMDAwMDAwWjASMRAwDgYDVQQDDAdFeHBp
+cmVkMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEYZfGO9ZAUQcxPIEoWwA3NZLl
+vDvDBsHRwC+xl1o0NW/saa7LRxoqSKaMptpNJrAPsdzMRwgxSpWg1DbEyzrX5jAK
+BggqhkjOPQQDAgNJADBGAiEAtoHE3dkoB8lshqsx6eYFbH6iYWv2VV3xu8tAL99s
+Kt0CIQD0/GLK1SYdOY2nU0eBvda7N/wq3H4KzSKtueVSJxpQPQ==
+-----END CERTIFICATE-----
+""")
+
 
 class WsgiNetwork:
     """Satisfies `brokers.contract.Network`; set `failure` to have each call raise it instead."""
@@ -75,7 +86,9 @@ class WsgiNetwork:
     def shown(self) -> Certificate:
         """The certificate that is shown now."""
         generation = getattr(getattr(self.app, "state", None), "certificate", 0)
-        return OTHER_CERTIFICATE if generation % 2 else self._shown
+        if generation < 0:
+            return EXPIRED_CERTIFICATE
+        return OTHER_CERTIFICATE if generation else self._shown
 
     @shown.setter
     def shown(self, certificate: Certificate) -> None:

@@ -190,6 +190,9 @@ def reaching(route: Route, *, pin: bool = False, outside: Outside) -> Iterator[B
         raise
     finally:
         first = broker.certificate if pin and route.certificate_pem is None else None
+        if first is not None and first.is_verified:
+            # It is verified anew each time, and may be renewed at any time.
+            first = None
         if penalty or first or broker.last_calls != route.last_calls:
             _remember(route.id, penalty, first, broker.last_calls)
 
@@ -213,11 +216,12 @@ def _remember(
 
 
 def as_error(error: BrokerError) -> dict[str, object]:
-    """A broker's error as it is stored and shown."""
+    """A broker's error as it is stored; the sample of a bad answer stays with the run."""
     return {
         "code": error.code,
         "message": error.message,
         "remedy": error.remedy,
         "fields": {},
         "retry_at": error.retry_at.isoformat() if error.retry_at else None,
+        "sample": error.sample,
     }

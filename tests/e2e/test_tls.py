@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import socket
 import threading
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 
 import pytest
 import requests
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from brokers import http
 from brokers.contract import Context
@@ -154,3 +160,36 @@ def test_parallel_readers_are_all_served(gateway):
     for thread in threads:
         thread.join(30)
     assert found == [2] * 20
+
+
+def test_a_certificate_that_an_authority_vouches_for_is_told(tmp_path, monkeypatch):
+    key, certificate = own_authority(tmp_path)
+    (tmp_path / "both.pem").write_bytes(key + certificate)
+    with serve(Simulator(CLOCK), certificate_file=tmp_path / "both.pem") as server:
+        at = ("127.0.0.1", server.port, 5)
+        assert not RealNetwork(CLOCK).certificate(*at).is_verified
+        authority = tmp_path / "authority.pem"
+        authority.write_bytes(certificate)
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+        assert RealNetwork(CLOCK).certificate(*at).is_verified
+
+
+def own_authority(folder):
+    """A certificate for 127.0.0.1 that is its own authority, as an operator may install one."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Home")])
+    now = datetime.now(UTC)
+    built = x509.CertificateBuilder().subject_name(name).issuer_name(name)
+    built = built.public_key(key.public_key()).serial_number(1)
+    built = built.not_valid_before(now - timedelta(days=1)).not_valid_after(
+        now + timedelta(days=9)
+    )
+    names = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    built = built.add_extension(names, critical=False)
+    signed = built.sign(key, hashes.SHA256())
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    return private, signed.public_bytes(serialization.Encoding.PEM)

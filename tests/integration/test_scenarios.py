@@ -9,7 +9,6 @@ from portfolio.connections.queries import broker_codes
 
 WARNINGS = {"signed_in_elsewhere", "no_market_data", "certificate_stock", "currency_guessed"}
 TROUBLES = [name for name, of in SCENARIOS.items() if of.leads_to not in WARNINGS | {"ready"}]
-NOT_HERE = {"certificate_untrusted"}  # needs a gateway off loopback: see test_adapter
 ABSTRACT = {"broker_error", "temporary", "needs_user", "refused"}
 
 
@@ -91,7 +90,7 @@ def test_oddities_and_truths_go_through(desk, name):
 
 def test_every_broker_code_has_a_scenario():
     shown = {of.leads_to for of in SCENARIOS.values()}
-    assert set(broker_codes()) - ABSTRACT - NOT_HERE <= shown
+    assert set(broker_codes()) - ABSTRACT <= shown
 
 
 def test_one_of_every_class_is_kept(desk):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event
 
@@ -16,14 +16,22 @@ from brokers.ibkr.simulator.server import serve
 
 
 class _Clock:
+    """The computer's clock, which the control page can turn forward."""
+
+    def __init__(self) -> None:
+        self._turned = 0.0
+
     def now(self) -> datetime:
-        return datetime.now(UTC)
+        return datetime.now(UTC) + timedelta(seconds=self._turned)
 
     def monotonic(self) -> float:
-        return time.monotonic()
+        return time.monotonic() + self._turned
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
+
+    def turn(self, seconds: float) -> None:
+        self._turned += seconds
 
 
 def main() -> int:
@@ -39,6 +47,7 @@ def main() -> int:
         simulator.state.accounts[account.id] = account
     if options.scenario:
         simulator.play(options.scenario)
+    simulator.state.delay = options.latency / 1000
     try:
         with serve(simulator, port=options.port, certificate_file=options.certificate) as server:
             print(
@@ -62,6 +71,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="list the scenarios")
     parser.add_argument("--signed-out", action="store_true", help="start without a session")
     parser.add_argument("--positions", type=int, help="add an account with this many positions")
+    parser.add_argument("--latency", type=float, default=0, help="milliseconds of each answer")
     parser.add_argument("--no-limits", action="store_true", help="do not enforce rate limits")
     parser.add_argument("--certificate", type=Path, help="file that keeps key and certificate")
     return parser.parse_args()

@@ -43,6 +43,11 @@ class Simulator:
             self.state.sign_in()
 
     @property
+    def scenarios(self) -> dict[str, str]:
+        """The troubles by name with what happens, for a page to choose from."""
+        return {name: of.what for name, of in SCENARIOS.items()}
+
+    @property
     def requests(self) -> list[Request]:
         """What was asked, oldest first."""
         return list(self.state.requests)
@@ -151,6 +156,6 @@ class Simulator:
 
     def _answer(self, environ: Environ, method: str, path: str) -> Reply:
         if path.startswith(pages.PREFIX):
-            return pages.control(self.state, method, path, environ)
+            return pages.control(self, method, path, environ)
         query = {name: values[0] for name, values in parse_qs(environ["QUERY_STRING"]).items()}
         return routes.answer(self.state, method, path, query)

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 from brokers.ibkr.simulator.reply import Reply
 
 if TYPE_CHECKING:
+    from brokers.ibkr.simulator.app import Simulator
     from brokers.ibkr.simulator.state import GatewayState
 
 PREFIX = "/simulator"
@@ -37,18 +38,20 @@ def login(state: GatewayState, method: str, path: str) -> Reply:
     return _reply(404, b"", HTML)
 
 
-def control(state: GatewayState, method: str, path: str, environ: Mapping[str, Any]) -> Reply:
+def control(simulator: Simulator, method: str, path: str, environ: Mapping[str, Any]) -> Reply:
     """The control page and its actions; only its own forms and programs may use them."""
+    state = simulator.state
     if environ.get("HTTP_SEC_FETCH_SITE", "none") not in {"none", "same-origin"}:
         return _reply(403, b"another site", "text/plain")
     if method == "GET":
         if path == f"{PREFIX}/state.json":
             return _reply(200, _facts(state), "application/json")
-        return _page("Simulator", _overview(state))
-    return _act(state, path.removeprefix(f"{PREFIX}/"), _form(environ))
+        return _page("Simulator", _overview(state, simulator.scenarios))
+    return _act(simulator, path.removeprefix(f"{PREFIX}/"), _form(environ))
 
 
-def _act(state: GatewayState, action: str, values: Mapping[str, str]) -> Reply:
+def _act(simulator: Simulator, action: str, values: Mapping[str, str]) -> Reply:
+    state = simulator.state
     try:
         if action == "sign-in":
             state.sign_in()
@@ -58,9 +61,13 @@ def _act(state: GatewayState, action: str, values: Mapping[str, str]) -> Reply:
             quantity = values.get("quantity")
             amount = Decimal(quantity) if quantity else None
             state.sell(values["account"], values["symbol"], amount, keep=False)
+        elif action == "play":
+            simulator.play(values["scenario"])
+        elif action == "turn":
+            state.turn(int(values["minutes"]) * 60)
         else:
             return _reply(404, b"no such action", "text/plain")
-    except (KeyError, InvalidOperation) as error:
+    except (KeyError, ValueError, InvalidOperation) as error:
         return _reply(400, f"cannot {action}: {error}".encode(), "text/plain")
     return _reply(303, b"", HTML, (("Location", PREFIX),))
 
@@ -78,18 +85,25 @@ def _facts(state: GatewayState) -> dict[str, Any]:
     return {"signed_in": state.signed_in, "requests": len(state.requests), "trips": trips}
 
 
-def _overview(state: GatewayState) -> str:
+def _overview(state: GatewayState, scenarios: Mapping[str, str]) -> str:
     verb = ("sign-out", "Sign out") if state.signed_in else ("sign-in", "Sign in")
     rows = "".join(
         f"<tr><td>{html.escape(entry.method)}<td>{html.escape(entry.path)}<td>{entry.status}"
         for entry in list(state.requests)[-20:]
     )
     options = "".join(f"<option>{html.escape(name)}" for name in state.accounts)
+    troubles = "".join(
+        f"<option value={name}>{name}: {html.escape(what)}" for name, what in scenarios.items()
+    )
     return f"""<p>{"Signed in" if state.signed_in else "Signed out"}, {len(state.trips)} forbidden
 requests.</p><form method="post" action="{PREFIX}/{verb[0]}"><button>{verb[1]}</button></form>
 <form method="post" action="{PREFIX}/sell"><label>Sell in <select name="account">{options}</select>
 </label> <label>symbol <input name="symbol" required></label> <label>quantity <input
 name="quantity" placeholder="all"></label> <button>Sell</button></form>
+<form method="post" action="{PREFIX}/play"><label>Play <select name="scenario">{troubles}</select>
+</label> <button>Play</button></form>
+<form method="post" action="{PREFIX}/turn"><label>Turn the clock by <input name="minutes"
+type="number" value="15" min="0" max="20000"> minutes</label> <button>Turn</button></form>
 <h2>Last requests</h2><table>{rows}</table>"""
 
 

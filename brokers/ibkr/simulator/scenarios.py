@@ -10,7 +10,7 @@ from typing import Any
 
 from brokers.ibkr.simulator.data import every_class
 from brokers.ibkr.simulator.reply import Reply
-from brokers.ibkr.simulator.state import CUT, PENALTY, REFUSED, SILENT, GatewayState
+from brokers.ibkr.simulator.state import CUT, EXPIRED, PENALTY, REFUSED, SILENT, GatewayState
 
 MAIN = "U1234567"
 HTML = "text/html"
@@ -179,6 +179,12 @@ def maintenance(state: GatewayState) -> None:
 def certificate_changed(state: GatewayState) -> None:
     """The gateway shows another certificate than before."""
     state.certificate += 1
+
+
+@scenario("certificate-expired", "certificate_untrusted")
+def certificate_expired(state: GatewayState) -> None:
+    """The gateway shows a certificate of its own whose time is over."""
+    state.certificate = EXPIRED
 
 
 @scenario("another-user", "broker_account_missing")

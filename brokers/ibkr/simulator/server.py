@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from brokers.ibkr.simulator.certificate import ensure_certificate
-from brokers.ibkr.simulator.state import CUT, REFUSED, SILENT
+from brokers.ibkr.simulator.state import CUT, EXPIRED, REFUSED, SILENT
 
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 HANDSHAKE = 5.0
@@ -113,7 +113,7 @@ class _Certificates:
         file = self._file if self._file is not None and not generation else other
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.maximum_version = ssl.TLSVersion.TLSv1_2
-        context.load_cert_chain(ensure_certificate(file))
+        context.load_cert_chain(ensure_certificate(file, expired=generation == EXPIRED))
         return context
 
     def clean(self) -> None:

@@ -18,6 +18,7 @@ PENALTY = 900.0
 GLOBAL_LIMIT = 10
 REFUSED, SILENT, CUT = "refused", "silent", "cut"
 SSO_LASTS = 600_000
+EXPIRED = -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +48,7 @@ class GatewayState:
     """Everything that can change; the owner holds a lock around it.
 
     `transport` is how connections fail, `delay` how many seconds each answer takes, and
-    `certificate` which of several certificates is shown.
+    `certificate` which of several certificates is shown (`EXPIRED`: one whose time is over).
     """
 
     clock: Clock
@@ -61,7 +62,7 @@ class GatewayState:
     faults: list[Fault] = field(default_factory=list)
     rewrites: list[Callable[[str, Reply], Reply]] = field(default_factory=list)
     transport: str | None = None
-    delay: int = 0
+    delay: float = 0
     certificate: int = 0
     idle_limit: int | None = None
     ends_at: datetime | None = None
@@ -87,6 +88,13 @@ class GatewayState:
         """Milliseconds to the renewal of the login; counts down and begins anew."""
         since = self.clock.monotonic() - (self.signed_in_at or 0)
         return SSO_LASTS - int(since * 1000) % SSO_LASTS
+
+    def turn(self, seconds: float) -> None:
+        """Let time pass at the gateway; `ValueError` where its clock cannot be turned."""
+        turn = getattr(self.clock, "turn", None)
+        if turn is None or seconds < 0:
+            raise ValueError("this clock")
+        turn(seconds)
 
     def sign_in(self) -> None:
         """A person signs in at the login page."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -160,8 +161,6 @@ def test_no_answer_is_told_apart_and_heals(desk, failure, expected):
 
 
 def test_another_certificate_stops_everything_before_a_byte_is_sent(desk):
-    from dataclasses import replace
-
     pinned = replace(CERTIFICATE, fingerprint="cd" * 32)
     with pytest.raises(CertificateChanged) as caught:
         desk.connect(certificate=pinned).accounts()
@@ -176,6 +175,39 @@ def test_off_loopback_an_unpinned_certificate_is_not_trusted(desk, address):
     with pytest.raises(CertificateUntrusted):
         desk.connect(address=address).accounts()
     assert len(desk.simulator.requests) == 0
+
+
+def test_off_loopback_a_verified_certificate_is_trusted_for_a_named_host_and_never_pinned(desk):
+    far = {"address": "https://gateway.lan:5000", "trusted_hosts": frozenset({"gateway.lan"})}
+    with pytest.raises(CertificateUntrusted, match="nobody has accepted it"):
+        desk.connect(**far).accounts()
+    desk.network.shown = replace(CERTIFICATE, is_verified=True)
+    assert desk.connect(**far).accounts()
+    with pytest.raises(CertificateUntrusted, match="not this computer"):
+        desk.connect(address=far["address"]).accounts()
+
+
+def test_the_stock_certificate_is_fine_here_and_refused_elsewhere(desk):
+    stock = desk.network.shown = replace(CERTIFICATE, is_stock=True)
+    assert desk.connect().snapshot(MAIN).warnings == ("certificate_stock",)
+    far = {"address": "https://gateway.lan:5000", "trusted_hosts": frozenset({"gateway.lan"})}
+    with pytest.raises(CertificateUntrusted, match="private key is public"):
+        desk.connect(**far, certificate=stock).accounts()
+
+
+def test_the_user_is_asked_for_once_a_session_and_never_in_the_way(desk):
+    desk.simulator.fail_next("/sso/validate", status=401)
+    assert desk.connect().accounts()
+    desk.clock.turn(61)
+    for _ in range(3):
+        assert desk.connect().accounts()
+    asked = [r for r in desk.simulator.requests if r.path.endswith("/sso/validate")]
+    assert len(asked) == 2
+    desk.simulator.sign_in()
+    desk.clock.turn(61)
+    assert desk.connect().accounts()
+    asked = [r for r in desk.simulator.requests if r.path.endswith("/sso/validate")]
+    assert len(asked) == 3
 
 
 def test_an_account_that_is_not_listed_never_leaves(desk):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -11,11 +12,21 @@ from brokers.errors import BadAnswer, BrokerError, NotAuthenticated
 from brokers.ibkr import errors
 from brokers.ibkr.calendar import quiet_until
 from brokers.ibkr.errors import Situation
-from brokers.ibkr.session import STATES, Facts, after_error, after_tickle, read_tickle
+from brokers.ibkr.session import (
+    STATES,
+    Facts,
+    Tickle,
+    after_error,
+    after_tickle,
+    read_tickle,
+    remembered,
+    with_user,
+)
 from brokers.types import SessionState
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 URL = "https://localhost:5000"
+SIGNED_IN = Tickle(mark="a", state=SessionState(signed_in=True))
 
 
 def at(now=NOON, zone=UTC):
@@ -40,7 +51,7 @@ def test_every_failure_has_a_state_or_says_nothing_about_the_session():
 
 
 def test_an_odd_answer_leaves_the_state():
-    signed_in = after_tickle(Facts(), SessionState(signed_in=True), NOON)
+    signed_in = after_tickle(Facts(), SIGNED_IN, NOON)
     after = after_error(signed_in, BadAnswer("x"), NOON)
     assert after.signed_in
     assert after.session == signed_in.session
@@ -52,7 +63,7 @@ def test_the_pauses_double_to_half_an_hour_and_a_tickle_ends_them():
         facts = after_error(facts, NotAuthenticated("x"), NOON)
         pauses.append((facts.next_try - NOON).total_seconds() / 60)
     assert pauses == [1, 2, 4, 8, 16, 30, 30, 30]
-    facts = after_tickle(facts, SessionState(signed_in=True), NOON)
+    facts = after_tickle(facts, SIGNED_IN, NOON)
     assert (facts.failures, facts.next_try) == (0, NOON + timedelta(minutes=1))
 
 
@@ -122,3 +133,20 @@ def test_a_reset_says_when_to_sign_in_by_the_readers_clock():
         in errors.maintenance(503, at(night, ZoneInfo("Europe/Zurich"))).message
     )
     assert errors.not_authenticated(at()).retry_at is None
+
+
+def test_the_user_of_a_session_is_remembered_for_that_session_only():
+    named = with_user(SIGNED_IN, {"USER_NAME": "demo", "LOGIN_TYPE": 2, "region": "ZG"})
+    assert (named.state.user, named.state.is_paper, named.region) == ("demo", True, "ZG")
+    facts = after_tickle(Facts(), named, NOON)
+    assert remembered(SIGNED_IN, facts) == named
+    assert remembered(replace(SIGNED_IN, mark="b"), facts) is None
+    out = after_error(facts, NotAuthenticated("x"), NOON)
+    assert (out.session, out.region) == (None, "ZG")
+
+
+def test_the_reset_is_that_of_the_session_s_own_region():
+    zurich_midnight = datetime(2026, 11, 24, 23, 5, tzinfo=UTC)
+    there = replace(at(zurich_midnight), region="ZG")
+    assert "IBKR resets now; sign in after about 23:15" in errors.not_authenticated(there).message
+    assert "resets" not in errors.not_authenticated(at(zurich_midnight)).message
