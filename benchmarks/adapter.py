@@ -18,6 +18,7 @@ import requests
 from brokers.contract import Connection, Context
 from brokers.http import RealNetwork
 from brokers.ibkr import MANIFEST, InteractiveBrokers
+from brokers.pacing import Pacer
 from portfolio.clock import SystemClock
 
 LARGE = "U9000000"
@@ -57,17 +58,22 @@ def cpu(task: Callable[[], object]) -> float:
 
 
 def plain(session: requests.Session, address: str) -> int:
-    """What a short script would do: the same calls, decoded, nothing else."""
-    base = f"{address}/v1/api"
-    session.post(f"{base}/tickle").json()
-    session.get(f"{base}/portfolio/accounts").json()
-    session.get(f"{base}/portfolio/{LARGE}/ledger").json()
+    """What a short script would do: the same calls at the same pace, decoded, nothing else."""
+    pacer = Pacer(MANIFEST.limits, CLOCK)
+
+    def call(path: str, method: str = "GET"):
+        pacer.wait(path)
+        return json.loads(session.request(method, f"{address}/v1/api{path}").content)
+
+    call("/tickle", "POST")
+    call("/portfolio/accounts")
+    call(f"/portfolio/{LARGE}/ledger")
     rows, page = [], 0
-    while found := json.loads(session.get(f"{base}/portfolio/{LARGE}/positions/{page}").content):
+    while found := call(f"/portfolio/{LARGE}/positions/{page}"):
         rows += found
         page += 1
-    session.get(f"{base}/portfolio/{LARGE}/ledger").json()
-    session.post(f"{base}/tickle").json()
+    call(f"/portfolio/{LARGE}/ledger")
+    call("/tickle", "POST")
     return len(rows)
 
 

@@ -8,6 +8,7 @@ the clock they were given.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
-from brokers.errors import BrokerError
+from brokers.errors import BrokerError, Malformed
 from brokers.types import BrokerAccount, Certificate, Check, Diagnosis, Snapshot, Witness
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 CONTRACT_VERSION = 1
 ENTRY_POINT_GROUP = "foliosync.brokers"
 LONGEST_ADDRESS = 300
+CURRENCY = re.compile(r"[A-Z]{3}[A-Z0-9]{0,5}", re.ASCII)
 
 
 class Capability(StrEnum):
@@ -126,7 +128,6 @@ class Context:
     last_calls: Mapping[str, datetime] = field(default_factory=dict)
     zone: tzinfo = UTC
     recorder: Recorder | None = None
-    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 class CapabilityMissing(NotImplementedError):
@@ -232,3 +233,26 @@ def https_address(typed: str) -> str:
     if parts.scheme != "https" or not parts.hostname or port == 0 or not plain or too_long:
         raise ValueError(reason)
     return typed.strip().rstrip("/")
+
+
+def believable(snapshot: Snapshot) -> None:
+    """Refuse (`Malformed`) a snapshot that no account can look like, whatever the adapter says."""
+    keys = [position.instrument.key for position in snapshot.positions]
+    lines = [row.currency for row in snapshot.ledger.rows]
+    instruments = [position.instrument for position in snapshot.positions]
+    problems = (
+        (len(set(keys)) != len(keys), "an instrument twice"),
+        (len(set(lines)) != len(lines), "the cash of a currency twice"),
+        (any(not position.quantity for position in snapshot.positions), "a position of 0"),
+        (not snapshot.closed_keys.isdisjoint(keys), "a position that is held and closed"),
+        (any(not of.key or not of.symbol for of in instruments), "an instrument without a name"),
+        (any(of.multiplier <= 0 for of in instruments), "a multiplier that is not above 0"),
+        (
+            not all(map(CURRENCY.fullmatch, [*lines, *(of.currency for of in instruments)])),
+            "a currency that is none",
+        ),
+        (snapshot.read_at.tzinfo is None, "a time without a zone"),
+    )
+    for found, what in problems:
+        if found:
+            raise Malformed(f"The broker's answer shows {what}.")

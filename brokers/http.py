@@ -11,9 +11,10 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from decimal import Decimal
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
 import requests
 from requests.cookies import RequestsCookieJar
 
@@ -29,6 +30,7 @@ USER_AGENT = "Foliosync"
 DEADLINE = 12.0
 LARGEST_ANSWER = 20_000_000
 CHUNK = 65_536
+DECODER = msgspec.json.Decoder(float_hook=Decimal)
 # A character of nobody's language marks a decimal on its way through the standard encoder.
 MARK = "\ue000"
 MARKED = re.compile(r'"\\ue000(-?[0-9.]+)\\ue000"')
@@ -184,14 +186,9 @@ class Caller:
 def decode(body: bytes) -> Any:
     """The value of a JSON text, decimals exact; `Malformed` for anything that is not one."""
     try:
-        text = body.decode("utf-8")
-        return json.loads(text, parse_float=Decimal, parse_constant=_refuse)
-    except (ValueError, RecursionError):
+        return DECODER.decode(body)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         raise Malformed("The answer is not JSON.") from None
-
-
-def _refuse(name: str) -> NoReturn:
-    raise ValueError(name)
 
 
 def encode(value: Any, indent: int | None = None) -> bytes:

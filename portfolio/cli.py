@@ -68,12 +68,11 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_broker_commands(commands: Any) -> None:
     doctor = commands.add_parser("doctor", help="find the broken link on the way to a broker")
-    brokers = doctor.add_subparsers(required=True, metavar="BROKER")
-    ibkr = brokers.add_parser("ibkr", help="Interactive Brokers; status 1 where it is broken")
-    ibkr.set_defaults(command=_doctor)
-    ibkr.add_argument("--json", action="store_true", help="print the documented JSON")
-    ibkr.add_argument("--gateway", type=int, metavar="ID", help="which gateway (default: first)")
-    ibkr.add_argument(
+    doctor.set_defaults(command=_doctor)
+    doctor.add_argument("broker", help="the key of its adapter: ibkr; status 1 where it is broken")
+    doctor.add_argument("--json", action="store_true", help="print the documented JSON")
+    doctor.add_argument("--gateway", type=int, metavar="ID", help="which gateway (default: first)")
+    doctor.add_argument(
         "--record",
         type=Path,
         metavar="FILE",
@@ -151,7 +150,7 @@ def _doctor(options: argparse.Namespace) -> int:
     from portfolio.doctor import as_json, as_text, examine
 
     app = _build(replace(_settings(options), jobs="off"))
-    found, route = examine(app, options.gateway, options.record)
+    found, route = examine(app, (options.broker, options.gateway), options.record)
     print(as_json(found, route) if options.json else as_text(found))
     if options.record:
         said = f"{options.record} has the answers, without ids, names and amounts: look at it"

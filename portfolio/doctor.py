@@ -14,7 +14,7 @@ from typing import Any
 
 from flask import Flask
 
-from brokers.contract import Connection
+from brokers.contract import CapabilityMissing, Connection
 from brokers.errors import BrokerError
 from brokers.recording import Recording
 from brokers.types import Diagnosis
@@ -31,23 +31,26 @@ KEY_STORE = "foliosync-gateway.jks"
 
 def examine(
     app: Flask,
-    gateway_id: int | None,
+    gateway: tuple[str, int | None],
     record: Path | None,
     draw: Callable[[int], int] = secrets.randbelow,
 ) -> tuple[Diagnosis, Route]:
     """Walk the chain to the broker; with `record`, also read all accounts and keep the answers.
 
-    `draw(n)` gives the numbers from 0 to n - 1 that the recording is scrubbed with.
+    `gateway` is the broker's key and an id, or None for its first gateway. `draw(n)` gives the
+    numbers from 0 to n - 1 that the recording is scrubbed with.
     """
     runtime: Runtime = app.extensions[EXTENSION]
     with app.app_context():
-        route = _route(runtime, gateway_id)
+        route = _route(runtime, *gateway)
         outside: Outside = runtime.outside
         if record is None:
             with reaching(route, outside=outside) as broker:
                 return broker.diagnose(), route
-        scrubber = outside.broker(route.broker).scrubber(draw)
-        kept = Recording(scrubber)
+        try:
+            kept = Recording(outside.broker(route.broker).scrubber(draw))
+        except CapabilityMissing:
+            raise SetupProblem(f"The adapter “{route.broker}” makes no recordings.") from None
         try:
             with reaching(route, outside=replace(outside, recorder=kept)) as broker:
                 found = broker.diagnose()
@@ -57,12 +60,13 @@ def examine(
         return found, route
 
 
-def _route(runtime: Runtime, gateway_id: int | None) -> Route:
+def _route(runtime: Runtime, broker: str, gateway_id: int | None) -> Route:
     try:
         with unit_of_work() as session:
-            return route_of(find_gateway(session, runtime.owner_of(session), gateway_id))
-    except NotFound as error:
-        raise SetupProblem(error.message) from None
+            owner = runtime.owner_of(session)
+            return route_of(find_gateway(session, owner, gateway_id, broker))
+    except NotFound:
+        raise SetupProblem(f"There is no such gateway of the broker “{broker}”.") from None
 
 
 def _read_everything(broker: Connection) -> None:

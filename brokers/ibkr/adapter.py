@@ -138,9 +138,12 @@ class GatewayConnection(Connection):
         before = self._ledger(account)
         rows = mapping.distinct(self._pages(account.id), account.id)
         after = self._ledger(account)
-        terms = self._contracts(rows)
-        positions, closed = mapping.positions(rows, terms, after.base_currency)
-        guessed = any(mapping.currency_of(r, terms.get(mapping.key(r), {})) is None for r in rows)
+        lean = [row for row in rows if mapping.is_lean(row)]
+        terms = self._contracts(lean)
+        positions, closed = mapping.positions(
+            rows, terms, after.base_currency, self._state.instruments
+        )
+        guessed = any(mapping.currency_of(r, terms.get(mapping.key(r), {})) is None for r in lean)
         return _Read(
             before=before, after=after, positions=positions, closed=closed, guessed=guessed
         )
@@ -162,9 +165,9 @@ class GatewayConnection(Connection):
             rows += page
         raise Incomplete("The list of positions does not end.")
 
-    def _contracts(self, rows: list[mapping.Row]) -> Mapping[str, mapping.Row]:
+    def _contracts(self, lean: list[mapping.Row]) -> Mapping[str, mapping.Row]:
         """The terms of the contracts that came without them."""
-        wanted = sorted({mapping.key(row) for row in rows if mapping.is_lean(row)})
+        wanted = sorted({mapping.key(row) for row in lean})
         known = {of: terms for of in wanted if (terms := self._state.contract(of)) is not None}
         unknown = [of for of in wanted if of not in known]
         for start in range(0, len(unknown), CONTRACTS_PER_CALL):

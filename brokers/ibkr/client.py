@@ -9,6 +9,7 @@ from typing import Any
 
 import requests
 
+from brokers import trust
 from brokers.contract import Context
 from brokers.errors import (
     BadAnswer,
@@ -18,6 +19,7 @@ from brokers.errors import (
     NotAuthenticated,
     RateLimited,
 )
+from brokers.failures import was_closed
 from brokers.http import Answer, Caller, Endpoint, decode
 from brokers.ibkr import endpoints, errors
 from brokers.ibkr.errors import Situation
@@ -30,10 +32,9 @@ from brokers.ibkr.session import (
     with_user,
 )
 from brokers.ibkr.state import GatewayState
-from brokers.tls import is_loopback, split_address
+from brokers.tls import split_address
 from brokers.types import Certificate
 
-HANDSHAKE = 5
 LOGIN_PATH = "/sso/Login"
 CONTRACTS_PER_CALL = 200
 # Two calls that hang are over after the total deadline; who waits longer is not helped.
@@ -130,7 +131,10 @@ class GatewayClient:
     def open(self) -> Certificate:
         """Look at the certificate and decide whether to trust it; sends nothing."""
         if self.certificate is None:
-            self.certificate = self._trusted()
+            try:
+                self.certificate = trust.trusted(self._context)
+            except (OSError, ValueError) as error:
+                raise errors.from_exception(error, self._context.address) from error
         return self.certificate
 
     @property
@@ -220,7 +224,7 @@ class GatewayClient:
         try:
             return caller.send(endpoint, values, query)
         except requests.ConnectionError as error:
-            if endpoint.method != "GET" or not errors.was_closed(error):
+            if endpoint.method != "GET" or not was_closed(error):
                 raise
             return caller.send(endpoint, values, query)
 
@@ -238,48 +242,17 @@ class GatewayClient:
 
     def _explained(self, error: Exception) -> BrokerError:
         """A refused handshake may mean another certificate: look at the one that is shown."""
-        pinned = self.certificate
-        if isinstance(error, requests.exceptions.SSLError) and pinned is not None:
+        if isinstance(error, requests.exceptions.SSLError) and self.certificate is not None:
             try:
-                shown = self._shown()
-            except BrokerError as failure:
-                return failure
-            if shown.fingerprint != pinned.fingerprint:
-                return self._unfit(shown) or errors.certificate_changed(pinned, shown)
+                refusal = trust.refused_handshake(self._context, self.certificate)
+            except (OSError, ValueError) as failure:
+                return errors.from_exception(failure, self._context.address)
+            if refusal is not None:
+                return refusal
         explained = errors.from_exception(error, self._context.address)
         if isinstance(explained, GatewaySilent):
             self._state.circuit.timed_out()
         return explained
-
-    def _shown(self) -> Certificate:
-        host, port = split_address(self._context.address)
-        try:
-            return self._context.network.certificate(host, port, HANDSHAKE)
-        except (OSError, ValueError) as error:
-            raise errors.from_exception(error, self._context.address) from error
-
-    def _trusted(self) -> Certificate:
-        host, _ = split_address(self._context.address)
-        near = is_loopback(host)
-        if not near and host not in self._context.trusted_hosts:
-            raise errors.certificate_untrusted(f"{host} is not this computer")
-        certificate = self._context.certificate or self._shown()
-        unfit = self._unfit(certificate)
-        if unfit is not None:
-            raise unfit
-        if not near and self._context.certificate is None and not certificate.is_verified:
-            raise errors.certificate_untrusted("nobody has accepted it yet")
-        return certificate
-
-    def _unfit(self, certificate: Certificate) -> BrokerError | None:
-        """Why nobody may accept this certificate, or None."""
-        host, _ = split_address(self._context.address)
-        if certificate.is_stock:
-            near = is_loopback(host)
-            return None if near else errors.certificate_untrusted("its private key is public")
-        if certificate.expires_at < self._now():
-            return errors.certificate_untrusted("it has expired")
-        return None
 
     def _now(self) -> datetime:
         return self._context.clock.now()

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import re
-import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
-from http.client import RemoteDisconnected
 from typing import Any
-
-import requests
 
 from brokers.errors import (
     AddressNotAllowed,
     BrokerAccountMissing,
     BrokerError,
     BrokerMaintenance,
-    CertificateChanged,
-    CertificateUntrusted,
     GatewaySilent,
     GatewayUnreachable,
     Malformed,
@@ -27,16 +22,14 @@ from brokers.errors import (
     RateLimited,
     SessionStarting,
 )
+from brokers.failures import Failure, failure_of
 from brokers.http import Answer
 from brokers.ibkr.calendar import quiet_until
-from brokers.tls import grouped
-from brokers.types import Certificate
 
 NOT_AUTHENTICATED = "Not authenticated with IBKR"
 NOT_CONNECTED = "Failed to connect to Interactive Brokers API"
 SHORTEST_PENALTY = timedelta(minutes=15)
 SAMPLE = 2_000
-NOT_TLS = (ssl.SSLError, requests.exceptions.SSLError, ConnectionResetError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,27 +120,6 @@ def address_not_allowed() -> AddressNotAllowed:
     )
 
 
-def certificate_changed(pinned: Certificate, shown: Certificate) -> CertificateChanged:
-    """Another certificate than the pinned one."""
-    error = CertificateChanged(
-        "The gateway shows another certificate than before; nothing was sent. "
-        f"Known: {grouped(pinned.fingerprint)}. Shown now: {grouped(shown.fingerprint)}.",
-        "If you installed the gateway anew or changed its key store, accept the new certificate; "
-        "otherwise find out what listens there.",
-    )
-    error.shown = shown
-    return error
-
-
-def certificate_untrusted(reason: str) -> CertificateUntrusted:
-    """A certificate that proves nothing at this address."""
-    return CertificateUntrusted(
-        f"The gateway's certificate cannot be trusted: {reason}; nothing was sent.",
-        "Use a gateway on this computer, or give it a key store of your own and name its host in "
-        "FOLIOSYNC_TRUSTED_GATEWAY_HOSTS.",
-    )
-
-
 def account_missing(account_id: str) -> BrokerAccountMissing:
     """The linked account is not among those of the signed-in user."""
     return BrokerAccountMissing(
@@ -169,41 +141,12 @@ def from_exception(error: Exception, address: str) -> BrokerError:
     """The error behind a call that brought no answer."""
     if isinstance(error, BrokerError):
         return error
-    causes = _causes(error)
-    if isinstance(error, (requests.Timeout, TimeoutError)):
-        return silent(address)
-    if any(
-        isinstance(cause, (ConnectionRefusedError, ConnectionAbortedError)) for cause in causes
-    ):
-        return unreachable(address)
-    if any(isinstance(cause, TimeoutError) for cause in causes):
-        return silent(address)
-    if any(isinstance(cause, NOT_TLS) for cause in causes):
-        return not_a_gateway(address)
-    return unreachable(address) if _never_connected(causes) else silent(address)
-
-
-def was_closed(error: Exception) -> bool:
-    """Whether a kept connection was closed by the other side before it answered."""
-    kinds = (ConnectionResetError, BrokenPipeError, RemoteDisconnected)
-    return any(isinstance(cause, kinds) for cause in _causes(error))
-
-
-def _never_connected(causes: list[BaseException]) -> bool:
-    return any("NewConnectionError" in type(cause).__name__ for cause in causes)
-
-
-def _causes(error: BaseException) -> list[BaseException]:
-    """An exception with all that is wrapped in it; libraries nest in three different ways."""
-    found: list[BaseException] = []
-    waiting: list[object] = [error]
-    while waiting:
-        current = waiting.pop()
-        if isinstance(current, BaseException) and current not in found:
-            found.append(current)
-            nested = (current.__cause__, current.__context__, getattr(current, "reason", None))
-            waiting += [*nested, *current.args]
-    return found
+    said: dict[Failure, Callable[[str], BrokerError]] = {
+        Failure.NOBODY_LISTENS: unreachable,
+        Failure.SILENCE: silent,
+        Failure.ANOTHER_PROTOCOL: not_a_gateway,
+    }
+    return said[failure_of(error)](address)
 
 
 def from_status(answer: Answer, at: Situation) -> BrokerError | None:

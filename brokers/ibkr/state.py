@@ -8,6 +8,7 @@ from typing import Any
 
 from brokers.circuit import Circuit
 from brokers.contract import Clock, Limit
+from brokers.ibkr.mapping import Known
 from brokers.ibkr.session import Facts
 from brokers.pacing import Pacer
 from brokers.types import BrokerAccount
@@ -29,6 +30,7 @@ class GatewayState:
         self._clock = clock
         self._lock = Lock()
         self._accounts: tuple[str, float, tuple[BrokerAccount, ...]] | None = None
+        self.instruments: Known = {}
         self._contracts: dict[str, tuple[float, Mapping[str, Any]]] = {}
 
     def learn(self, change: Callable[[Facts], Facts]) -> None:

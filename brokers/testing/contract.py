@@ -13,15 +13,21 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
 
-from brokers.contract import CONTRACT_VERSION, Broker, Capability, CapabilityMissing, Connection
+from brokers.contract import (
+    CONTRACT_VERSION,
+    Broker,
+    Capability,
+    CapabilityMissing,
+    Connection,
+    believable,
+)
 from brokers.errors import BrokerAccountMissing, BrokerError, NeedsUser, NotAuthenticated, Refused
 from brokers.types import Snapshot
-
-STRANGER = "U0000001"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,19 +35,27 @@ class World:
     """A broker as the suite meets it.
 
     `holdings` is the truth about `account_id`: the quantity of each instrument by its key, with a
-    short among them, and more than one page where the broker has pages. `empty_id` names an
-    account without positions. `troubles` says how to bring about each error, `never` why one
-    cannot happen at this broker, `calm` ends all troubles. `secrets` must never be printed.
+    short among them (unless the broker is `long_only`), and more than one page where the broker
+    has pages; `cash` its money by currency; `multipliers` those that are not 1; `closed` what is
+    listed with quantity 0. `empty_id` names an account without positions, `stranger_id` one of the
+    right shape that is not in the list. `troubles` says how to bring about each error, `never` why
+    one cannot happen at this broker; `calm` ends all troubles, and turns the clock past a penalty.
+    `secrets` must never be printed.
     """
 
     broker: Broker
     connect: Callable[[], Connection]
     account_id: str
     holdings: Mapping[str, Decimal]
+    cash: Mapping[str, Decimal]
     empty_id: str
+    stranger_id: str
     troubles: Mapping[type[BrokerError], Callable[[], object]]
     calm: Callable[[], object]
     never: Mapping[type[BrokerError], str] = field(default_factory=dict)
+    multipliers: Mapping[str, Decimal] = field(default_factory=dict)
+    closed: frozenset[str] = frozenset()
+    long_only: bool = False
     secrets: tuple[str, ...] = ()
 
 
@@ -75,12 +89,18 @@ class BrokerContract:
         """All holdings to the last page, each once, shorts negative; nothing else."""
         snapshot = world.connect().snapshot(world.account_id)
         assert snapshot.account.id == world.account_id
-        keys = [position.instrument.key for position in snapshot.positions]
-        assert len(keys) == len(set(keys))
         assert _quantities(snapshot) == world.holdings
-        assert min(world.holdings.values()) < 0
-        assert 0 not in world.holdings.values()
-        assert snapshot.closed_keys.isdisjoint(keys)
+        assert world.long_only or min(world.holdings.values()) < 0
+        assert snapshot.closed_keys == world.closed
+        believable(snapshot)
+
+    def test_a_snapshot_has_the_cash_and_the_terms(self, world: World) -> None:
+        """Every currency to the last digit, and what turns a price into a value."""
+        snapshot = world.connect().snapshot(world.account_id)
+        assert {row.currency: row.cash for row in snapshot.ledger.rows} == world.cash
+        instruments = [position.instrument for position in snapshot.positions]
+        sizes = {of.key: of.multiplier for of in instruments if of.multiplier != 1}
+        assert sizes == world.multipliers
 
     def test_a_snapshot_is_exact(self, world: World) -> None:
         """Nothing is a float, numbers are finite, times aware, texts not empty."""
@@ -93,7 +113,6 @@ class BrokerContract:
             if isinstance(value, datetime):
                 assert value.utcoffset() is not None
         for position in snapshot.positions:
-            assert position.instrument.multiplier > 0
             assert position.average_price != 0
 
     def test_the_same_account_reads_the_same_again(self, world: World) -> None:
@@ -115,6 +134,7 @@ class BrokerContract:
             assert failure not in world.troubles
             assert world.never[failure].strip()
             return
+        assert failure in world.troubles, f"name {failure.__name__} in `troubles` or in `never`"
         world.troubles[failure]()
         with pytest.raises(BrokerError) as caught:
             world.connect().snapshot(world.account_id)
@@ -131,7 +151,11 @@ class BrokerContract:
             return
         world.troubles[NotAuthenticated]()
         connection = world.connect()
-        for call in (connection.accounts, lambda: connection.snapshot(world.account_id)):
+        calls: list[Callable[[], object]] = [connection.accounts]
+        calls.append(partial(connection.snapshot, world.account_id))
+        contacting = world.broker.manifest.capabilities - {Capability.RECORDING}
+        calls += [call for of, call in _calls(world, connection).items() if of in contacting]
+        for call in calls:
             with pytest.raises(NotAuthenticated):
                 call()
         found = connection.diagnose()
@@ -142,18 +166,12 @@ class BrokerContract:
     def test_a_stranger_s_account_is_missing(self, world: World) -> None:
         """Another account's id never brings data."""
         with pytest.raises(BrokerAccountMissing):
-            world.connect().snapshot(STRANGER)
+            world.connect().snapshot(world.stranger_id)
 
     @pytest.mark.parametrize("capability", list(Capability))
     def test_declared_is_what_it_can_do(self, world: World, capability: Capability) -> None:
         """A declared capability works; one that is not declared says so."""
-        connection = world.connect()
-        calls: dict[Capability, Callable[[], object]] = {
-            Capability.KEEPALIVE: connection.keep_alive,
-            Capability.WITNESS: lambda: connection.witness(world.account_id),
-            Capability.MARGIN: lambda: connection.maintenance_margin(world.account_id),
-            Capability.RECORDING: lambda: world.broker.scrubber(lambda _: 0),
-        }
+        calls = _calls(world, world.connect())
         if capability in world.broker.manifest.capabilities:
             calls[capability]()
         else:
@@ -176,8 +194,17 @@ class BrokerContract:
     def test_nothing_prints_a_secret(self, world: World) -> None:
         """No secret is in a `repr`."""
         connection = world.connect()
-        printed = repr(connection) + repr(world.broker) + repr(vars(connection))
+        printed = repr(connection) + repr(world.broker) + repr(getattr(connection, "__dict__", {}))
         assert not any(secret in printed for secret in world.secrets)
+
+
+def _calls(world: World, connection: Connection) -> dict[Capability, Callable[[], object]]:
+    return {
+        Capability.KEEPALIVE: connection.keep_alive,
+        Capability.WITNESS: partial(connection.witness, world.account_id),
+        Capability.MARGIN: partial(connection.maintenance_margin, world.account_id),
+        Capability.RECORDING: partial(world.broker.scrubber, lambda _: 0),
+    }
 
 
 def _quantities(snapshot: Snapshot) -> dict[str, Decimal]:

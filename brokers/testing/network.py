@@ -56,7 +56,10 @@ Kt0CIQD0/GLK1SYdOY2nU0eBvda7N/wq3H4KzSKtueVSJxpQPQ==
 
 
 class WsgiNetwork:
-    """Satisfies `brokers.contract.Network`; set `failure` to have each call raise it instead."""
+    """Satisfies `brokers.contract.Network`.
+
+    Set `failure` to have each call raise it instead, and `shown` to show another certificate.
+    """
 
     def __init__(self, app: WsgiApp, certificate: Certificate = CERTIFICATE) -> None:
         self.app = app
@@ -71,7 +74,9 @@ class WsgiNetwork:
 
     def certificate(self, host: str, port: int, timeout: float) -> Certificate:
         """The certificate that is shown."""
-        if isinstance(self.failure, OSError):
+        if isinstance(self.failure, OSError) and not isinstance(
+            self.failure, requests.RequestException
+        ):
             raise self.failure
         if self.transport == "refused":
             raise ConnectionRefusedError

@@ -183,16 +183,16 @@ def reaching(route: Route, *, pin: bool = False, outside: Outside) -> Iterator[B
     """A connection whose pace, penalty, and on request whose first certificate, is remembered."""
     broker = outside.connect(route)
     penalty: datetime | None = None
+    first: Certificate | None = None
     try:
         yield broker
+        # What failed may be another program; what is verified may be renewed at any time.
+        shown = broker.certificate if pin and route.certificate_pem is None else None
+        first = None if shown is None or shown.is_verified else shown
     except RateLimited as error:
         penalty = error.retry_at
         raise
     finally:
-        first = broker.certificate if pin and route.certificate_pem is None else None
-        if first is not None and first.is_verified:
-            # It is verified anew each time, and may be renewed at any time.
-            first = None
         if penalty or first or broker.last_calls != route.last_calls:
             _remember(route.id, penalty, first, broker.last_calls)
 

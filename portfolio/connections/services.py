@@ -27,7 +27,7 @@ from portfolio.connections.gateways import (
 )
 from portfolio.connections.models import Connection, Gateway
 from portfolio.db.session import unit_of_work
-from portfolio.errors import Conflict, NotConnected
+from portfolio.errors import Conflict, NotConnected, NotFound
 from portfolio.sync.models import INTERRUPTED, RUNNING, SyncRun
 
 CERTIFICATE_TIMEOUT = 5
@@ -70,6 +70,8 @@ def connect(place: Place, wanted: LinkRequest, outside: Outside) -> bool:
     the connection. The broker is asked first, and nothing is stored unless it answers with the
     account in its list.
     """
+    if wanted.broker not in outside.brokers.brokers:
+        raise NotFound("broker")
     with unit_of_work() as session:
         route, held = _prepare(session, place, wanted)
     if held is not None and held == route.id:
@@ -181,7 +183,12 @@ def accept_certificate(
     """Pin the certificate that a gateway shows now, provided it is the one a person looked at."""
     with unit_of_work() as session:
         route = route_of(find_gateway(session, owner_id, gateway_id))
-    host, port = split_address(route.address)
+    try:
+        host, port = split_address(route.address)
+    except ValueError:
+        raise Conflict(
+            f"{route.address} shows no certificate.", "There is nothing to accept."
+        ) from None
     shown = outside.network.certificate(host, port, CERTIFICATE_TIMEOUT)
     if shown.fingerprint != fingerprint.replace(":", "").replace(" ", "").lower():
         raise Conflict(

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from brokers.contract import Capability, Connection
+from brokers.contract import Capability, Connection, believable
 from brokers.types import Snapshot, Witness
 from portfolio.accounts.models import Account
 from portfolio.clock import Moment
@@ -93,7 +93,7 @@ def read(
     Contacts the broker: no transaction may be open.
     """
     can, broker_account = source.manifest.capabilities, source.broker_account
-    snapshot = broker.snapshot(broker_account)
+    snapshot = _snapshot(broker, broker_account)
     plan = make_plan(stored, snapshot)
     witness = None
     doubtful = gates.unexplained(plan, stored, snapshot) or gates.is_emptied(plan, snapshot)
@@ -101,7 +101,7 @@ def read(
         witness = broker.witness(broker_account)
         if _quantities_moved(snapshot, witness):
             # The later read counts: what changed in between is read again as a whole.
-            snapshot = broker.snapshot(broker_account)
+            snapshot = _snapshot(broker, broker_account)
             plan = make_plan(stored, snapshot)
     margin = None
     if gates.is_emptied(plan, snapshot) and Capability.MARGIN in can:
@@ -119,6 +119,12 @@ def read(
         evidence=evidence,
         rejection=gates.judge(plan, evidence),
     )
+
+
+def _snapshot(broker: Connection, broker_account: str) -> Snapshot:
+    snapshot = broker.snapshot(broker_account)
+    believable(snapshot)
+    return snapshot
 
 
 def _quantities_moved(snapshot: Snapshot, witness: Witness) -> bool:

@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
-from importlib.metadata import distributions
+from importlib.metadata import EntryPoint, distributions
 from pathlib import Path
 
 import pytest
@@ -37,7 +37,9 @@ def installed(tmp_path_factory):
 def brokers(installed, monkeypatch):
     monkeypatch.syspath_prepend(str(installed))
     (package,) = distributions(path=[str(installed)])
-    return Registry.discover(package.entry_points.select(group=ENTRY_POINT_GROUP))
+    points = [*package.entry_points.select(group=ENTRY_POINT_GROUP)]
+    broken = EntryPoint("broken", "foliosync_folder.missing:Broker", ENTRY_POINT_GROUP)
+    return Registry.discover([*points, broken])
 
 
 @pytest.fixture
@@ -85,13 +87,40 @@ def test_its_accounts_are_connected_and_synced_like_any_other(client, tmp_path):
     rows = client.get("/api/v1/portfolios/1/accounts/A/holdings").json["holdings"]
     assert {row["instrument"]["symbol"]: row["market_value"] for row in rows} == {
         "ACME": "25",
-        "ZZZ": "-120",
+        "ZZZ": "-1200",
     }
     found = client.get("/ibkr/test-connection?gateway_id=2").json
     assert (found["connected"], found["code"]) == (True, "ready")
     shutil.rmtree(folder)
     lost = client.post(f"{account}/sync")
     assert (lost.status_code, lost.json["error"]["code"]) == (503, "gateway_unreachable")
+
+
+def test_what_no_account_can_look_like_is_refused_and_nothing_is_stored(client, tmp_path):
+    test_its_accounts_are_connected_and_synced_like_any_other(client, tmp_path)
+    folder = tmp_path / "accounts"
+    folder.mkdir(exist_ok=True)
+    rows = "/api/v1/portfolios/1/accounts/A/holdings"
+    before = client.get(rows).json["holdings"]
+    twice, nameless = [*ROWS, ROWS[0]], [{**ROWS[0], "symbol": ""}]
+    zero, odd = [{**ROWS[0], "quantity": 0}], [{**ROWS[0], "currency": "eur "}]
+    for positions in (twice, nameless, zero, odd):
+        content = {"name": "Main", "currency": "EUR", "cash": 1.5, "positions": positions}
+        (folder / "main.json").write_text(json.dumps(content))
+        answer = client.post("/portfolio/1/accounts/A/sync")
+        assert (answer.status_code, answer.json["error"]["code"]) == (503, "bad_answer")
+    assert client.get(rows).json["holdings"] == before
+
+
+def test_what_is_not_installed_or_shows_no_certificate_is_said(client, tmp_path):
+    test_its_accounts_are_connected_and_synced_like_any_other(client, tmp_path)
+    body = {"account_id": "main"}
+    unknown = client.post("/portfolio/1/accounts/A/connect/nonsense", json=body)
+    assert (unknown.status_code, unknown.json["error"]["code"]) == (404, "not_found")
+    assert "broker" in unknown.json["error"]["message"]
+    prints = {"fingerprint": "ab" * 32}
+    bare = client.post("/api/v1/gateways/2/certificate", json=prints)
+    assert (bare.status_code, bare.json["error"]["code"]) == (409, "conflict")
 
 
 def test_a_plug_in_that_was_removed_is_said_and_breaks_no_page(client, tmp_path):

@@ -48,7 +48,7 @@ def test_nothing_that_says_who_or_how_much_is_left(desk, tmp_path):
     file = tmp_path / "recording.json"
     desk.turn()
     # A known draw: by chance, one of four random letters is somebody's ticker now and then.
-    examine(desk.app, None, file, Random(7).randrange)
+    examine(desk.app, ("ibkr", None), file, Random(7).randrange)
     found = set(texts(decode(file.read_bytes())))
     words = {word for text in found for word in re.findall(r"\w+", text)}
     for account in desk.simulator.state.accounts.values():
@@ -76,7 +76,7 @@ def test_a_text_is_never_scrubbed_into_itself(text):
 def test_a_recording_replays_as_the_same_accounts_and_still_adds_up(desk, tmp_path):
     file = tmp_path / "recording.json"
     desk.turn()
-    examine(desk.app, None, file)
+    examine(desk.app, ("ibkr", None), file)
     broker = replayed(file)
     listed = broker.accounts()
     truth = list(desk.simulator.state.accounts.values())
@@ -114,7 +114,7 @@ def test_a_trouble_replays_as_the_same_trouble(desk, tmp_path, trouble, expected
     file = tmp_path / "recording.json"
     desk.simulator.play(trouble)
     desk.turn()
-    examine(desk.app, None, file)
+    examine(desk.app, ("ibkr", None), file)
     with pytest.raises(expected):
         read_first(replayed(file))
 

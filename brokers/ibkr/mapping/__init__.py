@@ -4,7 +4,7 @@ Every field but the contract id and the quantity may be missing, null, a string 
 """
 
 from brokers.ibkr.mapping.accounts import account, accounts, maintenance_margin
-from brokers.ibkr.mapping.instruments import contracts, currency_of, instrument
+from brokers.ibkr.mapping.instruments import Known, contracts, currency_of, instrument, recognised
 from brokers.ibkr.mapping.ledger import ledger
 from brokers.ibkr.mapping.positions import merged, position, positions
 from brokers.ibkr.mapping.rows import (
@@ -19,6 +19,7 @@ from brokers.ibkr.mapping.rows import (
 from brokers.ibkr.mapping.values import Row, number
 
 __all__ = [
+    "Known",
     "Row",
     "account",
     "accounts",
@@ -38,4 +39,5 @@ __all__ = [
     "priced",
     "quantities",
     "quantity",
+    "recognised",
 ]

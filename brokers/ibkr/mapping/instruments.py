@@ -34,6 +34,13 @@ DERIVATIVES = frozenset({Kind.OPTION, Kind.FUTURE, Kind.FUTURE_OPTION, Kind.WARR
 OPTIONAL = frozenset({Kind.OPTION, Kind.FUTURE_OPTION, Kind.WARRANT, Kind.STRUCTURED, Kind.EVENT})
 EXPIRING = DERIVATIVES | OPTIONAL | {Kind.BOND, Kind.BILL, Kind.OTHER}
 RIGHTS = {"C": Right.CALL, "CALL": Right.CALL, "P": Right.PUT, "PUT": Right.PUT}
+# All fields of a row that say what is held, the contract's id first.
+DESCRIBING = (
+    *("conid", "ticker", "fullName", "name", "currency", "assetClass", "type", "multiplier"),
+    *("contractDesc", "listingExchange", "expiry", "lastTradingDay", "strike", "putOrCall"),
+    *("undSym", "undConid"),
+)
+Known = dict[Any, tuple[tuple[Any, ...], Instrument]]
 # The option's terms within a description: root, YYMMDD, C or P, strike x 1000, multiplier.
 OCC = re.compile(r"\[\S+\s+(\d{6})([CP])(\d{8})(?:\s+([\d.]+))?\]")
 
@@ -70,6 +77,19 @@ def instrument(row: Row, terms: Row, base_currency: str) -> Instrument:
     )
 
 
+def recognised(row: Row, terms: Row, base_currency: str, known: Known) -> Instrument:
+    """The same instrument; one whose row says nothing new of it is not worked out again."""
+    described = (*map(row.get, DESCRIBING), base_currency, terms or None)
+    before = known.get(described[0])
+    if before is not None and before[0] == described:
+        return before[1]
+    found = instrument(row, terms, base_currency)
+    if found.kind not in DERIVATIVES or row.get("multiplier"):
+        # A multiplier that was derived depends on the figures as well.
+        known[described[0]] = described, found
+    return found
+
+
 def currency_of(row: Row, terms: Row) -> str | None:
     """The currency of a position, or None where neither the row nor the contract says it."""
     return currency(row.get("currency")) or currency(terms.get("currency"))
@@ -79,20 +99,21 @@ class _Layers:
     """Several sources of one contract's fields; the first that has something wins."""
 
     def __init__(self, *sources: Row) -> None:
-        self._sources = sources
+        self._sources = [source for source in sources if source]
 
     def first(self, *names: str) -> Any:
         """The first value that says something; 0 and "0" are how the vendor writes nothing."""
         for source in self._sources:
             for name in names:
                 value = source.get(name)
-                if value not in (None, "", 0, "0", "0.0"):
+                if value and value != "0" and value != "0.0":
                     return value
         return None
 
 
 def _described(row: Row) -> Row:
-    match = OCC.search(str(row.get("contractDesc") or ""))
+    description = str(row.get("contractDesc") or "")
+    match = OCC.search(description) if "[" in description else None
     if match is None:
         return {}
     expiry, right, strike, multiplier = match.groups()

@@ -6,38 +6,47 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal, localcontext
 
-from brokers.ibkr.mapping.instruments import instrument
+from brokers.ibkr.mapping.instruments import Known, instrument, recognised
 from brokers.ibkr.mapping.rows import key, quantity
 from brokers.ibkr.mapping.values import Row, number
-from brokers.types import Position
+from brokers.types import Instrument, Position
 
 
 def positions(
-    rows: Iterable[Row], terms: Mapping[str, Row], base_currency: str
+    rows: Iterable[Row],
+    terms: Mapping[str, Row],
+    base_currency: str,
+    known: Known | None = None,
 ) -> tuple[tuple[Position, ...], frozenset[str]]:
-    """The holdings, and the contracts listed with quantity 0."""
+    """The holdings, and the contracts listed with quantity 0; `known` remembers instruments."""
     held: dict[str, Position] = {}
     zero: set[str] = set()
+    known = {} if known is None else known
     for row in rows:
         if row.get("assetClass") == "CASH":
             # The virtual currency positions are already in the ledger's cash.
             continue
-        if quantity(row) == 0:
-            zero.add(key(row))
+        of, amount = key(row), quantity(row)
+        if amount == 0:
+            zero.add(of)
             continue
-        found = position(row, terms.get(key(row), {}), base_currency)
-        before = held.get(found.instrument.key)
-        held[found.instrument.key] = found if before is None else merged(before, found)
+        found = _position(row, recognised(row, terms.get(of, {}), base_currency, known), amount)
+        before = held.get(of)
+        held[of] = found if before is None else merged(before, found)
     kept = {of: found for of, found in held.items() if found.quantity != 0}
     return tuple(kept.values()), frozenset((zero | held.keys()) - kept.keys())
 
 
 def position(row: Row, terms: Row, base_currency: str) -> Position:
     """One holding from a row, full or lean, and what is known of its contract."""
+    return _position(row, instrument(row, terms, base_currency), quantity(row))
+
+
+def _position(row: Row, of: Instrument, amount: Decimal) -> Position:
     average = number(row.get("avgPrice"), "avgPrice")
     return Position(
-        instrument=instrument(row, terms, base_currency),
-        quantity=quantity(row),
+        instrument=of,
+        quantity=amount,
         average_price=average or None,
         price=number(row.get("mktPrice"), "mktPrice"),
         market_value=number(row.get("mktValue"), "mktValue"),

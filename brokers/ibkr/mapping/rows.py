@@ -13,6 +13,7 @@ from brokers.ibkr.mapping.values import Row, currency, number
 FOREIGN = "The gateway answered with positions of another account."
 # Recordings show the holdings of an account a second time under its id with this letter.
 TWIN = "C"
+LARGEST_ID = 10**18
 
 
 def checked_page(answer: Any, account_id: str) -> list[Row]:
@@ -20,9 +21,10 @@ def checked_page(answer: Any, account_id: str) -> list[Row]:
     if not isinstance(answer, list):
         raise errors.bad("A page of positions is not a list.")
     for row in answer:
-        if not isinstance(row, Mapping):
+        if not isinstance(row, dict):
             raise errors.bad("A row of the positions is not one.")
-        if _owner(row, account_id) not in (account_id, account_id + TWIN):
+        owner = _owner(row, account_id)
+        if owner != account_id and owner != account_id + TWIN:
             raise Foreign(FOREIGN)
         key(row)
         quantity(row)
@@ -31,7 +33,10 @@ def checked_page(answer: Any, account_id: str) -> list[Row]:
 
 def key(row: Row) -> str:
     """The contract id of a row; required."""
-    value = number(row.get("conid"), "conid")
+    given = row.get("conid")
+    if type(given) is int and 0 < given < LARGEST_ID:
+        return str(given)
+    value = number(given, "conid")
     if value is None or value != value.to_integral_value() or value <= 0:
         raise errors.bad("A position has no contract id.")
     return str(int(value))
@@ -54,7 +59,7 @@ def distinct(rows: Iterable[Row], account_id: str) -> list[Row]:
             twins.append(row)
             continue
         before = seen.setdefault(_identity(row), row)
-        if quantity(before) != quantity(row):
+        if before is not row and quantity(before) != quantity(row):
             raise Incomplete("A position came twice with different quantities.")
     for row in twins:
         # The second name of an account repeats its holdings; what it holds alone is not ours.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import html
-import re
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 
+from brokers.contract import CURRENCY
 from brokers.ibkr import errors
 
 Row = Mapping[str, Any]
@@ -16,12 +17,17 @@ Row = Mapping[str, Any]
 
 # More than any figure needs; what is longer is damage, and could not be stored.
 LONGEST = 38
+ORDINARY = 18
 LONGEST_TEXT = 200
-CURRENCY = re.compile(r"[A-Z]{3}[A-Z0-9]{0,5}", re.ASCII)
 
 
 def number(value: Any, name: str) -> Decimal | None:
     """A decimal from a number or a string; None where there is none."""
+    if type(value) is Decimal:
+        # The usual case, as quick as it can be told: ordinary digits, and not many.
+        written = str(value)
+        if len(written) <= ORDINARY and "E" not in written and value.is_finite():
+            return value
     if value is None or value == "" or isinstance(value, bool):
         return None
     try:
@@ -39,15 +45,23 @@ def _is_damaged(found: Decimal) -> bool:
 
 def text(value: Any) -> str | None:
     """Text with the vendor's HTML entities undone once; None where there is none."""
-    if not isinstance(value, str | int | Decimal) or isinstance(value, bool):
-        return None
-    return html.unescape(str(value)).strip()[:LONGEST_TEXT] or None
+    if type(value) is not str:
+        if not isinstance(value, str | int | Decimal) or isinstance(value, bool):
+            return None
+        value = str(value)
+    plain = html.unescape(value) if "&" in value else value
+    return plain.strip()[:LONGEST_TEXT] or None
 
 
 def currency(value: Any) -> str | None:
     """A currency code, or None where there is none."""
     found = text(value)
-    return found if found is not None and CURRENCY.fullmatch(found) else None
+    return found if found is not None and _is_currency(found) else None
+
+
+@lru_cache(maxsize=256)
+def _is_currency(found: str) -> bool:
+    return CURRENCY.fullmatch(found) is not None
 
 
 def day(value: Any) -> date | None:

@@ -19,9 +19,14 @@ from brokers.testing.network import WsgiNetwork
 PLUGIN = Path(__file__).parents[2] / "plugin" / "src"
 ROWS = [
     {"id": 1, "symbol": "ACME", "kind": "stock", "currency": "EUR", "quantity": 10, "price": 2.5},
-    {"id": 2, "symbol": "ZZZ", "currency": "EUR", "quantity": -3, "price": 40},
+    {"id": 2, "symbol": "ZZZ", "currency": "EUR", "quantity": -3, "price": 40, "multiplier": 10},
 ]
-HAPPENS = (errors.GatewayUnreachable, errors.Malformed, errors.BrokerAccountMissing)
+HAPPENS = (
+    errors.GatewayUnreachable,
+    errors.Malformed,
+    errors.BrokerAccountMissing,
+    errors.SessionStarting,
+)
 
 
 class TestFolder(BrokerContract):
@@ -52,11 +57,15 @@ class TestFolder(BrokerContract):
             connect=lambda: broker.connect(context),
             account_id="main",
             holdings={"1": Decimal(10), "2": Decimal(-3)},
+            cash={"EUR": Decimal("1.5")},
+            multipliers={"2": Decimal(10)},
             empty_id="empty",
+            stranger_id="somebody",
             troubles={
                 errors.GatewayUnreachable: lambda: shutil.rmtree(folder),
                 errors.Malformed: lambda: (folder / "main.json").write_text("{half"),
                 errors.BrokerAccountMissing: (folder / "main.json").unlink,
+                errors.SessionStarting: lambda: [file.unlink() for file in folder.iterdir()],
             },
             calm=calm,
             never={

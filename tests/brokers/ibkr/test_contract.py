@@ -37,6 +37,7 @@ class TestInteractiveBrokers(BrokerContract):
         clock = FakeClock()
         simulator = Simulator(clock)
         simulator.state.accounts["U7654321"].held.clear()
+        main = simulator.state.accounts["U1234567"]
         broker = InteractiveBrokers()
         address = [NEAR]
 
@@ -62,10 +63,13 @@ class TestInteractiveBrokers(BrokerContract):
             broker=broker,
             connect=connect,
             account_id="U1234567",
-            holdings={
-                str(row.conid): row.quantity for row in simulator.state.accounts["U1234567"].held
+            holdings={str(row.conid): row.quantity for row in main.held},
+            cash={of: line.balance for of, line in main.cash.items()},
+            multipliers={
+                str(row.conid): row.multiplier for row in main.held if row.multiplier != 1
             },
             empty_id="U7654321",
+            stranger_id="U0000001",
             troubles={
                 **causes,
                 errors.CertificateUntrusted: partial(address.__setitem__, 0, FAR),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from brokers.contract import Connection, Context
-from brokers.errors import BrokerAccountMissing, GatewayUnreachable, Malformed
+from brokers.errors import BrokerAccountMissing, GatewayUnreachable, Malformed, SessionStarting
 from brokers.http import decode
 from brokers.types import (
     BrokerAccount,
@@ -21,6 +21,7 @@ from brokers.types import (
 )
 
 KINDS = {kind.value: kind for kind in Kind}
+ROW = {"id", "symbol", "currency", "quantity", "price"}
 
 
 class FolderConnection(Connection):
@@ -42,6 +43,8 @@ class FolderConnection(Connection):
                 f"The folder {self._folder} is not there.", "Plug in the disk it is on."
             )
         files = sorted(self._folder.glob("*.json"))
+        if not files:
+            raise SessionStarting(f"The folder {self._folder} is empty still.", "Fill it.")
         return tuple(self._account(file.stem, self._read(file)) for file in files)
 
     def snapshot(self, account_id: str) -> Snapshot:
@@ -76,18 +79,25 @@ class FolderConnection(Connection):
     def _account(self, name: str, content: dict[str, Any]) -> BrokerAccount:
         return BrokerAccount(id=name, name=content["name"], currency=content["currency"])
 
-    def _position(self, row: dict[str, Any]) -> Position:
+    def _position(self, row: Any) -> Position:
+        if not isinstance(row, dict) or not row.keys() >= ROW:
+            raise Malformed(f"A position has not all of {', '.join(sorted(ROW))}.")
         quantity, price = self._number(row["quantity"]), self._number(row["price"])
+        size = self._number(row.get("multiplier", 1))
+        cost = self._number(row["cost"]) if "cost" in row else None
         return Position(
             instrument=Instrument(
                 key=str(row["id"]),
-                symbol=row["symbol"],
-                kind=KINDS.get(row.get("kind", ""), Kind.OTHER),
-                currency=row["currency"],
+                symbol=str(row["symbol"]),
+                kind=KINDS.get(str(row.get("kind")), Kind.OTHER),
+                currency=str(row["currency"]),
+                multiplier=size,
             ),
             quantity=quantity,
+            average_price=None if not cost or not quantity else cost / (quantity * size),
             price=price,
-            market_value=quantity * price,
+            market_value=quantity * price * size,
+            unrealized_pnl=None if cost is None else quantity * price * size - cost,
         )
 
     def _number(self, value: Any) -> Decimal:

@@ -195,3 +195,25 @@ def test_a_damaged_row_of_the_ledger_is_no_row_less(row):
 def test_what_is_no_currency_is_not_known(code):
     assert mapping.currency_of({**FULL_OPTION, "currency": code}, {}) is None
     assert mapping.currency_of({**FULL_OPTION, "currency": code}, {"currency": "EUR"}) == "EUR"
+
+
+@given(st.lists(rows_of, max_size=3), st.lists(rows_of, max_size=3))
+def test_what_is_remembered_of_an_instrument_is_what_would_be_worked_out(first, second):
+    known = {}
+    for rows in (first, second, first):
+        try:
+            page = mapping.distinct(mapping.checked_page(rows, "U1234567"), "U1234567")
+            plain = mapping.positions(page, {}, "USD")
+        except BadAnswer:
+            continue
+        assert mapping.positions(page, {}, "USD", known) == plain
+
+
+def test_a_multiplier_that_was_derived_is_derived_anew():
+    future = {"conid": 5, "position": 2, "assetClass": "FUT", "currency": "USD"}
+    known = {}
+    (bare,), _ = mapping.positions([future], {}, "USD", known)
+    (priced,), _ = mapping.positions(
+        [{**future, "mktPrice": 10, "mktValue": 1000}], {}, "USD", known
+    )
+    assert (bare.instrument.multiplier, priced.instrument.multiplier) == (1, 50)
