@@ -23,6 +23,7 @@ from portfolio.db.base import Base, Code, Currency, Key, Name, numbers, one_of
 
 MANUAL = "manual"
 CONNECTED = "connected"
+NO_TWIN, LIKELY_TWIN, SETTLED_TWIN = TWINS = ("none", "likely", "settled")
 OPEN = text("closed_at IS NULL")
 IS_KEY = text("is_key")
 
@@ -128,6 +129,8 @@ class Holding(Base):
     changes, so that rows kept after a disconnect are found again by the same broker account only.
 
     A holding that left the account keeps its row, with `closed_at` set, and with it its notes.
+    `twin` says whether a row from another source looks like the same thing: "likely" until a
+    person has "settled" it.
     """
 
     __tablename__ = "holding"
@@ -144,6 +147,7 @@ class Holding(Base):
         ),
         *numbers("quantity", "average_price", "price", "market_value", "unrealized_pnl"),
         *numbers("target_weight"),
+        one_of("twin", *TWINS),
     )
 
     id: Mapped[Key]
@@ -166,6 +170,7 @@ class Holding(Base):
     display_name: Mapped[str | None] = mapped_column(String(200))
     category: Mapped[str | None] = mapped_column(String(100))
     target_weight: Mapped[Decimal | None]
+    twin: Mapped[Code] = mapped_column(default=NO_TWIN)
 
     instrument: Mapped[Instrument] = relationship()
 
@@ -177,6 +182,7 @@ class CashBalance(Base):
     __table_args__ = (
         UniqueConstraint("account_id", "currency", "source", "source_account"),
         *numbers("amount", "settled", "accrued_interest", "accrued_dividends"),
+        one_of("twin", *TWINS),
     )
 
     id: Mapped[Key]
@@ -188,6 +194,7 @@ class CashBalance(Base):
     settled: Mapped[Decimal | None]
     accrued_interest: Mapped[Decimal | None]
     accrued_dividends: Mapped[Decimal | None]
+    twin: Mapped[Code] = mapped_column(default=NO_TWIN)
 
 
 class Rate(Base):

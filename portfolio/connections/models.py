@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, String, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portfolio.accounts.models import Account
@@ -13,10 +13,13 @@ from portfolio.db.base import Base, Code, Key
 
 
 class Gateway(Base):
-    """One gateway program: where it is, whose certificate it showed, and until when it is closed.
+    """One gateway program: where it is, what its session is like, and until when it is closed.
 
     `certificate_pem` is pinned at the first contact; another certificate stops everything until a
-    person accepts it. `last_calls` keeps the pace of calls over processes.
+    person accepts it. `last_calls` keeps the pace of calls over processes. `state` is how the last
+    contact ended ("ready" or an error code) since `state_since`, with `message` and `remedy` of a
+    failure; `session` is who was signed in, as `brokers.types.SessionState` has it; the next
+    keep-alive is due at `next_contact_at`, and `failures` have followed each other until now.
     """
 
     __tablename__ = "gateway"
@@ -31,11 +34,25 @@ class Gateway(Base):
     certificate_fingerprint: Mapped[str | None] = mapped_column(String(64))
     silent_until: Mapped[datetime | None]
     last_calls: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    state: Mapped[Code] = mapped_column(default="unknown")
+    state_since: Mapped[datetime | None]
+    message: Mapped[str | None]
+    remedy: Mapped[str | None]
+    session: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    contacted_at: Mapped[datetime | None]
+    next_contact_at: Mapped[datetime | None]
+    failures: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime]
 
 
 class Connection(Base):
-    """The link between an account and one account at a broker."""
+    """The link between an account and one account at a broker.
+
+    `replaced_holdings` and `replaced_cash` are the rows kept by hand that the first applied run
+    closes. `next_run_at` is when the schedule syncs next. While `paused_at` is set, the schedule
+    rests and the holdings are those of `paused_state_at`. `futures_profit_counts` is whether the
+    broker's books of this account add up only with the profit of futures, once that is known.
+    """
 
     __tablename__ = "connection"
     __table_args__ = (
@@ -52,8 +69,18 @@ class Connection(Base):
     username: Mapped[str | None] = mapped_column(String(100))
     manual_holdings: Mapped[Code]
     sync_enabled: Mapped[bool] = mapped_column(default=True)
-    paused: Mapped[bool] = mapped_column(default=False)
+    replaced_holdings: Mapped[list[int]] = mapped_column(default=list)
+    replaced_cash: Mapped[list[int]] = mapped_column(default=list)
+    next_run_at: Mapped[datetime | None]
+    paused_at: Mapped[datetime | None]
+    paused_state_at: Mapped[datetime | None]
+    futures_profit_counts: Mapped[bool | None]
     created_at: Mapped[datetime]
+
+    @property
+    def paused(self) -> bool:
+        """Whether the schedule rests."""
+        return self.paused_at is not None
 
     account: Mapped[Account] = relationship()
     gateway: Mapped[Gateway] = relationship()

@@ -299,6 +299,8 @@ def _journal(session: Session, target: Target, plan: Plan) -> None:
         session.add_all(
             Change(
                 run_id=target.run.id,
+                source=target.source.manifest.key,
+                source_account=target.source.broker_account,
                 holding_id=holding.id if holding else None,
                 subject=step.subject,
                 label=step.label,

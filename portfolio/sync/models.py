@@ -12,19 +12,24 @@ from portfolio.db.base import Base, Code, Key, one_of
 
 RUNNING, SUCCEEDED, REJECTED = "running", "succeeded", "rejected"
 FAILED, INTERRUPTED, UNDONE = "failed", "interrupted", "undone"
+BY_HAND, BY_SCHEDULE, BY_UNDO, BY_DECISION = ORIGINS = ("hand", "schedule", "undo", "decision")
 IS_RUNNING = text("status = 'running'")
 
 
 class SyncRun(Base):
     """One attempt to bring an account to what its broker says.
 
-    `lease_until` is when a run that stopped without a word counts as interrupted. `evidence` keeps
-    what a gate saw, so that a later run can build on it.
+    `lease_until` is when a run that stopped without a word counts as interrupted. `origin` is what
+    began it, `decided_by` who let a plan pass that a gate had stopped, and `concerns` the run that
+    was taken back or applied after all. `progress` is what a running one has read so far.
+    `evidence` keeps what a gate saw, so that a later run can build on it, and `kept` the snapshot
+    of a run that was not applied. `digest_before` is the state that its plan starts from.
     """
 
     __tablename__ = "sync_run"
     __table_args__ = (
         one_of("status", RUNNING, SUCCEEDED, REJECTED, FAILED, INTERRUPTED, UNDONE),
+        one_of("origin", *ORIGINS),
         Index(
             "uq_sync_run_running",
             "account_id",
@@ -55,10 +60,18 @@ class SyncRun(Base):
     evidence: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     error: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     digest: Mapped[str | None] = mapped_column(String(64))
+    digest_before: Mapped[str | None] = mapped_column(String(64))
+    origin: Mapped[Code] = mapped_column(default=BY_HAND)
+    decided_by: Mapped[str | None] = mapped_column(String(100))
+    progress: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    kept: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    concerns: Mapped[str | None] = mapped_column(
+        ForeignKey("sync_run.id", ondelete="SET NULL"), index=True
+    )
 
 
 class Change(Base):
-    """One position field, old to new, of one run."""
+    """One position field, old to new, of one run; cash is found by its source and its currency."""
 
     __tablename__ = "change"
     __table_args__ = (Index("ix_change_run", "run_id"),)
@@ -66,8 +79,24 @@ class Change(Base):
     id: Mapped[Key]
     run_id: Mapped[str] = mapped_column(ForeignKey("sync_run.id", ondelete="CASCADE"))
     holding_id: Mapped[int | None] = mapped_column(ForeignKey("holding.id", ondelete="SET NULL"))
+    source: Mapped[Code]
+    source_account: Mapped[Code] = mapped_column(default="")
     subject: Mapped[Code]
     label: Mapped[str] = mapped_column(String(120))
     field: Mapped[Code]
     old: Mapped[str | None]
     new: Mapped[str | None]
+
+
+class Lease(Base):
+    """The right to talk to a gateway or to run a connection; one holder at a time.
+
+    `fence` grows each time it is taken, so that a former holder that comes back is refused.
+    """
+
+    __tablename__ = "lease"
+
+    name: Mapped[str] = mapped_column(String(60), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(60))
+    until: Mapped[datetime]
+    fence: Mapped[int]

@@ -121,7 +121,7 @@ def test_a_lost_database_is_never_taken_for_a_fresh_one(data, tmp_path, lose):
     assert names(data) == ["first"]
 
 
-@pytest.mark.parametrize("last", ["by_currency", "last_calls"])
+@pytest.mark.parametrize("last", ["by_currency", "last_calls", "futures_profit_counts"])
 def test_an_upgrade_that_is_cut_short_can_be_run_again(tmp_path, monkeypatch, last):
     data = tmp_path / "old"
     app = create_app(Settings.load({"FOLIOSYNC_DATA_DIR": str(data)}))
