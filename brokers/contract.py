@@ -115,7 +115,9 @@ class Context:
 
     `certificate` is the pinned one, or None before the first contact. `silent_until` is the end of
     a penalty that an earlier process was given, and `last_calls` when it asked each endpoint that
-    has a limit. `zone` is where the person who reads messages is.
+    has a limit. `zone` is where the person who reads messages is. `before_call` is to be called
+    before each call to the broker (a `Caller` does) and may end the run by an exception;
+    `progress` is told how many positions have been read.
     """
 
     clock: Clock
@@ -128,6 +130,8 @@ class Context:
     last_calls: Mapping[str, datetime] = field(default_factory=dict)
     zone: tzinfo = UTC
     recorder: Recorder | None = None
+    before_call: Callable[[], None] | None = None
+    progress: Callable[[int], None] | None = None
 
 
 class CapabilityMissing(NotImplementedError):

@@ -6,7 +6,7 @@ import json
 import logging
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from decimal import Decimal
@@ -119,7 +119,10 @@ def plain_session() -> requests.Session:
 
 
 class Caller:
-    """Sends listed endpoints to one address, paced, bounded, and logged without their values."""
+    """Sends listed endpoints to one address, paced, bounded, and logged without their values.
+
+    `before` is called before each call and may stop it by an exception of its own.
+    """
 
     def __init__(
         self,
@@ -127,13 +130,16 @@ class Caller:
         session: requests.Session,
         pacer: Pacer,
         clock: Clock,
+        *,
         recorder: Recorder | None = None,
+        before: Callable[[], None] | None = None,
     ) -> None:
         self._base = base
         self._session = session
         self._pacer = pacer
         self._clock = clock
         self._recorder = recorder
+        self._before = before
 
     def send(
         self,
@@ -143,6 +149,8 @@ class Caller:
     ) -> Answer:
         """One call; raises what `requests` raises, `Refused`, `RateLimited`, or `Malformed`."""
         url = self._base + endpoint.path(values or {})
+        if self._before is not None:
+            self._before()
         self._pacer.wait(endpoint.template)
         began = self._clock.monotonic()
         token = _over_at.set((self._clock, began + DEADLINE))

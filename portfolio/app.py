@@ -159,7 +159,7 @@ def _attach_runtime(
         clock=outside.clock,
         zone=zone,
         outside=outside,
-        runner=Runner(outside, engine.defer, zone, lambda: secrets.token_hex(8)),
+        runner=Runner(outside, engine.defer, zone),
         links_of=links,
         owner_of=LocalOwner(),
         fetch_rates=fetch_rates,

@@ -28,7 +28,10 @@ FORBIDDEN_IN_BROKERS = {"portfolio", "flask", "sqlalchemy", "apscheduler", "mars
 # What a file of a slice may know of its own slice.
 WITHIN = {
     "models": set(),
-    "services": {"models", "queries", "names", "gateways", "plan", "gates", "apply"},
+    "services": {
+        *("models", "queries", "names", "gateways", "watch"),
+        *("plan", "gates", "reconcile", "reading", "apply", "lease", "kept"),
+    },
     "queries": {"models", "resources", "figures", "names"},
     "schemas": {"resources", "queries", "models", "csvfile"},
 }

@@ -163,6 +163,8 @@ class GatewayConnection(Connection):
                 raise Incomplete("The gateway answered with the same page of positions twice.")
             seen.add(marks)
             rows += page
+            if self._context.progress is not None:
+                self._context.progress(len(rows))
         raise Incomplete("The list of positions does not end.")
 
     def _contracts(self, lean: list[mapping.Row]) -> Mapping[str, mapping.Row]:

@@ -236,7 +236,12 @@ class GatewayClient:
             address = f"https://{shown}:{port}{base}"
             of = self._context
             self._callers[base] = Caller(
-                address, session, self._state.pacer, of.clock, of.recorder
+                address,
+                session,
+                self._state.pacer,
+                of.clock,
+                recorder=of.recorder,
+                before=of.before_call,
             )
         return self._callers[base]
 

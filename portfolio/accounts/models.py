@@ -45,7 +45,8 @@ class Account(Base):
     """One account of a portfolio, kept by hand or connected to a broker.
 
     `mode`, `synced_at` and `attention_code` are written by the slices that know about connections,
-    so that this one can show them. `revision` grows with each change of what the account holds.
+    so that this one can show them. `likely_twins` is how many of its rows may count twice.
+    `revision` grows with each change of what the account holds.
     """
 
     __tablename__ = "account"
@@ -62,6 +63,7 @@ class Account(Base):
     mode: Mapped[Code] = mapped_column(default=MANUAL)
     synced_at: Mapped[datetime | None]
     attention_code: Mapped[str | None] = mapped_column(String(40))
+    likely_twins: Mapped[int] = mapped_column(default=0)
     revision: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime]
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import secrets
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
@@ -17,6 +18,7 @@ from brokers.registry import Registry, UnknownBroker
 from brokers.tls import certificate_from_pem
 from brokers.types import Certificate
 from portfolio.connections.models import Connection, Gateway
+from portfolio.connections.watch import Watch
 from portfolio.db.session import unit_of_work
 from portfolio.errors import Conflict, Invalid, NotFound
 
@@ -37,6 +39,11 @@ class Route:
     last_calls: Mapping[str, datetime]
 
 
+def random_id() -> str:
+    """An id that nobody else has."""
+    return secrets.token_hex(8)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outside:
     """What is needed to reach brokers: the adapters, the network, time, and whom to trust."""
@@ -47,6 +54,7 @@ class Outside:
     trusted_hosts: frozenset[str] = frozenset()
     zone: tzinfo = UTC
     recorder: Recorder | None = None
+    new_id: Callable[[], str] = random_id
 
     def broker(self, key: str) -> Broker:
         """The adapter of a key; `Conflict` where it is not installed any more."""
@@ -58,7 +66,7 @@ class Outside:
                 "Install its package again, then restart Foliosync.",
             ) from None
 
-    def connect(self, route: Route) -> BrokerConnection:
+    def connect(self, route: Route, watch: Watch | None = None) -> BrokerConnection:
         """A connection through a gateway; contacts nobody yet."""
         pem = route.certificate_pem
         context = Context(
@@ -72,6 +80,8 @@ class Outside:
             last_calls=route.last_calls,
             zone=self.zone,
             recorder=self.recorder,
+            before_call=watch.before_call if watch else None,
+            progress=watch.progress if watch else None,
         )
         return self.broker(route.broker).connect(context)
 
@@ -179,9 +189,28 @@ def remove_gateway(session: Session, gateway: Gateway) -> None:
 
 
 @contextmanager
-def reaching(route: Route, *, pin: bool = False, outside: Outside) -> Iterator[BrokerConnection]:
-    """A connection whose pace, penalty, and on request whose first certificate, is remembered."""
-    broker = outside.connect(route)
+def reaching(
+    route: Route, *, pin: bool = False, outside: Outside, watch: Watch | None = None
+) -> Iterator[BrokerConnection]:
+    """A connection that nobody else has meanwhile, in any process; raises `StorageBusy`.
+
+    Its pace, its penalty, and on request its first certificate, are remembered.
+    """
+    watch = watch or Watch(outside.clock)
+    with watch.holding(f"gateway:{route.id}", outside.new_id()):
+        with unit_of_work() as session:
+            found = session.get(Gateway, route.id)
+            # Whoever had it before has left its pace and perhaps a penalty.
+            route = route_of(found) if found is not None else route
+        with _remembering(route, pin=pin, outside=outside, watch=watch) as broker:
+            yield broker
+
+
+@contextmanager
+def _remembering(
+    route: Route, *, pin: bool, outside: Outside, watch: Watch
+) -> Iterator[BrokerConnection]:
+    broker = outside.connect(route, watch)
     penalty: datetime | None = None
     first: Certificate | None = None
     try:

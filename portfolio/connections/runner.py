@@ -1,4 +1,4 @@
-"""Runs a sync from the button or the API to its end, one at a time per account."""
+"""Runs a sync from a button, the API or the schedule to its end, one at a time per account."""
 
 from __future__ import annotations
 
@@ -6,24 +6,37 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import timedelta
+from functools import partial
 from threading import BoundedSemaphore
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
 from brokers.errors import BrokerError
+from portfolio.accounts.models import Account
 from portfolio.connections.gateways import Outside, Route, as_error, reaching, route_of
+from portfolio.connections.models import Connection
 from portfolio.connections.services import Place, connection_of
+from portfolio.connections.watch import RunWatch
 from portfolio.db.session import unit_of_work
 from portfolio.errors import DomainError, NotConnected
 from portfolio.sync import services as sync
-from portfolio.sync.apply import Source, stored_state
-from portfolio.sync.plan import Stored
+from portfolio.sync.apply import Replaced
+from portfolio.sync.lease import Held, LeaseLost
+from portfolio.sync.models import BY_HAND
+from portfolio.sync.past import past_of
+from portfolio.sync.plan import Source
+from portfolio.sync.reading import Past, Reading, read
 
 log = logging.getLogger(__name__)
 
 # More than these would starve the pages of threads; the others get the run to look at later.
 MOST_WAITING = 8
-LONGEST_WAIT = 60
+LONGEST_WAIT = 90
+# Runs through one gateway follow each other; a long queue is not a failure.
+QUEUE = timedelta(minutes=15)
 
 Defer = Callable[[Callable[[], None]], "Future[None]"]
 
@@ -33,10 +46,10 @@ class Job:
     """All that a run needs to know, as plain data."""
 
     run_id: str
+    connection_id: int
+    held: Held
     route: Route
     source: Source
-    stored: Stored
-    emptied_before: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,37 +63,41 @@ class Started:
 class Runner:
     """Starts runs in the background and lets a few requests wait for their end."""
 
-    def __init__(
-        self, outside: Outside, defer: Defer, zone: ZoneInfo, new_id: Callable[[], str]
-    ) -> None:
+    def __init__(self, outside: Outside, defer: Defer, zone: ZoneInfo) -> None:
         self._outside = outside
         self._defer = defer
         self._zone = zone
-        self._new_id = new_id
         self._seats = BoundedSemaphore(MOST_WAITING)
 
-    def start(self, place: Place) -> Started:
-        """Begin a run, or name the one that is under way; `NotConnected` for a manual account."""
+    def start(self, place: Place, origin: str = BY_HAND) -> Started:
+        """Begin a run, or name the one that is under way; `NotConnected` for a manual account.
+
+        A run by hand ends the pause that an undo began.
+        """
         with unit_of_work() as session:
             account = place.find(session)
             connection = connection_of(session, account)
             if connection is None:
                 raise NotConnected(account.name)
-            run, is_new = sync.begin(
-                session, account.id, connection.id, self._outside.clock.now(), self._new_id()
+            manifest = self._outside.broker(connection.broker).manifest
+            if origin == BY_HAND:
+                connection.paused_at = connection.paused_state_at = None
+            begun = sync.begin(
+                session,
+                account.id,
+                connection.id,
+                now=self._outside.clock.now(),
+                new_id=self._outside.new_id(),
+                origin=origin,
             )
-            if not is_new:
-                return Started(run_id=run.id, done=None)
-            source = Source(
-                manifest=self._outside.broker(connection.broker).manifest,
-                broker_account=connection.broker_account,
-            )
+            if begun.held is None:
+                return Started(run_id=begun.run.id, done=None)
             job = Job(
-                run_id=run.id,
+                run_id=begun.run.id,
+                connection_id=connection.id,
+                held=begun.held,
                 route=route_of(connection.gateway),
-                source=source,
-                stored=stored_state(session, account, source),
-                emptied_before=sync.emptied_before(session, account.id),
+                source=Source(manifest=manifest, broker_account=connection.broker_account),
             )
         return Started(run_id=job.run_id, done=self._defer(lambda: self._run(job)))
 
@@ -98,12 +115,10 @@ class Runner:
 
     def _run(self, job: Job) -> None:
         try:
-            with reaching(job.route, pin=True, outside=self._outside) as broker:
-                reading = sync.read(broker, job.source, job.stored, job.emptied_before)
-            sync.store(job.run_id, reading, job.source, self._outside.clock.now(), self._zone)
+            self._carry_out(job)
         except BrokerError as error:
             self._fail(job, as_error(error), attention=error.needs_user)
-        except sync.LeaseLost:
+        except LeaseLost:
             self._interrupt(job)
         except DomainError as error:
             self._fail(job, _described(error.code, error.message, error.remedy), attention=False)
@@ -111,6 +126,24 @@ class Runner:
             # The outermost guard of a thread: a silent end would leave the run "running".
             log.exception("sync run failed unexpectedly")
             self._fail(job, _described(*UNEXPECTED), attention=False)
+        finally:
+            sync.give_back(job.held)
+
+    def _carry_out(self, job: Job) -> None:
+        clock = self._outside.clock
+        watch = RunWatch(clock, job.run_id, job.held, QUEUE)
+        with reaching(job.route, pin=True, outside=self._outside, watch=watch) as broker:
+            past, replaced = _what_is_known(job)
+            reading = read(broker, job.source, past, clock)
+        with_ = sync.Storing(
+            source=job.source,
+            now=clock.now(),
+            zone=self._zone,
+            leases=(job.held,),
+            replaced=replaced,
+            settle=partial(settle, connection_id=job.connection_id),
+        )
+        sync.store(job.run_id, reading, with_)
 
     def _fail(self, job: Job, error: dict[str, object], *, attention: bool) -> None:
         now = self._outside.clock.now()
@@ -119,6 +152,33 @@ class Runner:
     def _interrupt(self, job: Job) -> None:
         with unit_of_work() as session:
             sync.interrupt(session, job.run_id, self._outside.clock.now())
+
+
+def _what_is_known(job: Job) -> tuple[Past, Replaced]:
+    """The state that a run starts from, read once it is its turn."""
+    with unit_of_work() as session:
+        connection = session.get(Connection, job.connection_id)
+        if connection is None:
+            raise LeaseLost(job.run_id)
+        account = session.scalars(select(Account).where(Account.id == connection.account_id)).one()
+        past = past_of(session, account, job.source, connection.futures_profit_counts)
+        return past, replaced_of(connection)
+
+
+def replaced_of(connection: Connection) -> Replaced:
+    """The rows kept by hand that the first applied run closes."""
+    return Replaced(
+        holdings=tuple(connection.replaced_holdings), cash=tuple(connection.replaced_cash)
+    )
+
+
+def settle(session: Session, reading: Reading, *, connection_id: int) -> None:
+    """What an applied run leaves on its connection."""
+    connection = session.get(Connection, connection_id)
+    if connection is None:
+        raise LeaseLost(str(connection_id))
+    connection.replaced_holdings, connection.replaced_cash = [], []
+    connection.futures_profit_counts = reading.judgement.futures_profit_counts
 
 
 UNEXPECTED = (

@@ -28,7 +28,9 @@ from portfolio.connections.gateways import (
 from portfolio.connections.models import Connection, Gateway
 from portfolio.db.session import unit_of_work
 from portfolio.errors import Conflict, NotConnected, NotFound
+from portfolio.sync import lease
 from portfolio.sync.models import INTERRUPTED, RUNNING, SyncRun
+from portfolio.sync.services import lease_name
 
 CERTIFICATE_TIMEOUT = 5
 
@@ -165,6 +167,7 @@ def disconnect(place: Place, *, close_holdings: bool, moment: Moment) -> None:
         _stop_running(session, account, moment.now)
         if close_holdings:
             release(session, account, connection.broker, connection.broker_account, now=moment.now)
+        lease.revoke(session, lease_name(connection.id))
         session.delete(connection)
         account.mode, account.attention_code = MANUAL, None
         touch(session, account, moment)

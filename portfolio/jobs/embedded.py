@@ -8,7 +8,7 @@ from flask import Flask
 
 from portfolio.jobs.engine import Task
 
-THREADS = 4
+THREADS = 8
 
 
 class EmbeddedEngine:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
-from brokers.contract import Manifest
 from brokers.types import Instrument as BrokerInstrument
 from brokers.types import LedgerRow, Position, Snapshot
 from portfolio.accounts.models import (
+    NO_TWIN,
     Account,
     AccountTotals,
     CashBalance,
@@ -21,20 +21,28 @@ from portfolio.accounts.models import (
     InstrumentIdentifier,
     Rate,
 )
-from portfolio.accounts.services import totals
+from portfolio.accounts.services import totals, twins
 from portfolio.accounts.services.portfolios import cash_of
 from portfolio.clock import Moment
 from portfolio.errors import StorageFailed
-from portfolio.sync.models import Change, SyncRun
-from portfolio.sync.plan import Plan, Stored, StoredHolding, digest, snapshot_digest
+from portfolio.sync import journal
+from portfolio.sync.models import SyncRun
+from portfolio.sync.plan import (
+    Plan,
+    Source,
+    Stored,
+    StoredHolding,
+    snapshot_digest,
+    stored_digest,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """Where rows come from: a broker, and one account there."""
+class Replaced:
+    """The rows kept by hand that a person chose to give up for those of the broker."""
 
-    manifest: Manifest
-    broker_account: str
+    holdings: tuple[int, ...] = ()
+    cash: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +53,7 @@ class Target:
     source: Source
     run: SyncRun
     moment: Moment
+    replaced: Replaced = field(default_factory=Replaced)
 
     @property
     def owner_id(self) -> int:
@@ -54,7 +63,7 @@ class Target:
 
 def stored_state(session: Session, account: Account, source: Source) -> Stored:
     """What the account holds from this source, as the planner wants it."""
-    rows = _rows_by_key(session, account, source)
+    rows = rows_by_key(session, account, source)
     cash = _cash_rows(session, account, source)
     return Stored(
         holdings=tuple(_stored(key, row) for key, row in rows.items()),
@@ -62,34 +71,75 @@ def stored_state(session: Session, account: Account, source: Source) -> Stored:
     )
 
 
-def apply(session: Session, target: Target, plan: Plan, snapshot: Snapshot) -> str:
+def apply(
+    session: Session,
+    target: Target,
+    plan: Plan,
+    snapshot: Snapshot,
+    *,
+    rates: Mapping[str, Decimal],
+    keep: frozenset[str] = frozenset(),
+) -> str:
     """Bring holdings, cash, rates, totals and the daily value to the snapshot; returns the digest.
 
+    `rates` are those that are believed; the holdings in `keep` stay although they are missing.
     Reads everything back before returning and raises `StorageFailed` if it is not what was read
     at the broker, so that the caller's transaction is rolled back.
     """
-    rows = _rows_by_key(session, target.account, target.source)
+    rows = rows_by_key(session, target.account, target.source)
+    kept = [_stored(key, row) for key, row in rows.items() if key in keep and _is_open(row)]
     instruments = _instruments(session, target, snapshot.positions)
     moved = _write_holdings(session, target, rows, instruments, snapshot)
-    moved |= _close_absent(rows, snapshot)
+    moved |= _close_absent(rows, snapshot, keep)
     moved |= _write_cash(session, target, snapshot)
-    rated = _write_rates(session, target, snapshot)
+    rated = _write_rates(session, target, snapshot, rates)
     session.flush()
-    _journal(session, target, plan)
+    present = rows_by_key(session, target.account, target.source)
+    journal.record(session, target.run.id, target.source, plan, present)
+    replaced = _replace(session, target, present)
     target.account.synced_at = snapshot.read_at
-    if moved or plan.steps:
+    if moved or replaced or plan.steps:
+        twins.mark(session, target.owner_id)
         totals.touch(session, target.account, target.moment)
     if rated:
         totals.rates_changed(session, target.owner_id, target.moment)
     _totals(session, target, snapshot)
-    return _read_back(session, target, snapshot)
+    return _read_back(session, target, snapshot_digest(snapshot, kept))
+
+
+def _is_open(row: Holding) -> bool:
+    return row.closed_at is None
+
+
+def _replace(session: Session, target: Target, present: Mapping[str, Holding]) -> bool:
+    """Close the rows kept by hand that the broker's replace; what they said in notes stays."""
+    chosen = Holding.account_id == target.account.id, Holding.closed_at.is_(None)
+    query = select(Holding).where(*chosen, Holding.id.in_(target.replaced.holdings))
+    rows = list(session.scalars(query.options(selectinload(Holding.instrument))))
+    ours = {twins.likeness(row): row for row in present.values() if _is_open(row)}
+    for row in rows:
+        journal.record_closing(session, target.run.id, row)
+        row.closed_at, row.twin = target.moment.now, NO_TWIN
+        twin = ours.get(twins.likeness(row))
+        if twin is not None:
+            twins.hand_over(row, twin)
+    mine = CashBalance.account_id == target.account.id
+    cash = select(CashBalance).where(mine, CashBalance.id.in_(target.replaced.cash))
+    balances = list(session.scalars(cash))
+    for balance in balances:
+        journal.record_spent(session, target.run.id, balance)
+        session.delete(balance)
+    target.run.closed += len(rows) + len(balances)
+    session.flush()
+    return bool(rows or balances)
 
 
 def _cash_rows(session: Session, account: Account, source: Source) -> list[CashBalance]:
     return cash_of(session, account, source.manifest.key, source.broker_account)
 
 
-def _rows_by_key(session: Session, account: Account, source: Source) -> dict[str, Holding]:
+def rows_by_key(session: Session, account: Account, source: Source) -> dict[str, Holding]:
+    """The holdings of a source in an account, also those no longer held, by instrument key."""
     query = (
         select(InstrumentIdentifier.value, Holding)
         .join(Holding, Holding.instrument_id == InstrumentIdentifier.instrument_id)
@@ -204,15 +254,21 @@ def _write_holdings(
             session.add(row)
         elif row.closed_at is not None:
             row.opened_at, row.closed_at = snapshot.read_at, None
-        moved |= _set(row, _fields(position))
-        row.quoted_at = snapshot.read_at
+        quoted = position.price is not None or position.market_value is not None
+        if not quoted and row.id is not None:
+            # The last known quote stays, with its time; its value follows the quantity.
+            journal.rescale(row, position.quantity)
+        moved |= _set(row, _position_fields(position) | (_quote(position) if quoted else {}))
+        row.quoted_at = snapshot.read_at if quoted else row.quoted_at
     return moved
 
 
-def _fields(position: Position) -> dict[str, Decimal | None]:
+def _position_fields(position: Position) -> dict[str, Decimal | None]:
+    return {"quantity": position.quantity, "average_price": position.average_price}
+
+
+def _quote(position: Position) -> dict[str, Decimal | None]:
     return {
-        "quantity": position.quantity,
-        "average_price": position.average_price,
         "price": position.price,
         "market_value": position.market_value,
         "unrealized_pnl": position.unrealized_pnl,
@@ -227,8 +283,8 @@ def _set(row: object, values: Mapping[str, object]) -> bool:
     return bool(different)
 
 
-def _close_absent(rows: Mapping[str, Holding], snapshot: Snapshot) -> bool:
-    held = {position.instrument.key for position in snapshot.positions}
+def _close_absent(rows: Mapping[str, Holding], snapshot: Snapshot, keep: frozenset[str]) -> bool:
+    held = {position.instrument.key for position in snapshot.positions} | keep
     gone = [row for key, row in rows.items() if key not in held and row.closed_at is None]
     for row in gone:
         row.closed_at = snapshot.read_at
@@ -264,7 +320,9 @@ def _cash_fields(line: LedgerRow) -> dict[str, Decimal | None]:
     }
 
 
-def _write_rates(session: Session, target: Target, snapshot: Snapshot) -> bool:
+def _write_rates(
+    session: Session, target: Target, snapshot: Snapshot, believed: Mapping[str, Decimal]
+) -> bool:
     base, source = snapshot.ledger.base_currency, target.source.manifest.key
     today = (
         Rate.owner_id == target.owner_id,
@@ -274,42 +332,22 @@ def _write_rates(session: Session, target: Target, snapshot: Snapshot) -> bool:
     query = select(Rate).where(*today, Rate.source == source)
     rows = {row.from_currency: row for row in session.scalars(query)}
     moved = False
-    for line in snapshot.ledger.rows:
-        if line.currency == base or line.rate_to_base is None:
+    for currency, value in believed.items():
+        if currency == base:
             continue
-        row = rows.get(line.currency)
+        row = rows.get(currency)
         if row is None:
             row = Rate(
                 owner_id=target.owner_id,
-                from_currency=line.currency,
+                from_currency=currency,
                 to_currency=base,
                 day=target.moment.day,
                 source=source,
             )
             session.add(row)
-        if _set(row, {"value": line.rate_to_base}):
+        if _set(row, {"value": value}):
             row.read_at, moved = snapshot.read_at, True
     return moved
-
-
-def _journal(session: Session, target: Target, plan: Plan) -> None:
-    rows = _rows_by_key(session, target.account, target.source)
-    for step in plan.steps:
-        holding = rows.get(step.key) if step.subject == "holding" else None
-        session.add_all(
-            Change(
-                run_id=target.run.id,
-                source=target.source.manifest.key,
-                source_account=target.source.broker_account,
-                holding_id=holding.id if holding else None,
-                subject=step.subject,
-                label=step.label,
-                field=change.field,
-                old=change.old,
-                new=change.new,
-            )
-            for change in step.changes
-        )
 
 
 def _totals(session: Session, target: Target, snapshot: Snapshot) -> None:
@@ -321,19 +359,10 @@ def _totals(session: Session, target: Target, snapshot: Snapshot) -> None:
     totals.daily_value(session, row, target.moment)
 
 
-def _read_back(session: Session, target: Target, snapshot: Snapshot) -> str:
+def _read_back(session: Session, target: Target, expected: str) -> str:
     session.flush()
     session.expire_all()
-    rows = _rows_by_key(session, target.account, target.source)
-    cash = _cash_rows(session, target.account, target.source)
-    written = digest(
-        (
-            (key, row.quantity, row.average_price, row.instrument.currency)
-            for key, row in rows.items()
-            if row.closed_at is None
-        ),
-        {row.currency: row.amount for row in cash},
-    )
-    if written != snapshot_digest(snapshot):
+    written = stored_digest(stored_state(session, target.account, target.source))
+    if written != expected:
         raise StorageFailed("The database did not keep what was read; nothing was changed.")
     return written

@@ -8,11 +8,20 @@ from datetime import date
 from decimal import Decimal
 from hashlib import sha256
 
+from brokers.contract import Manifest
 from brokers.types import Instrument, Position, Snapshot
 from portfolio.db.base import canonical
 
 # Terms that decide what is held; a name is a description and is not among them.
 TERMS = ("symbol", "kind", "currency", "multiplier", "expiry", "strike", "right")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where rows come from: a broker, and one account there."""
+
+    manifest: Manifest
+    broker_account: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +39,16 @@ class StoredHolding:
     def label(self) -> str:
         """How people call it."""
         return str(self.terms["symbol"])
+
+    @property
+    def kind(self) -> str:
+        """What sort of instrument it is."""
+        return str(self.terms["kind"])
+
+    @property
+    def currency(self) -> str:
+        """The currency of its figures."""
+        return str(self.terms["currency"])
 
     @property
     def expiry(self) -> date | None:
@@ -88,13 +107,13 @@ class Plan:
         )
 
 
-def make_plan(stored: Stored, snapshot: Snapshot) -> Plan:
-    """What a snapshot would change."""
+def make_plan(stored: Stored, snapshot: Snapshot, keep: frozenset[str] = frozenset()) -> Plan:
+    """What a snapshot would change; the holdings in `keep` stay although they are missing."""
     before = {row.key: row for row in stored.holdings}
     after = {position.instrument.key: position for position in snapshot.positions}
     steps = [_holding_step(before.get(key), position) for key, position in after.items()]
-    gone = [row for row in stored.holdings if row.is_open and row.key not in after]
-    steps += [_closing(row) for row in gone]
+    missing = [row for row in stored.holdings if row.is_open and row.key not in after]
+    steps += [_closing(row) for row in missing if row.key not in keep]
     steps += _cash_steps(stored.cash, {row.currency: row.cash for row in snapshot.ledger.rows})
     changing = tuple(step for step in steps if step.changes)
     return Plan(
@@ -172,7 +191,8 @@ def as_text(value: object) -> str | None:
 
 def _repriced(row: StoredHolding | None, position: Position) -> bool:
     quote = (position.price, position.market_value, position.unrealized_pnl)
-    return row is not None and row.is_open and row.quote != quote
+    known = any(figure is not None for figure in quote)
+    return row is not None and row.is_open and known and row.quote != quote
 
 
 def digest(
@@ -188,10 +208,19 @@ def digest(
     return sha256("\n".join(lines).encode()).hexdigest()
 
 
-def snapshot_digest(snapshot: Snapshot) -> str:
-    """The digest that the database must have once a snapshot is applied."""
-    rows = (
+def snapshot_digest(snapshot: Snapshot, kept: Iterable[StoredHolding] = ()) -> str:
+    """The digest that the database must have once a snapshot is applied; `kept` rows stay."""
+    rows = [
         (p.instrument.key, p.quantity, p.average_price, p.instrument.currency)
         for p in snapshot.positions
-    )
+    ]
+    rows += [(row.key, row.quantity, row.average_price, row.currency) for row in kept]
     return digest(rows, {row.currency: row.cash for row in snapshot.ledger.rows})
+
+
+def stored_digest(stored: Stored) -> str:
+    """The digest of what is stored."""
+    held = [row for row in stored.holdings if row.is_open]
+    return digest(
+        ((row.key, row.quantity, row.average_price, row.currency) for row in held), stored.cash
+    )

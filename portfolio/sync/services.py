@@ -1,23 +1,23 @@
-"""One run from beginning to end: reserve it, read, plan, judge, apply, or say why not."""
+"""One run from beginning to end: reserve it, read, judge, apply, or say why not; and undo it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from brokers.contract import Capability, Connection, believable
-from brokers.types import Snapshot, Witness
 from portfolio.accounts.models import Account
+from portfolio.accounts.queries.portfolios import NOT_RECONCILED
 from portfolio.clock import Moment
 from portfolio.db.session import unit_of_work
-from portfolio.sync import gates
-from portfolio.sync.apply import Source, Target, apply, stored_state
-from portfolio.sync.gates import Evidence, Rejection
+from portfolio.sync import gates, kept, lease
+from portfolio.sync.apply import Replaced, Target, apply, stored_state
+from portfolio.sync.lease import Held, LeaseLost
 from portfolio.sync.models import (
     FAILED,
     INTERRUPTED,
@@ -26,156 +26,221 @@ from portfolio.sync.models import (
     SUCCEEDED,
     SyncRun,
 )
-from portfolio.sync.plan import Plan, Stored, make_plan
+from portfolio.sync.plan import Plan, Source, stored_digest
+from portfolio.sync.reading import Reading
+from portfolio.sync.reconcile import DIFFERS, as_stored
 
-# A run is bounded by its deadline of a minute; one that is silent for twice that is dead.
-LEASE = timedelta(minutes=2)
 NO_RECONCILIATION: dict[str, Any] = {
     "status": "unavailable",
     "difference": None,
     "currency": None,
     "likely_cause": None,
 }
+UNCONFIRMED = "removal_unconfirmed"
+DECIDABLE = frozenset({"removal", "shrink", "emptied", "first_read", "cash"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """What a run read, and what follows from it."""
+class Begun:
+    """A run, and the lease of its connection where this call began it."""
 
-    snapshot: Snapshot
-    plan: Plan
-    evidence: Evidence
-    rejection: Rejection | None
+    run: SyncRun
+    held: Held | None
 
 
-class LeaseLost(Exception):
-    """Another run has taken over; this one must not write."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Storing:
+    """What a run is stored with: where from, when, under which leases, and what goes with it.
+
+    `settle` is called in the same transaction once a run was applied.
+    """
+
+    source: Source
+    now: datetime
+    zone: ZoneInfo
+    leases: Sequence[Held]
+    replaced: Replaced = field(default_factory=Replaced)
+    settle: Callable[[Session, Reading], None] | None = None
 
 
 def begin(
-    session: Session, account_id: int, connection_id: int, now: datetime, new_id: str
-) -> tuple[SyncRun, bool]:
-    """The run that is under way, or a new one; the flag says whether it is new."""
+    session: Session,
+    account_id: int,
+    connection_id: int,
+    *,
+    now: datetime,
+    new_id: str,
+    origin: str,
+) -> Begun:
+    """The run that is under way, or a new one that holds the lease of its connection."""
+    bury(session, now, account_id)
     running = session.scalar(
         select(SyncRun).where(SyncRun.account_id == account_id, SyncRun.status == RUNNING)
     )
-    if running is not None and running.lease_until > now:
-        return running, False
     if running is not None:
-        running.status, running.reason, running.finished_at = (
-            INTERRUPTED,
-            "interrupted",
-            now,
-        )
-        session.flush()
+        return Begun(run=running, held=None)
+    held = lease.take(session, lease_name(connection_id), new_id, now)
+    if held is None:
+        # Its last run ended without giving the lease back; the fence keeps that one out.
+        lease.revoke(session, lease_name(connection_id))
+        held = lease.take(session, lease_name(connection_id), new_id, now)
+    assert held is not None
     run = SyncRun(
         id=new_id,
         account_id=account_id,
         connection_id=connection_id,
         status=RUNNING,
+        origin=origin,
         started_at=now,
-        lease_until=now + LEASE,
+        lease_until=now + lease.LASTS,
         reconciliation=NO_RECONCILIATION,
     )
     session.add(run)
     session.flush()
-    return run, True
+    return Begun(run=run, held=held)
 
 
-def read(
-    broker: Connection,
-    source: Source,
-    stored: Stored,
-    emptied_before: datetime | None,
-) -> Reading:
-    """Read the account, and look a second time where something would be no longer held.
-
-    Contacts the broker: no transaction may be open.
-    """
-    can, broker_account = source.manifest.capabilities, source.broker_account
-    snapshot = _snapshot(broker, broker_account)
-    plan = make_plan(stored, snapshot)
-    witness = None
-    doubtful = gates.unexplained(plan, stored, snapshot) or gates.is_emptied(plan, snapshot)
-    if doubtful and Capability.WITNESS in can:
-        witness = broker.witness(broker_account)
-        if _quantities_moved(snapshot, witness):
-            # The later read counts: what changed in between is read again as a whole.
-            snapshot = _snapshot(broker, broker_account)
-            plan = make_plan(stored, snapshot)
-    margin = None
-    if gates.is_emptied(plan, snapshot) and Capability.MARGIN in can:
-        margin = broker.maintenance_margin(broker_account)
-    evidence = Evidence(
-        stored=stored,
-        snapshot=snapshot,
-        witness=witness,
-        margin=margin,
-        emptied_before=emptied_before,
-    )
-    return Reading(
-        snapshot=snapshot,
-        plan=plan,
-        evidence=evidence,
-        rejection=gates.judge(plan, evidence),
-    )
+def lease_name(connection_id: int) -> str:
+    """The name of a connection's lease."""
+    return f"connection:{connection_id}"
 
 
-def _snapshot(broker: Connection, broker_account: str) -> Snapshot:
-    snapshot = broker.snapshot(broker_account)
-    believable(snapshot)
-    return snapshot
+def bury(session: Session, now: datetime, account_id: int | None = None) -> int:
+    """Mark runs as interrupted whose process ended without a word; returns how many."""
+    dead = [SyncRun.status == RUNNING, SyncRun.lease_until <= now]
+    if account_id is not None:
+        dead.append(SyncRun.account_id == account_id)
+    ended = {"status": INTERRUPTED, "reason": "interrupted", "finished_at": now, "progress": None}
+    found = session.execute(update(SyncRun).where(*dead).values(**ended))
+    return int(found.rowcount)  # type: ignore[attr-defined]
 
 
-def _quantities_moved(snapshot: Snapshot, witness: Witness) -> bool:
-    seen = witness.quantities
-    return any(
-        seen.get(position.instrument.key, position.quantity) != position.quantity
-        for position in snapshot.positions
-    )
+def renew(session: Session, run_id: str, held: Sequence[Held], now: datetime, **seen: Any) -> None:
+    """Hold the leases of a run for longer, and note what it has seen; `LeaseLost` if taken."""
+    for each in held:
+        lease.renew(session, each, now)
+    ours = SyncRun.id == run_id, SyncRun.status == RUNNING
+    values = {"lease_until": now + lease.LASTS, "progress": seen or None}
+    if session.execute(update(SyncRun).where(*ours).values(**values)).rowcount != 1:  # type: ignore[attr-defined]
+        raise LeaseLost(run_id)
 
 
-def store(run_id: str, reading: Reading, source: Source, now: datetime, zone: ZoneInfo) -> None:
+def store(run_id: str, reading: Reading, with_: Storing) -> None:
     """Apply what was read, or record why not; one transaction, and only while the run is ours."""
     with unit_of_work() as session:
-        run = _own(session, run_id, now)
+        run = _own(session, run_id, with_)
         account = session.scalars(select(Account).where(Account.id == run.account_id)).one()
-        plan, rejection = reading.plan, reading.rejection
-        if rejection is None and stored_state(session, account, source) != reading.evidence.stored:
-            raise LeaseLost(run_id)
-        for action in ("added", "changed", "closed"):
-            setattr(run, action, plan.count(action))
-        run.unchanged, run.repriced = plan.unchanged, plan.repriced
         run.warnings = list(reading.snapshot.warnings)
-        run.finished_at = now
-        if rejection is None:
-            run.status = SUCCEEDED
-            day = Moment.at(reading.snapshot.read_at, zone).day
-            moment = Moment(now=now, day=day)
-            target = Target(account=account, source=source, run=run, moment=moment)
-            run.digest = apply(session, target, plan, reading.snapshot)
-            account.attention_code = None
-        else:
-            _reject(run, reading, rejection)
+        run.finished_at, run.progress = with_.now, None
+        run.digest_before = stored_digest(reading.past.stored)
+        run.reconciliation = as_stored(reading.judgement)
+        run.evidence = _evidence(reading)
+        if reading.verdict.rejection is not None:
+            _reject(session, run, reading)
             account.attention_code = "sync_rejected"
+        else:
+            if stored_state(session, account, with_.source) != reading.past.stored:
+                raise LeaseLost(run_id)
+            succeed(session, account, run, reading, with_)
 
 
-def _own(session: Session, run_id: str, now: datetime) -> SyncRun:
-    """Our own running run, locked; `LeaseLost` where it was taken over or has run out."""
-    ours = SyncRun.id == run_id, SyncRun.status == RUNNING, SyncRun.lease_until > now
+def succeed(
+    session: Session, account: Account, run: SyncRun, reading: Reading, with_: Storing
+) -> None:
+    """Write a reading into the account, as what `run` did."""
+    plan, snapshot = reading.plan, reading.snapshot
+    count(run, plan)
+    run.status, run.reason = SUCCEEDED, None
+    day = Moment.at(snapshot.read_at, with_.zone).day
+    target = Target(
+        account=account,
+        source=with_.source,
+        run=run,
+        moment=Moment(now=with_.now, day=day),
+        replaced=with_.replaced,
+    )
+    keep = reading.verdict.unconfirmed
+    run.digest = apply(session, target, plan, snapshot, rates=reading.believed.rates, keep=keep)
+    run.warnings = [*run.warnings, *([UNCONFIRMED] if keep else [])]
+    twice = reading.judgement.status == DIFFERS and _differed(session, run)
+    run.warnings = [*run.warnings, *([NOT_RECONCILED] if twice else [])]
+    account.attention_code = NOT_RECONCILED if twice else None
+    _drop_kept(session, account.id)
+    if with_.settle is not None:
+        with_.settle(session, reading)
+
+
+def count(run: SyncRun, plan: Plan) -> None:
+    """Note how many rows a plan changes."""
+    for action in ("added", "changed", "closed"):
+        setattr(run, action, plan.count(action))
+    run.unchanged, run.repriced = plan.unchanged, plan.repriced
+
+
+def _differed(session: Session, run: SyncRun) -> bool:
+    """Whether the applied run before this one did not add up either."""
+    before = (
+        select(SyncRun.reconciliation)
+        .where(
+            SyncRun.account_id == run.account_id, SyncRun.status == SUCCEEDED, SyncRun.id != run.id
+        )
+        .order_by(SyncRun.started_at.desc())
+        .limit(1)
+    )
+    found = session.scalar(before)
+    return found is not None and found["status"] == DIFFERS
+
+
+def _own(session: Session, run_id: str, with_: Storing) -> SyncRun:
+    """Our own running run, locked, with its leases; `LeaseLost` where any was taken over."""
+    for held in with_.leases:
+        lease.check(session, held, with_.now)
+    ours = SyncRun.id == run_id, SyncRun.status == RUNNING
     run = session.scalar(select(SyncRun).where(*ours).with_for_update())
     if run is None:
         raise LeaseLost(run_id)
     return run
 
 
-def _reject(run: SyncRun, reading: Reading, rejection: Rejection) -> None:
-    run.status, run.reason = REJECTED, rejection.gate
-    run.evidence = {
-        "saw": rejection.saw,
-        "empty": gates.both_empty(reading.evidence),
-        "steps": [[step.subject, step.label, step.action] for step in reading.plan.steps],
+def _evidence(reading: Reading) -> dict[str, Any]:
+    doubts = {
+        currency: {"value": str(doubt.value), "since": doubt.since.isoformat()}
+        for currency, doubt in reading.believed.doubts.items()
     }
+    return {"empty": gates.both_empty(reading.evidence), "doubts": doubts}
+
+
+def _reject(session: Session, run: SyncRun, reading: Reading) -> None:
+    rejection = reading.verdict.rejection
+    assert rejection is not None
+    run.status, run.reason = REJECTED, rejection.gate
+    _drop_kept(session, run.account_id)
+    run.kept = kept.dumped(reading.snapshot)
+    run.evidence = {
+        **(run.evidence or {}),
+        "saw": rejection.saw,
+        "steps": [
+            {
+                "subject": step.subject,
+                "label": step.label,
+                "action": step.action,
+                "changes": [[of.field, of.old, of.new] for of in step.changes],
+            }
+            for step in reading.plan.steps
+        ],
+    }
+
+
+def _drop_kept(session: Session, account_id: int) -> None:
+    """Only the newest answer may still be decided upon; older ones need no room."""
+    older = SyncRun.account_id == account_id, SyncRun.kept.is_not(None)
+    session.execute(update(SyncRun).where(*older).values(kept=None))
+
+
+def give_back(held: Held) -> None:
+    """Give a lease back, so that the next run need not wait until its time is over."""
+    with unit_of_work() as session:
+        lease.release(session, held)
 
 
 def fail(run_id: str, error: dict[str, Any], now: datetime, *, attention: bool) -> None:
@@ -185,7 +250,7 @@ def fail(run_id: str, error: dict[str, Any], now: datetime, *, attention: bool) 
         if run is None or run.status != RUNNING:
             return
         run.status, run.reason, run.error = FAILED, error["code"], error
-        run.finished_at = now
+        run.finished_at, run.progress = now, None
         if attention:
             account = session.scalars(select(Account).where(Account.id == run.account_id)).one()
             account.attention_code = error["code"]
@@ -196,16 +261,5 @@ def interrupt(session: Session, run_id: str, now: datetime) -> None:
     run = session.get(SyncRun, run_id)
     if run is not None and run.status == RUNNING:
         run.status, run.reason, run.finished_at = INTERRUPTED, "interrupted", now
+        run.progress = None
         session.flush()
-
-
-def emptied_before(session: Session, account_id: int) -> datetime | None:
-    """When a first run, not followed by an applied one, saw the account empty in both reads."""
-    query = select(SyncRun).where(SyncRun.account_id == account_id, SyncRun.status != RUNNING)
-    first = None
-    for run in session.scalars(query.order_by(SyncRun.started_at.desc()).limit(50)):
-        if run.status == SUCCEEDED:
-            break
-        if run.status == REJECTED and (run.evidence or {}).get("empty"):
-            first = run.started_at
-    return first

@@ -26,6 +26,7 @@ from portfolio.db.base import MONEY
 from portfolio.errors import NotFound
 
 STALE_AFTER = timedelta(hours=24)
+NOT_RECONCILED = "not_reconciled"
 
 LinksOf = Callable[[Session, Sequence[int]], Mapping[int, Link]]
 
@@ -86,7 +87,16 @@ def account_view(account: Account, now: datetime, link: Link | None) -> AccountV
         stale=is_stale(account, now),
         attention_code=account.attention_code,
         connection=link,
+        warnings=_warnings(account),
     )
+
+
+def _warnings(account: Account) -> tuple[str, ...]:
+    found = {
+        "possible_duplicates": account.likely_twins > 0,
+        NOT_RECONCILED: account.attention_code == NOT_RECONCILED,
+    }
+    return tuple(name for name, applies in found.items() if applies)
 
 
 def account_views(
@@ -106,7 +116,9 @@ def is_stale(account: Account, now: datetime) -> bool:
     """Whether a connected account may hold something else by now than what is shown."""
     if account.mode != CONNECTED:
         return False
-    if account.attention_code is not None or account.synced_at is None:
+    # What does not add up was read all the same.
+    behind = account.attention_code not in {None, NOT_RECONCILED}
+    if behind or account.synced_at is None:
         return True
     return now - account.synced_at > STALE_AFTER
 

@@ -45,6 +45,10 @@ def upgrade() -> None:
         table.add_column(sa.Column("paused_state_at", TIME))
         table.add_column(sa.Column("futures_profit_counts", sa.Boolean()))
         table.drop_column("paused")
+    with op.batch_alter_table("account") as table:
+        table.add_column(
+            sa.Column("likely_twins", sa.Integer(), nullable=False, server_default="0")
+        )
     for name in ("holding", "cash_balance"):
         with op.batch_alter_table(name) as table:
             table.add_column(_code("twin", "none"))

@@ -1,0 +1,213 @@
+"""What a person decides about runs: take one back, or apply one after all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from portfolio.accounts.models import Account, AccountTotals
+from portfolio.accounts.services import totals, twins
+from portfolio.clock import Moment
+from portfolio.errors import Conflict, StorageFailed
+from portfolio.sync import gates, journal, kept, lease
+from portfolio.sync.apply import Replaced, stored_state
+from portfolio.sync.journal import Reversal
+from portfolio.sync.lease import Held
+from portfolio.sync.models import (
+    BY_DECISION,
+    BY_UNDO,
+    REJECTED,
+    RUNNING,
+    SUCCEEDED,
+    UNDONE,
+    Change,
+    SyncRun,
+)
+from portfolio.sync.plan import Source, make_plan, stored_digest
+from portfolio.sync.rates import believe
+from portfolio.sync.reading import Past, Reading
+from portfolio.sync.reconcile import reconcile
+from portfolio.sync.services import DECIDABLE, NO_RECONCILIATION, Storing, lease_name, succeed
+
+STILL_FRESH = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """Who decides what, when: `new_id` is the id of the run that carries it out."""
+
+    run: SyncRun
+    account: Account
+    source: Source
+    new_id: str
+    decided_by: str
+    moment: Moment
+    zone: ZoneInfo
+
+
+def why_not_undo(session: Session, run: SyncRun) -> str | None:
+    """Why a run cannot be taken back, in one sentence, or None where it can be tried."""
+    if run.status != SUCCEEDED:
+        return "Only a run that was applied can be taken back."
+    if session.scalar(select(Change.id).where(Change.run_id == run.id).limit(1)) is None:
+        return "This run changed nothing."
+    return None
+
+
+def why_not_apply(
+    session: Session, run: SyncRun, source: Source | None, now: datetime
+) -> str | None:
+    """Why a run that was not applied cannot be applied any more, or None."""
+    account = session.get_one(Account, run.account_id)
+    if run.status != REJECTED or run.reason not in DECIDABLE:
+        return "Only a run that was not applied can be decided upon."
+    if source is None:
+        return "The account is not connected any more."
+    if run.kept is None:
+        return "A later run has read the account again; decide upon that one."
+    if now - run.started_at > STILL_FRESH:
+        return "What it read is more than a day old; sync again."
+    if stored_digest(stored_state(session, account, source)) != run.digest_before:
+        return "The holdings have changed since; sync again."
+    return None
+
+
+def undo(session: Session, of: Decision) -> SyncRun:
+    """Take a run back, as a run of its own; `Conflict` where it cannot be."""
+    refusal = why_not_undo(session, of.run)
+    if refusal is not None:
+        raise Conflict(refusal, "Look at the newest run of the account.")
+    held = _reserve(session, of)
+    made = _new_run(session, of, BY_UNDO)
+    counts = journal.take_back(
+        session,
+        Reversal(account=of.account, run_id=made.id, moment=of.moment),
+        of.run.id,
+    )
+    session.flush()
+    made.digest_before = of.run.digest
+    made.added, made.changed, made.closed = (
+        counts[action] for action in ("added", "changed", "closed")
+    )
+    made.reconciliation = {**NO_RECONCILIATION, "likely_cause": "undone"}
+    of.run.status = UNDONE
+    of.account.synced_at = shown_since(session, of.run)
+    twins.mark(session, of.account.portfolio.owner_id)
+    row = totals.touch(session, of.account, of.moment)
+    _forget_broker_total(row)
+    made.digest = stored_digest(stored_state(session, of.account, of.source))
+    if _is_newest(session, of) and made.digest != of.run.digest_before:
+        raise StorageFailed("The former state did not come back; nothing was changed.")
+    if held is not None:
+        lease.release(session, held)
+    return made
+
+
+def _forget_broker_total(row: AccountTotals) -> None:
+    # The broker's total belongs to the state that was taken back.
+    row.broker_net_liquidation = None
+
+
+def shown_since(session: Session, run: SyncRun) -> datetime | None:
+    """When the state before a run was read: the end of the applied run before it."""
+    before = (
+        select(SyncRun.finished_at)
+        .where(
+            SyncRun.account_id == run.account_id,
+            SyncRun.status == SUCCEEDED,
+            SyncRun.origin != BY_UNDO,
+            SyncRun.started_at < run.started_at,
+        )
+        .order_by(SyncRun.started_at.desc())
+    )
+    return session.scalar(before.limit(1))
+
+
+def _is_newest(session: Session, of: Decision) -> bool:
+    """Whether no later run changed anything."""
+    later = (
+        select(Change.id)
+        .join(SyncRun, SyncRun.id == Change.run_id)
+        .where(
+            SyncRun.account_id == of.account.id,
+            SyncRun.started_at > of.run.started_at,
+            SyncRun.id != of.new_id,
+        )
+    )
+    return session.scalar(later.limit(1)) is None
+
+
+def apply_anyway(session: Session, of: Decision, replaced: Replaced) -> tuple[SyncRun, Reading]:
+    """Apply what a run read and a gate stopped; `Conflict` where that is no longer possible."""
+    refusal = why_not_apply(session, of.run, of.source, of.moment.now)
+    if refusal is not None:
+        raise Conflict(refusal, "Sync again; a true change goes through by itself.")
+    held = _reserve(session, of)
+    reading = kept_reading(session, of.account, of.run, of.source)
+    made = _new_run(session, of, BY_DECISION)
+    made.digest_before = of.run.digest_before
+    made.warnings = list(reading.snapshot.warnings)
+    made.reconciliation = dict(of.run.reconciliation)
+    with_ = Storing(
+        source=of.source, now=of.moment.now, zone=of.zone, leases=(), replaced=replaced
+    )
+    succeed(session, of.account, made, reading, with_)
+    if held is not None:
+        lease.release(session, held)
+    return made, reading
+
+
+def kept_reading(session: Session, account: Account, run: SyncRun, source: Source) -> Reading:
+    """What a run that was not applied has read, to be looked at or applied."""
+    snapshot = kept.loaded(run.kept or {})
+    past = Past(stored=stored_state(session, account, source), first=False)
+    plan = make_plan(past.stored, snapshot)
+    judgement = reconcile(snapshot)
+    return Reading(
+        past=past,
+        snapshot=snapshot,
+        plan=plan,
+        evidence=gates.Evidence(stored=past.stored, snapshot=snapshot, judgement=judgement),
+        judgement=judgement,
+        believed=believe(snapshot.ledger, {}, {}, snapshot.read_at),
+        verdict=gates.Verdict(),
+    )
+
+
+def _reserve(session: Session, of: Decision) -> Held | None:
+    """Keep runs away while the state changes; `Conflict` while one is under way."""
+    running = SyncRun.account_id == of.account.id, SyncRun.status == RUNNING
+    if session.scalar(select(SyncRun.id).where(*running)) is not None:
+        raise Conflict("A sync of this account is under way.", "Wait until it is over.")
+    if of.run.connection_id is None:
+        return None
+    return lease.take(session, lease_name(of.run.connection_id), of.new_id, of.moment.now)
+
+
+def _new_run(session: Session, of: Decision, origin: str) -> SyncRun:
+    run = SyncRun(
+        id=of.new_id,
+        account_id=of.account.id,
+        connection_id=of.run.connection_id,
+        status=SUCCEEDED,
+        origin=origin,
+        concerns=of.run.id,
+        decided_by=of.decided_by,
+        started_at=of.moment.now,
+        finished_at=of.moment.now,
+        lease_until=of.moment.now,
+        added=0,
+        changed=0,
+        closed=0,
+        unchanged=0,
+        repriced=0,
+        warnings=[],
+        reconciliation=NO_RECONCILIATION,
+    )
+    session.add(run)
+    session.flush()
+    return run

@@ -1,0 +1,92 @@
+"""What is known of an account before a run reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from portfolio.accounts.models import Account, AccountTotals, Portfolio, Rate
+from portfolio.sync.apply import stored_state
+from portfolio.sync.models import REJECTED, RUNNING, SUCCEEDED, Change, SyncRun
+from portfolio.sync.plan import Source
+from portfolio.sync.rates import Doubt
+from portfolio.sync.reading import Past
+
+# An account that looks empty again and again is looked back at no further than this.
+MOST_RUNS = 50
+
+
+def past_of(
+    session: Session, account: Account, source: Source, futures_profit_counts: bool | None
+) -> Past:
+    """All that the next run of an account compares with."""
+    base = session.scalar(
+        select(AccountTotals.broker_currency).where(AccountTotals.account_id == account.id)
+    )
+    return Past(
+        stored=stored_state(session, account, source),
+        first=_never_applied(session, account.portfolio.owner_id, source),
+        emptied_before=emptied_before(session, account.id),
+        rates=_last_good(session, account.portfolio.owner_id, source, base) if base else {},
+        base_currency=base,
+        doubts=_doubts(session, account.id),
+        futures_profit_counts=futures_profit_counts,
+    )
+
+
+def _never_applied(session: Session, owner_id: int, source: Source) -> bool:
+    """Whether this broker account never brought anything to any account of this owner."""
+    query = (
+        select(Change.id)
+        .join(SyncRun, SyncRun.id == Change.run_id)
+        .join(Account, Account.id == SyncRun.account_id)
+        .join(Portfolio, Portfolio.id == Account.portfolio_id)
+        .where(
+            Portfolio.owner_id == owner_id,
+            Change.source == source.manifest.key,
+            Change.source_account == source.broker_account,
+        )
+    )
+    return session.scalar(query.limit(1)) is None
+
+
+def emptied_before(session: Session, account_id: int) -> datetime | None:
+    """When a first run, not followed by an applied one, saw the account empty in both reads."""
+    query = select(SyncRun).where(SyncRun.account_id == account_id, SyncRun.status != RUNNING)
+    first = None
+    for run in session.scalars(query.order_by(SyncRun.started_at.desc()).limit(MOST_RUNS)):
+        if run.status == SUCCEEDED:
+            break
+        if run.status == REJECTED and (run.evidence or {}).get("empty"):
+            first = run.started_at
+    return first
+
+
+def _last_good(session: Session, owner_id: int, source: Source, base: str) -> dict[str, Decimal]:
+    """The newest rate of each currency that this broker gave."""
+    query = select(Rate).where(
+        Rate.owner_id == owner_id, Rate.to_currency == base, Rate.source == source.manifest.key
+    )
+    rows = session.scalars(query.order_by(Rate.day))
+    return {row.from_currency: row.value for row in rows}
+
+
+def _doubts(session: Session, account_id: int) -> Mapping[str, Doubt]:
+    """The rates that the newest run which read anything did not believe."""
+    query = select(SyncRun.evidence).where(
+        SyncRun.account_id == account_id, SyncRun.evidence.is_not(None)
+    )
+    found: dict[str, Any] | None = session.scalar(
+        query.order_by(SyncRun.started_at.desc()).limit(1)
+    )
+    return {
+        currency: Doubt(
+            value=Decimal(doubt["value"]), since=datetime.fromisoformat(doubt["since"])
+        )
+        for currency, doubt in (found or {}).get("doubts", {}).items()
+    }

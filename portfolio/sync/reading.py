@@ -1,0 +1,143 @@
+"""Reads an account at its broker, as often as it takes to believe what it says; writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from brokers.contract import Capability, Clock, Connection, believable
+from brokers.types import Position, Snapshot, Witness
+from portfolio.sync import gates
+from portfolio.sync.gates import Evidence, Verdict
+from portfolio.sync.plan import Plan, Source, Stored, make_plan
+from portfolio.sync.rates import Believed, Doubt, believe
+from portfolio.sync.reconcile import DIFFERS, Judgement, reconcile
+
+# The books and the positions of a moment may be told apart by what happened between two calls.
+BEFORE_ANOTHER_LOOK = 10
+BETWEEN_SNAPSHOTS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """What is known of an account before it is read.
+
+    `rates` are the last good ones to `base_currency`, `doubts` those that an earlier run doubted;
+    `first` is whether no run was ever applied; `futures_profit_counts` is what was learnt.
+    """
+
+    stored: Stored
+    first: bool
+    emptied_before: datetime | None = None
+    rates: Mapping[str, Decimal] = field(default_factory=dict)
+    base_currency: str | None = None
+    doubts: Mapping[str, Doubt] = field(default_factory=dict)
+    futures_profit_counts: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What a run read, and what follows from it; `verdict` says whether it is believed."""
+
+    past: Past
+    snapshot: Snapshot
+    plan: Plan
+    evidence: Evidence
+    judgement: Judgement
+    believed: Believed
+    verdict: Verdict
+
+
+def read(broker: Connection, source: Source, past: Past, clock: Clock) -> Reading:
+    """Read the account, and look a second time where something is doubtful.
+
+    Contacts the broker and may wait: no transaction may be open.
+    """
+    look = _Look(broker, source, past, clock)
+    snapshot = look.snapshot()
+    judgement = reconcile(snapshot, past.futures_profit_counts)
+    if judgement.status == DIFFERS:
+        clock.sleep(BEFORE_ANOTHER_LOOK)
+        snapshot = look.snapshot()
+        judgement = reconcile(snapshot, past.futures_profit_counts)
+    witness = look.witness(snapshot) if look.is_doubtful(snapshot, judgement) else None
+    if witness is not None and _quantities_moved(snapshot, witness):
+        # The later read counts: what changed in between is read again as a whole.
+        snapshot = look.snapshot()
+        judgement = reconcile(snapshot, past.futures_profit_counts)
+    return look.judged(snapshot, judgement, witness)
+
+
+class _Look:
+    """One run's ways of looking at an account."""
+
+    def __init__(self, broker: Connection, source: Source, past: Past, clock: Clock) -> None:
+        self._broker = broker
+        self._source = source
+        self._past = past
+        self._clock = clock
+
+    def snapshot(self) -> Snapshot:
+        """The whole account, in a shape that an account can have."""
+        found = self._broker.snapshot(self._source.broker_account)
+        believable(found)
+        return found
+
+    def is_doubtful(self, snapshot: Snapshot, judgement: Judgement) -> bool:
+        """Whether one look is not enough."""
+        stored = self._past.stored
+        plan = make_plan(stored, snapshot)
+        if gates.unexplained(plan, stored, snapshot) or gates.is_emptied(plan, snapshot):
+            return True
+        return self._past.first and (not judgement.by_class or not snapshot.positions)
+
+    def witness(self, snapshot: Snapshot) -> Witness:
+        """The second look: independent where the broker has one, else a later snapshot."""
+        if Capability.WITNESS in self._source.manifest.capabilities:
+            return self._broker.witness(self._source.broker_account)
+        self._clock.sleep(BETWEEN_SNAPSHOTS)
+        later = self.snapshot()
+        held = {position.instrument.key: position.quantity for position in later.positions}
+        return Witness(read_at=later.read_at, quantities=held)
+
+    def judged(self, snapshot: Snapshot, judgement: Judgement, witness: Witness | None) -> Reading:
+        """What follows from the last snapshot."""
+        past = self._past
+        plan = make_plan(past.stored, snapshot)
+        base = snapshot.ledger.base_currency
+        rates = past.rates if past.base_currency == base else {}
+        evidence = Evidence(
+            stored=past.stored,
+            snapshot=snapshot,
+            judgement=judgement,
+            witness=witness,
+            margin=self._margin(plan, snapshot),
+            emptied_before=past.emptied_before,
+            first=past.first,
+            rates=rates,
+        )
+        verdict = gates.judge(plan, evidence)
+        return Reading(
+            past=past,
+            snapshot=snapshot,
+            plan=make_plan(past.stored, snapshot, verdict.unconfirmed),
+            evidence=evidence,
+            judgement=judgement,
+            believed=believe(snapshot.ledger, rates, past.doubts, snapshot.read_at),
+            verdict=verdict,
+        )
+
+    def _margin(self, plan: Plan, snapshot: Snapshot) -> Decimal | None:
+        """What the broker holds against risk, asked only of an account that looks empty."""
+        empty = gates.is_emptied(plan, snapshot) or (self._past.first and not snapshot.positions)
+        if not empty or Capability.MARGIN not in self._source.manifest.capabilities:
+            return None
+        return self._broker.maintenance_margin(self._source.broker_account)
+
+
+def _quantities_moved(snapshot: Snapshot, witness: Witness) -> bool:
+    seen = witness.quantities
+    held: dict[str, Position] = {p.instrument.key: p for p in snapshot.positions}
+    return any(of in held and held[of].quantity != amount for of, amount in seen.items())

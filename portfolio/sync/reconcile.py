@@ -1,0 +1,279 @@
+"""Whether a snapshot adds up: the broker's books by themselves, and the positions with them.
+
+A judgement on a run, never a gate; two gates ask it whether the positions agree class by class.
+Constants stand here with their reason, and will be calibrated on real accounts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from brokers.types import Kind, Ledger, LedgerRow, Position, Snapshot, ValueClass
+from portfolio.db.base import MONEY, canonical
+
+AGREES, DIFFERS, UNAVAILABLE = "agrees", "differs", "unavailable"
+# The books are single precision: cents are lost above about 131,000.
+CENTS, PRECISION = Decimal("0.02"), Decimal("0.000001")
+# Positions and books are read moments apart, and are rounded differently.
+BETWEEN_READS = Decimal("0.0005")
+MOST_MOVEMENT = Decimal("0.01")
+# The books value options by a model, the positions by the last price; markets are open then.
+MODELLED = Decimal("0.03")
+SATURDAY = 5
+# The notional of a future is no value, and its profit is in the cash already.
+NOT_EQUITY = frozenset({ValueClass.FUTURES, ValueClass.FUTURES_PNL})
+OPTIONS, WARRANTS = frozenset({ValueClass.OPTIONS}), frozenset({ValueClass.WARRANTS})
+BONDS = frozenset({ValueClass.CORPORATE_BONDS, ValueClass.GOVERNMENT_BONDS})
+FUNDS = frozenset({ValueClass.FUNDS, ValueClass.MONEY_FUNDS})
+# Which classes of the books a kind is counted in; where there are two, we cannot tell which.
+PLACES: Mapping[Kind, frozenset[ValueClass]] = {
+    Kind.STOCK: frozenset({ValueClass.STOCKS}),
+    Kind.ETF: frozenset({ValueClass.STOCKS}),
+    Kind.OPTION: OPTIONS,
+    Kind.FUTURE_OPTION: frozenset({ValueClass.FUTURE_OPTIONS}),
+    Kind.BOND: BONDS,
+    Kind.BILL: frozenset({ValueClass.BILLS}),
+    Kind.FUND: FUNDS,
+    Kind.WARRANT: WARRANTS,
+    Kind.STRUCTURED: frozenset({ValueClass.STRUCTURED}),
+    Kind.CRYPTO: frozenset({ValueClass.CRYPTO}),
+    Kind.COMMODITY: frozenset({ValueClass.COMMODITIES}),
+}
+GROUPS = tuple(dict.fromkeys(PLACES.values()))
+MODEL_PRICED = (OPTIONS, WARRANTS, frozenset({ValueClass.FUTURE_OPTIONS}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """A difference beyond its tolerance: books minus positions, in a currency."""
+
+    amount: Decimal
+    currency: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """Whether a snapshot adds up, by how much it does not, and probably why.
+
+    `by_class` is whether positions and books agree in every class, as two gates want to know.
+    `futures_profit_counts` is what the books say of futures, or None while they say nothing.
+    """
+
+    status: str
+    difference: Decimal | None
+    currency: str | None
+    likely_cause: str | None
+    by_class: bool
+    futures_profit_counts: bool | None = None
+
+
+def reconcile(snapshot: Snapshot, futures_profit_counts: bool | None = None) -> Judgement:
+    """The judgement on a snapshot; `futures_profit_counts` is what earlier runs have learnt."""
+    learnt = _learn(snapshot.ledger)
+    counts = futures_profit_counts if learnt is None else learnt
+    own = _own_gap(snapshot.ledger, with_futures=bool(counts))
+    gaps, unknown = _class_gaps(snapshot)
+    total = _total(snapshot, with_futures=bool(counts))
+    worst = own or max(gaps, key=lambda gap: abs(gap.amount), default=None)
+    if worst is not None:
+        status, amount, currency, cause = DIFFERS, worst.amount, worst.currency, worst.cause
+    elif unknown or total is None:
+        why = unknown or "a rate or a total of the broker is not known"
+        status, amount, currency, cause = UNAVAILABLE, None, None, why
+    else:
+        status, amount, currency, cause = AGREES, total, snapshot.ledger.base_currency, None
+    return Judgement(
+        status=status,
+        difference=amount,
+        currency=currency,
+        likely_cause=cause,
+        by_class=not gaps and unknown is None,
+        futures_profit_counts=counts,
+    )
+
+
+def tolerance(fields: Iterable[Decimal | None]) -> Decimal:
+    """How far single precision puts a sum of these off."""
+    size = sum((abs(field) for field in fields if field is not None), Decimal(0))
+    return CENTS + MONEY.multiply(PRECISION, size)
+
+
+def _fields(row: LedgerRow, *, with_futures: bool) -> list[Decimal]:
+    left_out = NOT_EQUITY - ({ValueClass.FUTURES_PNL} if with_futures else set())
+    values = [value for of, value in row.values.items() if of not in left_out]
+    return [
+        row.cash,
+        row.accrued_interest or Decimal(0),
+        row.accrued_dividends or Decimal(0),
+        *values,
+    ]
+
+
+def _own_difference(row: LedgerRow, *, with_futures: bool) -> Decimal | None:
+    """By how much a row of the books does not add up; None where it does, or says no total."""
+    if row.net_liquidation is None:
+        return None
+    fields = _fields(row, with_futures=with_futures)
+    difference = row.net_liquidation - sum(fields, Decimal(0))
+    return difference if abs(difference) > tolerance([*fields, row.net_liquidation]) else None
+
+
+def _lines(ledger: Ledger) -> tuple[LedgerRow, ...]:
+    return (*ledger.rows, ledger.total)
+
+
+def _learn(ledger: Ledger) -> bool | None:
+    """Whether the books add up only with (True) or only without the profit of futures."""
+    closes = {
+        with_futures: all(
+            _own_difference(row, with_futures=with_futures) is None for row in _lines(ledger)
+        )
+        for with_futures in (False, True)
+    }
+    return None if closes[True] == closes[False] else closes[True]
+
+
+def _own_gap(ledger: Ledger, *, with_futures: bool) -> Gap | None:
+    """Where the books do not add up by themselves, the total last."""
+    for row in _lines(ledger):
+        amount = _own_difference(row, with_futures=with_futures)
+        if amount is not None:
+            is_total = row is ledger.total
+            currency = ledger.base_currency if is_total else row.currency
+            where = "in total" if is_total else f"in {currency}"
+            return Gap(
+                amount=amount,
+                currency=currency,
+                cause=f"The broker’s own books do not add up {where}.",
+            )
+    return None
+
+
+def _class_gaps(snapshot: Snapshot) -> tuple[list[Gap], str | None]:
+    """Where positions and books differ, and why some of it cannot be told."""
+    gaps: list[Gap] = []
+    unknown: str | None = None
+    books = {row.currency: row for row in snapshot.ledger.rows}
+    before = {row.currency: row for row in (snapshot.ledger_before or snapshot.ledger).rows}
+    currencies = {position.instrument.currency for position in snapshot.positions}
+    for currency in sorted(currencies | books.keys()):
+        held = [p for p in snapshot.positions if p.instrument.currency == currency]
+        priceless = sum(_value(p) is None for p in held if p.instrument.kind != Kind.FUTURE)
+        if priceless:
+            unknown = f"no price for {priceless} holding{'' if priceless == 1 else 's'}"
+            continue
+        found = _Compared(
+            currency=currency,
+            held=held,
+            after=books.get(currency),
+            before=before.get(currency),
+            weekday=snapshot.read_at.weekday(),
+        )
+        gaps += found.gaps()
+    return gaps, unknown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Compared:
+    """The positions and the books of one currency."""
+
+    currency: str
+    held: list[Position]
+    after: LedgerRow | None
+    before: LedgerRow | None
+    weekday: int
+
+    def gaps(self) -> list[Gap]:
+        """The classes that differ; what has no class of its own may stand in one of them."""
+        found = {group: self._gap(group) for group in GROUPS}
+        open_gaps = {group: gap for group, gap in found.items() if gap is not None}
+        loose = [p for p in self.held if p.instrument.kind not in {*PLACES, Kind.FUTURE}]
+        rest = sum((_value(p) or Decimal(0) for p in loose), Decimal(0))
+        for group, gap in open_gaps.items():
+            if loose and abs(gap - rest) <= self._tolerance(group):
+                del open_gaps[group]
+                break
+        return [
+            Gap(amount=gap, currency=self.currency, cause=self._cause(group, gap))
+            for group, gap in open_gaps.items()
+        ]
+
+    def _of(self, group: frozenset[ValueClass]) -> list[Position]:
+        return [p for p in self.held if PLACES.get(p.instrument.kind) == group]
+
+    def _gap(self, group: frozenset[ValueClass]) -> Decimal | None:
+        said = _booked(self.after, group)
+        ours = sum((_value(p) or Decimal(0) for p in self._of(group)), Decimal(0))
+        gap = said - ours
+        return gap if abs(gap) > self._tolerance(group) else None
+
+    def _tolerance(self, group: frozenset[ValueClass]) -> Decimal:
+        said = _booked(self.after, group)
+        gross = sum((abs(_value(p) or Decimal(0)) for p in self._of(group)), Decimal(0))
+        gross = max(gross, abs(said))
+        moved = abs(said - _booked(self.before, group)) if self.before else Decimal(0)
+        allowed = CENTS + MONEY.multiply(BETWEEN_READS, gross)
+        allowed += 2 * min(moved, MONEY.multiply(MOST_MOVEMENT, gross))
+        if group in MODEL_PRICED and self.weekday < SATURDAY:
+            allowed += MONEY.multiply(MODELLED, gross)
+        return allowed
+
+    def _cause(self, group: frozenset[ValueClass], gap: Decimal) -> str:
+        what = " and ".join(sorted(of.value.replace("_", " ") for of in group))
+        for position in self.held:
+            value = _value(position)
+            if value and abs(abs(value) - abs(gap)) <= self._tolerance(group):
+                return f"The gap in {what} is the value of {position.instrument.symbol}."
+        if self.after is None:
+            return f"The broker’s books have nothing in {self.currency}."
+        if group == BONDS:
+            return "Perhaps the accrued interest of bonds, which the books count differently."
+        return f"The broker’s books say otherwise for {what}; prices may have moved."
+
+
+def _booked(row: LedgerRow | None, group: frozenset[ValueClass]) -> Decimal:
+    values = row.values if row is not None else {}
+    return sum((values.get(of, Decimal(0)) for of in group), Decimal(0))
+
+
+def _value(position: Position) -> Decimal | None:
+    """What a position adds to net liquidation; of a CFD that is its profit."""
+    if position.instrument.kind == Kind.FUTURE:
+        return Decimal(0)
+    return (
+        position.unrealized_pnl if position.instrument.kind == Kind.CFD else position.market_value
+    )
+
+
+def _total(snapshot: Snapshot, *, with_futures: bool) -> Decimal | None:
+    """The broker's net liquidation minus ours, in base; None where a part is not known."""
+    ledger = snapshot.ledger
+    rates = {row.currency: row.rate_to_base for row in ledger.rows}
+    parts: list[tuple[Decimal | None, str]] = [
+        (_value(position), position.instrument.currency) for position in snapshot.positions
+    ]
+    for row in ledger.rows:
+        extras = (row.accrued_interest, row.accrued_dividends)
+        profit = row.values.get(ValueClass.FUTURES_PNL) if with_futures else None
+        parts += [(part or Decimal(0), row.currency) for part in (row.cash, *extras, profit)]
+    ours = Decimal(0)
+    for value, currency in parts:
+        rate = rates.get(currency)
+        if value is None or (value and rate is None):
+            return None
+        ours = MONEY.add(ours, MONEY.multiply(value, rate) if rate is not None else Decimal(0))
+    said = ledger.total.net_liquidation
+    return None if said is None else MONEY.subtract(said, ours)
+
+
+def as_stored(of: Judgement) -> dict[str, str | None]:
+    """The judgement as a run keeps it."""
+    return {
+        "status": of.status,
+        "difference": None if of.difference is None else canonical(of.difference),
+        "currency": of.currency,
+        "likely_cause": of.likely_cause,
+    }

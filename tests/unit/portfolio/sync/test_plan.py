@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portfolio.sync.plan import Stored, make_plan, snapshot_digest, stored_digest
+from tests.unit.portfolio.sync.builders import position, snapshot, stored_from
+
+
+def test_a_first_read_adds_everything():
+    plan = make_plan(Stored(holdings=(), cash={}), snapshot(position("1"), position("2")))
+    assert (plan.count("added"), plan.unchanged) == (3, 0)
+
+
+def test_the_same_again_changes_nothing_and_a_new_price_only_reprices():
+    before = snapshot(position("1"))
+    assert make_plan(stored_from(before), before).steps == ()
+    again = make_plan(stored_from(before), snapshot(position("1", price="7")))
+    assert (again.steps, again.repriced, again.unchanged) == ((), 1, 2)
+
+
+def test_each_changed_field_is_named_old_to_new():
+    before = snapshot(position("1"))
+    plan = make_plan(stored_from(before), snapshot(position("1", quantity="12.50", symbol="NEW")))
+    (step,) = plan.steps
+    assert [(c.field, c.old, c.new) for c in step.changes] == [
+        ("quantity", "10", "12.5"),
+        ("symbol", "S1", "NEW"),
+    ]
+
+
+def test_a_term_the_broker_left_out_is_kept():
+    before = snapshot(position("1", expiry=date(2027, 1, 15)))
+    assert make_plan(stored_from(before), snapshot(position("1"))).steps == ()
+
+
+def test_a_row_that_was_no_longer_held_is_added_again():
+    before = snapshot(position("1"))
+    (step,) = make_plan(stored_from(before, is_open=False), before).steps[:1]
+    assert step.action == "added"
+
+
+@given(
+    st.dictionaries(st.sampled_from("abcdef"), st.decimals(-99, 99, places=3).filter(bool)),
+    st.dictionaries(st.sampled_from("abcdef"), st.decimals(-99, 99, places=3).filter(bool)),
+)
+def test_a_plan_counts_every_row_once(before, after):
+    old = snapshot(*(position(k, quantity=str(q)) for k, q in before.items()))
+    new = snapshot(*(position(k, quantity=str(q)) for k, q in after.items()))
+    plan = make_plan(stored_from(old), new)
+    assert plan.count("added") == len(after.keys() - before.keys())
+    assert plan.count("closed") == len(before.keys() - after.keys())
+    rows = len(before.keys() | after.keys()) + 1
+    assert (
+        plan.count("added") + plan.count("closed") + plan.count("changed") == rows - plan.unchanged
+    )
+    assert make_plan(stored_from(new), new).steps == ()
+
+
+def test_the_digest_does_not_depend_on_the_order_or_on_trailing_zeros():
+    one = snapshot(position("1", quantity="10"), position("2"))
+    two = snapshot(position("2"), position("1", quantity="10.00"))
+    assert snapshot_digest(one) == snapshot_digest(two)
+    assert snapshot_digest(one) != snapshot_digest(
+        snapshot(position("1"), position("2", average="4"))
+    )
+
+
+def test_what_stays_for_now_is_neither_closed_nor_lost_from_the_digest():
+    before = snapshot(position("1"), position("2"))
+    stored, read = stored_from(before), snapshot(position("1"))
+    plan = make_plan(stored, read, keep=frozenset("2"))
+    assert (plan.steps, plan.unchanged) == ((), 2)
+    kept = [row for row in stored.holdings if row.key == "2"]
+    assert snapshot_digest(read, kept) == stored_digest(stored)
+    assert snapshot_digest(read) != stored_digest(stored)
+
+
+def test_a_quote_that_is_missing_reprices_nothing():
+    before = snapshot(position("1"))
+    bare = replace(before.positions[0], price=None, market_value=None, unrealized_pnl=None)
+    assert make_plan(stored_from(before), replace(before, positions=(bare,))).repriced == 0
