@@ -1,23 +1,20 @@
-"""What is read of gateways and connections: choices, links, and the connection card."""
+"""What is read of gateways and connections: choices, links, and whether a person must act."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session
 
 from brokers.errors import BrokerError, NeedsUser
 from brokers.registry import Registry
 from brokers.types import BrokerAccount
 from portfolio.accounts.models import Account, Portfolio
-from portfolio.accounts.resources import AccountView, Link
+from portfolio.accounts.resources import Link
 from portfolio.connections.models import Connection, Gateway
-from portfolio.sync.models import FAILED, REJECTED, RUNNING, SyncRun
-from portfolio.sync.queries import RunView, run_view
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,28 +40,6 @@ class AvailableAccount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Card:
-    """The state of an account's connection in one line, with its next action.
-
-    `state` is one of not_linked, ready, syncing, needs_you, waiting, not_applied, stale.
-    """
-
-    state: str
-    title: str
-    broker_account: str | None = None
-    gateway_id: int | None = None
-    gateway_url: str | None = None
-    login_url: str | None = None
-    username: str | None = None
-    read_at: datetime | None = None
-    code: str | None = None
-    message: str | None = None
-    remedy: str | None = None
-    run: RunView | None = None
-    actions: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayView:
     """A gateway as a resource; `accounts` are those connected through it."""
 
@@ -86,15 +61,6 @@ class Way:
     gateways: tuple[GatewayView, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Linked:
-    """A connection with all that its card shows."""
-
-    link: Link
-    gateway: Gateway
-    run: RunView | None
-
-
 def links(session: Session, account_ids: Sequence[int]) -> Mapping[int, Link]:
     """The connections of some accounts, by account id."""
     rows = session.scalars(select(Connection).where(Connection.account_id.in_(account_ids)))
@@ -112,30 +78,6 @@ def link(row: Connection) -> Link:
         sync_enabled=row.sync_enabled,
         paused=row.paused,
     )
-
-
-def linked(session: Session, account_ids: Sequence[int]) -> Mapping[int, Linked]:
-    """The connections of some accounts by account id, each with its gateway and newest run."""
-    newest = (
-        select(SyncRun.id)
-        .where(SyncRun.account_id == Connection.account_id)
-        .order_by(SyncRun.started_at.desc(), SyncRun.id.desc())
-        .limit(1)
-        .correlate(Connection)
-        .scalar_subquery()
-    )
-    query = (
-        select(Connection, SyncRun)
-        .outerjoin(SyncRun, SyncRun.id == newest)
-        .where(Connection.account_id.in_(account_ids))
-        .options(joinedload(Connection.gateway))
-    )
-    return {
-        row.account_id: Linked(
-            link=link(row), gateway=row.gateway, run=run_view(run) if run else None
-        )
-        for row, run in session.execute(query)
-    }
 
 
 def gateways(session: Session, owner_id: int) -> list[GatewayView]:
@@ -207,63 +149,6 @@ def _linked(session: Session, owner_id: int) -> dict[str, ConnectedTo]:
     return {
         broker_account: ConnectedTo(portfolio_id=portfolio_id, account_name=name)
         for broker_account, portfolio_id, name in session.execute(query)
-    }
-
-
-def card(view: AccountView, of: Linked | None, brokers: Registry) -> Card:
-    """The connection card of an account."""
-    if of is None:
-        return Card(state="not_linked", title="Kept by hand", read_at=view.synced_at)
-    state, error = _state(view, of.run)
-    return Card(
-        state=state,
-        title=_name(of.link.broker, brokers),
-        broker_account=of.link.broker_account,
-        gateway_id=of.gateway.id,
-        gateway_url=of.gateway.address,
-        login_url=of.gateway.login_address,
-        username=of.link.username,
-        read_at=view.synced_at,
-        code=error.get("code"),
-        message=error.get("message"),
-        remedy=error.get("remedy"),
-        run=of.run,
-        actions=_actions(state, error.get("code")),
-    )
-
-
-def _name(key: str, brokers: Registry) -> str:
-    known = brokers.brokers.get(key)
-    return known.manifest.name if known else f"{key} (its adapter is not installed)"
-
-
-def _state(view: AccountView, run: RunView | None) -> tuple[str, Mapping[str, Any]]:
-    if run is not None and run.status == RUNNING:
-        return "syncing", {}
-    if run is not None and run.status == REJECTED:
-        return "not_applied", rejected_error(run)
-    if run is not None and run.status == FAILED and run.error:
-        return "needs_you" if needs_user(run.error["code"]) else "waiting", run.error
-    return "stale" if view.stale and view.synced_at else "ready", {}
-
-
-def _actions(state: str, code: str | None) -> tuple[str, ...]:
-    if state == "syncing":
-        return ()
-    special = {"not_authenticated": "sign_in", "certificate_changed": "accept_certificate"}
-    first = (special[code],) if code in special else ()
-    return (*first, "sync", "disconnect")
-
-
-def rejected_error(run: RunView) -> dict[str, Any]:
-    """The error of a run that was not applied."""
-    return {
-        "code": "sync_rejected",
-        "message": f"Not applied: {run.saw}",
-        "remedy": "Your holdings are unchanged. Look at the account at your broker, then sync "
-        "again; a true change goes through by itself.",
-        "fields": {},
-        "retry_at": None,
     }
 
 

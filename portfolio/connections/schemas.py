@@ -113,6 +113,39 @@ class DisconnectRequest(Schema):
     )
 
 
+class ConnectionSchema(Schema):
+    """The link between an account and one account at a broker."""
+
+    id = fields.Integer(required=True, metadata={"example": 1})
+    broker = fields.String(required=True, metadata={"example": "ibkr"})
+    broker_account = fields.String(required=True, metadata={"example": "U1234567"})
+    gateway_id = fields.Integer(required=True)
+    username = fields.String(required=True, allow_none=True)
+    sync_enabled = fields.Boolean(required=True)
+    paused = fields.Boolean(required=True)
+    portfolio_id = fields.Integer(required=True)
+    account_name = fields.String(required=True)
+    state = fields.String(required=True, metadata={"example": "ready"})
+    code = fields.String(required=True, allow_none=True)
+    synced_at = Utc(required=True, allow_none=True)
+    next_run_at = Utc(required=True, allow_none=True)
+
+
+class ConnectionsSchema(Schema):
+    """All connections."""
+
+    items = fields.List(fields.Nested(ConnectionSchema), required=True)
+    next_cursor = fields.String(required=True, allow_none=True)
+
+
+class ConnectionChange(Schema):
+    """What becomes of a connection; what is left out stays."""
+
+    paused = Flag(metadata={"example": False})
+    sync_enabled = Flag()
+    gateway_id = fields.Integer(validate=validate.Range(min=1, max=LARGEST_KEY))
+
+
 class GatewaySchema(Schema):
     """A gateway; `silent_until` is the end of a penalty that IBKR gave."""
 

@@ -18,8 +18,8 @@ from portfolio.accounts.queries.scope import Scope
 from portfolio.accounts.queries.totals import in_base, owner_rates, totals_views
 from portfolio.accounts.resources import AccountView, HoldingsPage, PortfolioLine, TotalsView
 from portfolio.clock import Moment
-from portfolio.connections import queries as connections
-from portfolio.connections.queries import Card
+from portfolio.connections import cards
+from portfolio.connections.cards import Card
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +118,7 @@ def account_page(
 def _cards(
     session: Session, rows: Sequence[Account], now: datetime, brokers: Registry
 ) -> list[tuple[AccountView, Card]]:
-    linked = connections.linked(session, [account.id for account in rows])
+    linked = cards.linked(session, [account.id for account in rows])
     pairs = [(account, linked.get(account.id)) for account in rows]
     views = [(accounts.account_view(row, now, of.link if of else None), of) for row, of in pairs]
-    return [(view, connections.card(view, of, brokers)) for view, of in views]
+    return [(view, cards.card(view, of, brokers, now)) for view, of in views]

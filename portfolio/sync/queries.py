@@ -17,7 +17,11 @@ from portfolio.sync.models import Change, SyncRun
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunView:
-    """One run; `reason` names the gate of a rejected run or the error code of a failed one."""
+    """One run; `reason` names the gate of a rejected run or the error code of a failed one.
+
+    `origin` is what began it (hand, schedule, undo, decision), `concerns` the run that an undo or
+    a decision is about, `progress` what a running one has seen so far.
+    """
 
     id: str
     account_id: int
@@ -33,7 +37,12 @@ class RunView:
     warnings: tuple[str, ...]
     reconciliation: dict[str, Any]
     error: dict[str, Any] | None
+    origin: str
+    concerns: str | None = None
+    decided_by: str | None = None
+    progress: dict[str, Any] | None = None
     saw: str | None = None
+    lease_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,17 +75,27 @@ def run_view(run: SyncRun) -> RunView:
         warnings=tuple(run.warnings),
         reconciliation=dict(run.reconciliation),
         error=run.error,
+        origin=run.origin,
+        concerns=run.concerns,
+        decided_by=run.decided_by,
+        progress=run.progress,
+        lease_until=run.lease_until,
         saw=(run.evidence or {}).get("saw"),
     )
 
 
 def find_run(session: Session, owner_id: int, run_id: str) -> RunView:
     """A run of this owner, or `NotFound`."""
+    return run_view(owned_run(session, owner_id, run_id))
+
+
+def owned_run(session: Session, owner_id: int, run_id: str) -> SyncRun:
+    """The row of a run of this owner, or `NotFound`."""
     query = select(SyncRun).join(Account, Account.id == SyncRun.account_id).join(Account.portfolio)
     run = session.scalar(query.where(SyncRun.id == run_id, Portfolio.owner_id == owner_id))
     if run is None:
         raise NotFound("run")
-    return run_view(run)
+    return run
 
 
 def runs(session: Session, account_id: int, *, start: int, limit: int) -> Page[RunView]:
@@ -104,3 +123,35 @@ def _change_view(row: Change) -> ChangeView:
         new=row.new,
         holding_id=row.holding_id,
     )
+
+
+def would_change(run: SyncRun) -> tuple[ChangeView, ...]:
+    """What a run that was not applied would have changed, one field a row."""
+    steps = (run.evidence or {}).get("steps", [])
+    return tuple(
+        ChangeView(
+            id=0,
+            subject=step["subject"],
+            label=step["label"],
+            field=field,
+            old=old,
+            new=new,
+            holding_id=None,
+        )
+        for step in steps
+        for field, old, new in step["changes"]
+    )
+
+
+def run_of(session: Session, account_id: int, run_id: str) -> SyncRun:
+    """The row of a run of this account, or `NotFound`."""
+    wanted = SyncRun.id == run_id, SyncRun.account_id == account_id
+    run = session.scalar(select(SyncRun).where(*wanted))
+    if run is None:
+        raise NotFound("run")
+    return run
+
+
+def account_of(session: Session, account_id: int) -> Account:
+    """The account of a run."""
+    return session.scalars(select(Account).where(Account.id == account_id)).one()

@@ -31,6 +31,9 @@ class RunSchema(Schema):
     repriced = fields.Integer(required=True)
     warnings = fields.List(fields.String(), required=True)
     reconciliation = fields.Nested(ReconciliationSchema, required=True)
+    origin = fields.String(required=True, metadata={"example": "hand"})
+    concerns = fields.String(required=True, allow_none=True)
+    decided_by = fields.String(required=True, allow_none=True)
 
 
 class RunEnvelope(Schema):

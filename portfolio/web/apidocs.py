@@ -19,6 +19,7 @@ EXAMPLE_PATH = {
     "gateway_id": "1",
     "run_id": "RUN",
     "broker": "ibkr",
+    "connection_id": "1",
 }
 Document = Mapping[str, Any]
 

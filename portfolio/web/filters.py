@@ -24,7 +24,7 @@ DAYS = "Mon Tue Wed Thu Fri Sat Sun".split()
 
 def register(app: Flask) -> None:
     """Make the filters known to the templates."""
-    figures = (money, signed, quantity, percent, sign_class)
+    figures = (money, signed, quantity, percent, sign_class, decimal)
     for of in (*figures, when, day, days_left, kind_label, capitalize_first, contract):
         app.template_filter(of.__name__)(of)
     app.jinja_env.globals["table_query"] = table_query
@@ -37,6 +37,11 @@ def money(value: Decimal | None, places: int = 2) -> str:
         return UNKNOWN
     step = Decimal(1).scaleb(-places)
     return _minus(f"{value.quantize(step, ROUND_HALF_EVEN, MONEY):,f}")
+
+
+def decimal(text: str | None) -> Decimal | None:
+    """A figure that is kept as text."""
+    return None if text is None else Decimal(text)
 
 
 def signed(value: Decimal | None, places: int = 2) -> str:

@@ -12,9 +12,10 @@ from portfolio.accounts.names import slug
 from portfolio.accounts.queries.portfolios import account_view
 from portfolio.accounts.resources import AccountView
 from portfolio.accounts.schemas import AccountSchema
-from portfolio.connections import queries, services
+from portfolio.connections import cards, queries, services
+from portfolio.connections.cards import Card
 from portfolio.connections.gateways import Route, find_gateway, reaching, route_of
-from portfolio.connections.queries import AvailableAccount, Card, Way
+from portfolio.connections.queries import AvailableAccount, Way
 from portfolio.connections.schemas import AvailableAccountsSchema, DiagnosisSchema
 from portfolio.connections.services import LinkRequest, Place
 from portfolio.db.session import end_reading
@@ -50,9 +51,10 @@ def route(gateway_id: int | None, broker: str | None = None) -> Route:
 
 def view_and_card(account: Account) -> tuple[AccountView, Card]:
     """An account and its connection card."""
-    linked = queries.linked(reading(), [account.id]).get(account.id)
-    view = account_view(account, runtime().clock.now(), linked.link if linked else None)
-    return view, queries.card(view, linked, runtime().outside.brokers)
+    now = runtime().clock.now()
+    linked = cards.linked(reading(), [account.id]).get(account.id)
+    view = account_view(account, now, linked.link if linked else None)
+    return view, cards.card(view, linked, runtime().outside.brokers, now)
 
 
 def card_fragment(account: Account, status: int = 200) -> Response:
@@ -160,7 +162,7 @@ def synced(where: Place, run_id: str, *, finished: bool) -> Response:
 
 def run_document(run: RunView, *, finished: bool) -> Response:
     """A run as JSON; one that failed or was not applied has the status of its error."""
-    error = queries.rejected_error(run) if run.status == REJECTED else run.error
+    error = cards.rejected_error(run) if run.status == REJECTED else run.error
     body = RunEnvelope().dump({"run": run, "error": error} if error else {"run": run})
     status = 200 if finished else 202
     if run.status in {REJECTED, FAILED} and error:
@@ -176,7 +178,7 @@ def told(run: RunView) -> tuple[str, str]:
     if run.status == RUNNING:
         return "The sync is under way; reload this page to see it finished.", "done"
     if run.error is not None or run.status == REJECTED:
-        error = run.error or queries.rejected_error(run)
+        error = run.error or cards.rejected_error(run)
         return f"{error['message']} {error['remedy'] or ''}".strip(), "problem"
     return f"Synced: {counted(run)}.", "done"
 

@@ -57,7 +57,25 @@ def prepared(desk, linked):
 
 
 def needs_link(operation):
-    return "runs" in operation.path or operation.path.endswith(("/sync", "/disconnect"))
+    linked = "runs" in operation.path or "connections/" in operation.path
+    return linked or operation.path.endswith(("/sync", "/disconnect"))
+
+
+def needs_decision(operation):
+    return operation.path.endswith(("/undo", "/apply"))
+
+
+def run_to_decide(desk, operation):
+    """A run that changed something, or one that was not believed."""
+    url = "/portfolio/1/accounts/IBKR Main"
+    desk.turn()
+    if desk.connect(url).status_code == 201:
+        desk.sync(url)
+    if operation.path.endswith("/apply"):
+        desk.simulator.play("empty-positions")
+    else:
+        desk.simulator.sell("U1234567", "SPY")
+    return desk.sync(url).json["run"]["id"]
 
 
 def test_every_example_works_as_it_says(tmp_path):
@@ -79,7 +97,8 @@ def test_every_example_works_as_it_says(tmp_path):
             if body and "fingerprint" in body:
                 body = {"fingerprint": CERTIFICATE.fingerprint}
             desk.turn()
-            path = operation.example_path.replace("RUN", run_id)
+            run = run_to_decide(desk, operation) if needs_decision(operation) else run_id
+            path = operation.example_path.replace("RUN", run)
             given = {} if body is None else {"json": body}
             answer = desk.program.open(path, method=operation.method, **given)
             count += 1

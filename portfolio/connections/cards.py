@@ -1,0 +1,230 @@
+"""The state of a connection in one line with its next action: one fragment, used everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, ScalarSelect, select
+from sqlalchemy.orm import Session, aliased, joinedload
+
+from brokers.registry import Registry
+from portfolio.accounts.models import Account
+from portfolio.accounts.queries.portfolios import NOT_RECONCILED, account_view
+from portfolio.accounts.resources import AccountView, Link
+from portfolio.connections.models import Connection, Gateway
+from portfolio.connections.queries import link, needs_user
+from portfolio.sync.models import FAILED, REJECTED, RUNNING, SyncRun
+from portfolio.sync.queries import RunView, run_view
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """The state of an account's connection, and what can be done about it.
+
+    `state` is one of not_linked, ready, syncing, needs_you, waiting, not_applied, differs, paused,
+    stale. `retry_at` is until when it waits, `shows_since` of when the holdings are while paused.
+    """
+
+    state: str
+    title: str
+    connection_id: int | None = None
+    broker_account: str | None = None
+    gateway_id: int | None = None
+    gateway_url: str | None = None
+    login_url: str | None = None
+    username: str | None = None
+    read_at: datetime | None = None
+    code: str | None = None
+    message: str | None = None
+    remedy: str | None = None
+    retry_at: datetime | None = None
+    shows_since: datetime | None = None
+    next_run_at: datetime | None = None
+    run: RunView | None = None
+    read: RunView | None = None
+    actions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Linked:
+    """A connection with its gateway, its newest run, and the newest one that was applied."""
+
+    connection: Connection
+    link: Link
+    gateway: Gateway
+    run: RunView | None
+    applied: RunView | None
+
+
+def linked(session: Session, account_ids: Sequence[int]) -> Mapping[int, Linked]:
+    """The connections of some accounts by account id."""
+    newest, applied = aliased(SyncRun), aliased(SyncRun)
+    query = (
+        select(Connection, newest, applied)
+        .select_from(Connection)
+        .outerjoin(newest, newest.id == _newest())
+        .outerjoin(applied, applied.id == _newest(SyncRun.digest.is_not(None)))
+        .where(Connection.account_id.in_(account_ids))
+        .options(joinedload(Connection.gateway))
+    )
+    return {
+        row.account_id: Linked(
+            connection=row,
+            link=link(row),
+            gateway=row.gateway,
+            run=run_view(run) if run else None,
+            applied=run_view(wrote) if wrote else None,
+        )
+        for row, run, wrote in session.execute(query)
+    }
+
+
+def _newest(*only: ColumnElement[bool]) -> ScalarSelect[str]:
+    """The id of the newest run of a connection's account."""
+    query = select(SyncRun.id).where(SyncRun.account_id == Connection.account_id, *only)
+    ordered = query.order_by(SyncRun.started_at.desc(), SyncRun.id.desc()).limit(1)
+    return ordered.correlate(Connection).scalar_subquery()
+
+
+def card(view: AccountView, of: Linked | None, brokers: Registry, now: datetime) -> Card:
+    """The connection card of an account."""
+    if of is None:
+        return Card(state="not_linked", title="Kept by hand", read_at=view.synced_at)
+    state, error = _state(view, of, now)
+    return Card(
+        state=state,
+        title=broker_name(of.link.broker, brokers),
+        connection_id=of.link.id,
+        broker_account=of.link.broker_account,
+        gateway_id=of.gateway.id,
+        gateway_url=of.gateway.address,
+        login_url=of.gateway.login_address,
+        username=of.link.username,
+        read_at=view.synced_at,
+        code=error.get("code"),
+        message=error.get("message"),
+        remedy=error.get("remedy"),
+        retry_at=_time(error.get("retry_at")),
+        shows_since=of.connection.paused_state_at,
+        next_run_at=of.connection.next_run_at,
+        run=of.run,
+        read=of.applied,
+        actions=_actions(state, error.get("code")),
+    )
+
+
+def broker_name(key: str, brokers: Registry) -> str:
+    """What people call a broker, also one whose adapter is gone."""
+    known = brokers.brokers.get(key)
+    return known.manifest.name if known else f"{key} (its adapter is not installed)"
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def _state(view: AccountView, of: Linked, now: datetime) -> tuple[str, Mapping[str, Any]]:
+    run = of.run
+    if run is not None and run.status == RUNNING and (run.lease_until or now) > now:
+        return "syncing", {}
+    if view.attention_code is not None and needs_user(view.attention_code):
+        return "needs_you", _trouble(view.attention_code, of)
+    if run is not None and run.status == REJECTED:
+        return "not_applied", rejected_error(run)
+    if run is not None and run.status == FAILED and run.error:
+        return "needs_you" if needs_user(run.error["code"]) else "waiting", run.error
+    if of.connection.paused:
+        return "paused", {}
+    if view.attention_code == NOT_RECONCILED:
+        return "differs", {}
+    return "stale" if view.stale and view.synced_at else "ready", {}
+
+
+def _trouble(code: str, of: Linked) -> Mapping[str, Any]:
+    """What is known of a trouble: from the newest run, or from the gateway's last contact."""
+    if of.run is not None and of.run.error and of.run.error["code"] == code:
+        return of.run.error
+    gateway = of.gateway
+    return {"code": code, "message": gateway.message, "remedy": gateway.remedy}
+
+
+def _actions(state: str, code: str | None) -> tuple[str, ...]:
+    if state == "syncing":
+        return ()
+    special = {"not_authenticated": "sign_in", "certificate_changed": "accept_certificate"}
+    by_state = {"not_applied": "look", "paused": "resume", "differs": "look"}
+    first = special.get(code or "") or by_state.get(state)
+    return (*((first,) if first else ()), "sync", "disconnect")
+
+
+def rejected_error(run: RunView) -> dict[str, Any]:
+    """The error of a run that was not applied."""
+    return {
+        "code": "sync_rejected",
+        "message": f"Not applied: {run.saw}",
+        "remedy": "Your holdings are unchanged. Look at the account at your broker, then sync "
+        "again; a true change goes through by itself. Or look at what the run would have done and "
+        "apply it anyway.",
+        "fields": {},
+        "retry_at": None,
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionView:
+    """A connection as a resource, with its state in a word and a code."""
+
+    id: int
+    broker: str
+    broker_account: str
+    gateway_id: int
+    username: str | None
+    sync_enabled: bool
+    paused: bool
+    portfolio_id: int
+    account_name: str
+    account_slug: str
+    state: str
+    code: str | None
+    synced_at: datetime | None
+    next_run_at: datetime | None
+    card: Card
+    account: AccountView
+
+
+def connections(
+    session: Session, owner_id: int, now: datetime, brokers: Registry
+) -> list[ConnectionView]:
+    """The owner's connections in the order in which they were made."""
+    query = select(Account).join(Connection, Connection.account_id == Account.id)
+    accounts = list(
+        session.scalars(query.where(Connection.owner_id == owner_id).order_by(Connection.id))
+    )
+    known = linked(session, [account.id for account in accounts])
+    return [_connection(account, known[account.id], now, brokers) for account in accounts]
+
+
+def _connection(account: Account, of: Linked, now: datetime, brokers: Registry) -> ConnectionView:
+    view = account_view(account, now, of.link)
+    shown = card(view, of, brokers, now)
+    return ConnectionView(
+        id=of.link.id,
+        broker=of.link.broker,
+        broker_account=of.link.broker_account,
+        gateway_id=of.link.gateway_id,
+        username=of.link.username,
+        sync_enabled=of.link.sync_enabled,
+        paused=of.link.paused,
+        portfolio_id=account.portfolio_id,
+        account_name=account.name,
+        account_slug=view.slug,
+        state=shown.state,
+        code=shown.code,
+        synced_at=view.synced_at,
+        next_run_at=of.connection.next_run_at,
+        card=shown,
+        account=view,
+    )

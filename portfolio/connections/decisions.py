@@ -1,0 +1,120 @@
+"""What a person decides about runs: take one back, apply one after all, pause and resume."""
+
+from __future__ import annotations
+
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from portfolio.accounts.models import MANUAL, Account
+from portfolio.accounts.queries.portfolios import NOT_RECONCILED
+from portfolio.clock import Moment
+from portfolio.connections.gateways import Outside, find_gateway
+from portfolio.connections.models import Connection
+from portfolio.connections.runner import replaced_of, settle
+from portfolio.connections.services import connection_of
+from portfolio.db.session import unit_of_work
+from portfolio.errors import Conflict, NotFound
+from portfolio.sync import decisions as sync
+from portfolio.sync.decisions import Decision
+from portfolio.sync.models import Change, SyncRun
+from portfolio.sync.plan import Source
+from portfolio.sync.queries import owned_run
+from portfolio.users.models import User
+
+
+def undo(owner_id: int, run_id: str, outside: Outside, zone: ZoneInfo) -> str:
+    """Take a run back, and pause the schedule that would bring it again; the new run's id."""
+    with unit_of_work() as session:
+        of = _decision(session, owner_id, run_id, outside, zone)
+        made = sync.undo(session, of)
+        connection = connection_of(session, of.account)
+        if connection is not None:
+            connection.paused_at = of.moment.now
+            connection.paused_state_at = of.account.synced_at
+        if of.account.attention_code == NOT_RECONCILED:
+            of.account.attention_code = None
+        return made.id
+
+
+def apply_anyway(owner_id: int, run_id: str, outside: Outside, zone: ZoneInfo) -> str:
+    """Apply what a gate had stopped; the id of the run that does it."""
+    with unit_of_work() as session:
+        of = _decision(session, owner_id, run_id, outside, zone)
+        connection = connection_of(session, of.account)
+        if connection is None:
+            raise Conflict("The account is not connected any more.", "Connect it and sync.")
+        made, reading = sync.apply_anyway(session, of, replaced_of(connection))
+        settle(session, reading, connection_id=connection.id)
+        connection.paused_at = connection.paused_state_at = None
+        return made.id
+
+
+def _decision(
+    session: Session, owner_id: int, run_id: str, outside: Outside, zone: ZoneInfo
+) -> Decision:
+    run = owned_run(session, owner_id, run_id)
+    account = session.scalars(select(Account).where(Account.id == run.account_id)).one()
+    source = source_of(session, run, outside)
+    if source is None:
+        raise Conflict("This run brought nothing from a broker.", "There is nothing to decide.")
+    return Decision(
+        run=run,
+        account=account,
+        source=source,
+        new_id=outside.new_id(),
+        decided_by=session.get_one(User, owner_id).name,
+        moment=Moment.at(outside.clock.now(), zone),
+        zone=zone,
+    )
+
+
+def source_of(session: Session, run: SyncRun, outside: Outside) -> Source | None:
+    """Where a run's rows came from: its connection, or once that is gone, its record."""
+    connection = session.get(Connection, run.connection_id) if run.connection_id else None
+    if connection is not None:
+        place = connection.broker, connection.broker_account
+    else:
+        query = select(Change.source, Change.source_account)
+        found = session.execute(
+            query.where(Change.run_id == run.id, Change.source != MANUAL).limit(1)
+        ).first()
+        if found is None:
+            return None
+        place = found[0], found[1]
+    return Source(manifest=outside.broker(place[0]).manifest, broker_account=place[1])
+
+
+def refusals(
+    session: Session, account: Account, run: SyncRun, outside: Outside
+) -> dict[str, str | None]:
+    """Why a run can neither be taken back (`no_undo`) nor be applied (`no_apply`), or None."""
+    linked = connection_of(session, account) is not None
+    source = source_of(session, run, outside) if linked else None
+    return {
+        "no_undo": sync.why_not_undo(session, run),
+        "no_apply": sync.why_not_apply(session, run, source, outside.clock.now()),
+    }
+
+
+def change_connection(
+    session: Session, owner_id: int, connection_id: int, values: dict[str, Any], moment: Moment
+) -> Connection:
+    """Pause or resume a connection, switch its schedule, or send it through another gateway."""
+    wanted = Connection.id == connection_id, Connection.owner_id == owner_id
+    connection = session.scalar(select(Connection).where(*wanted))
+    if connection is None:
+        raise NotFound("connection")
+    if "paused" in values and values["paused"] != connection.paused:
+        connection.paused_at = moment.now if values["paused"] else None
+        connection.paused_state_at = connection.account.synced_at if values["paused"] else None
+        connection.next_run_at = None
+    if "sync_enabled" in values:
+        connection.sync_enabled = values["sync_enabled"]
+    if "gateway_id" in values:
+        gateway = find_gateway(session, owner_id, values["gateway_id"], connection.broker)
+        connection.gateway = gateway
+    session.flush()
+    return connection

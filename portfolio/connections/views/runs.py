@@ -1,0 +1,87 @@
+"""The pages of an account's runs, and the buttons on them."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, request
+
+from portfolio.connections import decisions
+from portfolio.connections.services import connection_of
+from portfolio.connections.views.connections import (
+    account_page,
+    card_fragment,
+    place,
+    run_document,
+    view_and_card,
+)
+from portfolio.db.paging import DEFAULT_LIMIT
+from portfolio.db.session import unit_of_work
+from portfolio.sync import queries
+from portfolio.web import respond
+from portfolio.web.respond import Reader
+from portfolio.web.runtime import moment, owner_id, reading, runtime
+
+blueprint = Blueprint("runs", __name__)
+ACCOUNT = "/portfolio/<int:portfolio_id>/accounts/<account_name>"
+
+
+@blueprint.get(f"{ACCOUNT}/syncs")
+def runs(portfolio_id: int, account_name: str) -> Response:
+    """All runs of an account, newest first."""
+    account = place(portfolio_id, account_name).find(reading())
+    view, card = view_and_card(account)
+    page = queries.runs(reading(), account.id, start=wanted_start(), limit=DEFAULT_LIMIT)
+    return respond.page(
+        "connections/runs.html", account=view, portfolio=account.portfolio, card=card, page=page
+    )
+
+
+def wanted_start() -> int:
+    """Where the stretch that the URL asks for begins."""
+    text = request.args.get("cursor", "0")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 0
+
+
+@blueprint.get(f"{ACCOUNT}/syncs/<run_id>")
+def run(portfolio_id: int, account_name: str, run_id: str) -> Response:
+    """One run field by field, with what can still be decided about it."""
+    account = place(portfolio_id, account_name).find(reading())
+    view, card = view_and_card(account)
+    row = queries.run_of(reading(), account.id, run_id)
+    return respond.page(
+        "connections/run.html",
+        account=view,
+        portfolio=account.portfolio,
+        card=card,
+        run=queries.run_view(row),
+        changes=queries.changes(reading(), run_id, start=wanted_start(), limit=DEFAULT_LIMIT),
+        would=queries.would_change(row),
+        sample=(row.error or {}).get("sample"),
+        **decisions.refusals(reading(), account, row, runtime().outside),
+    )
+
+
+def decided(run_id: str, message: str) -> Response:
+    """A decision that was carried out, for whoever reads."""
+    found = queries.find_run(reading(), owner_id(), run_id)
+    who = respond.reader()
+    if who is Reader.PROGRAM:
+        return run_document(found, finished=True)
+    account = queries.account_of(reading(), found.account_id)
+    if who is Reader.FRAGMENT:
+        return card_fragment(account)
+    return respond.go(account_page(account), message)
+
+
+@blueprint.post(f"{ACCOUNT}/resume")
+def resume(portfolio_id: int, account_name: str) -> Response:
+    """Let the schedule go on."""
+    where, owner = place(portfolio_id, account_name), owner_id()
+    with unit_of_work() as session:
+        connection = connection_of(session, where.find(session))
+        if connection is not None:
+            values = {"paused": False}
+            decisions.change_connection(session, owner, connection.id, values, moment())
+    account = where.find(reading())
+    if respond.reader() is Reader.FRAGMENT:
+        return card_fragment(account)
+    return respond.go(account_page(account), "Automatic sync goes on.")

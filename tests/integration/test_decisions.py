@@ -1,0 +1,214 @@
+"""Undo, apply anyway, pause and resume: over JSON, as forms, and with their refusals."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import text
+
+from portfolio.db.base import db
+
+MAIN = "U1234567"
+HTML = {"Accept": "text/html"}
+
+
+def rows(desk, sql):
+    with desk.app.app_context():
+        return db.session.execute(text(sql)).all()
+
+
+def state(desk):
+    """All position fields of the account, as text."""
+    return rows(
+        desk,
+        "SELECT instrument.symbol, quantity, average_price, closed_at IS NULL"
+        " FROM holding JOIN instrument ON instrument.id = instrument_id ORDER BY holding.id",
+    ), rows(desk, "SELECT currency, amount FROM cash_balance ORDER BY currency")
+
+
+def decide(desk, run_id, verb):
+    return desk.program.post(f"/api/v1/runs/{run_id}/{verb}")
+
+
+def test_a_run_is_taken_back_field_by_field_and_the_schedule_pauses(anywhere):
+    desk = anywhere
+    url = desk.connected()
+    before = state(desk)
+    desk.simulator.sell(MAIN, "SPY")
+    desk.simulator.sell(MAIN, "VWCE", Decimal(250))
+    row = desk.simulator.state.accounts[MAIN].find("NVDA")
+    row.quantity, row.price, row.average = row.quantity * 4, row.price / 4, row.average / 4
+    run = desk.sync(url).json["run"]
+    assert (run["changed"], run["closed"], run["origin"]) == (4, 1, "hand")
+    assert state(desk) != before
+    answer = decide(desk, run["id"], "undo")
+    assert answer.status_code == 200, answer.json
+    back = answer.json["run"]
+    assert (back["status"], back["origin"], back["concerns"]) == ("succeeded", "undo", run["id"])
+    assert (back["added"], back["changed"], back["decided_by"]) == (1, 4, "owner")
+    assert back["reconciliation"]["likely_cause"] == "undone"
+    assert state(desk) == before
+    assert desk.program.get(f"/api/v1/runs/{run['id']}").json["status"] == "undone"
+    account = desk.program.get("/api/v1/portfolios/1/accounts/A").json
+    assert account["connection"]["paused"] is True
+    page = desk.program.get(url, headers=HTML).get_data(as_text=True)
+    assert "automatic sync paused" in page
+    # A sync by hand takes it back once more, and ends the pause.
+    again = desk.sync(url).json["run"]
+    assert (again["changed"], again["closed"]) == (4, 1)
+    assert not desk.program.get("/api/v1/connections").json["items"][0]["paused"]
+
+
+def test_values_come_back_with_the_quantities(desk):
+    url = desk.connected()
+    worth = desk.holdings(url)["totals"]["net_liquidation"]
+    desk.simulator.sell(MAIN, "SPY")
+    desk.simulator.sell(MAIN, "VWCE", Decimal(250))
+    run = desk.sync(url).json["run"]
+    decide(desk, run["id"], "undo")
+    totals = desk.holdings(url)["totals"]
+    assert totals["net_liquidation"] == worth
+    # The broker's own total belongs to the state that was taken back.
+    assert totals["broker_net_liquidation"] is None
+
+
+def test_the_first_run_can_be_taken_back_and_comes_again(desk):
+    url = desk.account()
+    desk.turn()
+    desk.connect(url)
+    run = desk.sync(url).json["run"]
+    back = decide(desk, run["id"], "undo").json["run"]
+    assert back["closed"] == 235
+    assert (desk.holdings(url)["holdings"], desk.holdings(url)["cash"]) == ([], [])
+    assert desk.holdings(url)["synced_at"] is None
+    assert desk.sync(url).json["run"]["added"] == 235
+
+
+def test_what_has_changed_since_cannot_be_taken_back(desk):
+    url = desk.connected()
+    desk.simulator.sell(MAIN, "VWCE", Decimal(10))
+    first = desk.sync(url).json["run"]
+    desk.simulator.sell(MAIN, "VWCE", Decimal(10))
+    second = desk.sync(url).json["run"]
+    held = state(desk)
+    refused = decide(desk, first["id"], "undo")
+    assert (refused.status_code, refused.json["error"]["code"]) == (409, "conflict")
+    assert "has changed since" in refused.json["error"]["message"]
+    assert state(desk) == held
+    assert decide(desk, second["id"], "undo").status_code == 200
+    assert decide(desk, second["id"], "undo").status_code == 409
+
+
+def test_a_run_that_changed_nothing_cannot_be_taken_back(desk):
+    url = desk.connected()
+    run = desk.sync(url).json["run"]
+    refused = decide(desk, run["id"], "undo")
+    assert refused.json["error"]["message"] == "This run changed nothing."
+    assert decide(desk, "nobody", "undo").status_code == 404
+    assert decide(desk, run["id"], "apply").status_code == 409
+
+
+def test_notes_survive_and_come_back_with_their_row(desk):
+    url = desk.connected()
+    with desk.app.app_context():
+        db.session.execute(text("UPDATE holding SET notes = 'mine' WHERE id = 1"))
+        db.session.commit()
+    desk.simulator.sell(MAIN, "SPY")
+    run = desk.sync(url).json["run"]
+    decide(desk, run["id"], "undo")
+    found = [row for row in desk.holdings(url)["holdings"] if row["notes"]]
+    assert [(row["instrument"]["symbol"], row["notes"]) for row in found] == [("SPY", "mine")]
+
+
+def rejected(desk, url):
+    desk.simulator.play("empty-positions")
+    run = desk.sync(url).json["run"]
+    assert (run["status"], run["reason"]) == ("rejected", "emptied")
+    assert (run["added"], run["changed"], run["closed"]) == (0, 0, 0)
+    return run
+
+
+def test_a_run_that_was_not_applied_says_what_it_would_have_done_and_can_be_applied(anywhere):
+    desk = anywhere
+    url = desk.connected()
+    run = rejected(desk, url)
+    page = desk.program.get(f"{url}/syncs/{run['id']}", headers=HTML).get_data(as_text=True)
+    assert "What it would have done" in page
+    assert "no longer held" in page
+    assert "Apply anyway" in page
+    done = decide(desk, run["id"], "apply")
+    assert done.status_code == 200, done.json
+    made = done.json["run"]
+    assert (made["origin"], made["concerns"], made["decided_by"]) == (
+        "decision",
+        run["id"],
+        "owner",
+    )
+    assert made["closed"] == 230
+    assert desk.holdings(url)["holdings"] == []
+    assert decide(desk, run["id"], "apply").status_code == 409
+    # It was wrong: what was decided can be taken back, and the truth comes with the next sync.
+    assert decide(desk, made["id"], "undo").json["run"]["added"] == 230
+    desk.simulator.play("calm")
+    desk.turn(60)
+    assert desk.sync(url).json["run"]["status"] == "succeeded"
+
+
+def test_a_plan_is_applied_only_to_the_state_it_was_made_for_and_for_a_day(desk):
+    url = desk.connected()
+    run = rejected(desk, url)
+    desk.clock.turn(timedelta(hours=24, minutes=1).total_seconds())
+    late = decide(desk, run["id"], "apply")
+    assert "more than a day old" in late.json["error"]["message"]
+    newer = rejected(desk, url)
+    assert "A later run" in decide(desk, run["id"], "apply").json["error"]["message"]
+    desk.simulator.play("calm")
+    desk.turn(60)
+    desk.simulator.sell(MAIN, "SPY")
+    desk.sync(url)
+    assert decide(desk, newer["id"], "apply").status_code == 409
+    assert len(desk.holdings(url)["holdings"]) == 50
+
+
+def test_a_connection_is_paused_resumed_and_moved_over_json(desk):
+    url = desk.connected()
+    (found,) = desk.program.get("/api/v1/connections").json["items"]
+    assert (found["state"], found["account_name"], found["paused"]) == ("ready", "A", False)
+    at = f"/api/v1/connections/{found['id']}"
+    paused = desk.program.patch(at, json={"paused": True, "sync_enabled": False}).json
+    assert (paused["state"], paused["paused"], paused["sync_enabled"]) == ("paused", True, False)
+    form = desk.program.post(f"{url}/resume", headers=HTML)
+    assert (form.status_code, form.location) == (303, url)
+    assert not desk.program.get("/api/v1/connections").json["items"][0]["paused"]
+    wrong = desk.program.patch(at, json={"gateway_id": 99})
+    assert wrong.status_code == 404
+    assert desk.program.patch("/api/v1/connections/99", json={}).status_code == 404
+    assert desk.program.patch(at, json={"paused": 1}).status_code == 422
+
+
+@pytest.mark.parametrize("trouble", ["signed-out", "html-answer", "rate-limited"])
+def test_the_history_tells_each_run_and_its_reason(desk, trouble):
+    url = desk.connected()
+    desk.simulator.play(trouble)
+    failed = desk.sync(url).json
+    desk.simulator.play("calm")
+    desk.turn(1000)
+    desk.sync(url)
+    page = desk.program.get(f"{url}/syncs", headers=HTML).get_data(as_text=True)
+    assert failed["error"]["message"].split(";")[0].replace("'", "&#39;")[:30] in page
+    assert "agrees with IBKR" in page
+    one = desk.program.get(f"{url}/syncs/{failed['run']['id']}", headers=HTML)
+    assert one.status_code == 200
+    assert failed["error"]["code"] in one.get_data(as_text=True)
+    assert desk.program.get(f"{url}/syncs/none", headers=HTML).status_code == 404
+
+
+def test_a_bad_answer_keeps_a_sample_without_ids_or_figures(desk):
+    url = desk.connected()
+    body = b'[{"conid": 12345, "position": "x", "acctId": "U1234567", "name": "ME"}]'
+    desk.simulator.fail_next("/positions/0", body=body)
+    run = desk.sync(url).json["run"]
+    page = desk.program.get(f"{url}/syncs/{run['id']}", headers=HTML).get_data(as_text=True)
+    assert "12345" not in page.split("<main")[1].split("What was answered")[-1]
