@@ -101,6 +101,7 @@ class HoldingView:
     days_left: int | None
     notes: str | None
     closed_at: datetime | None
+    duplicate_of: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -144,6 +144,11 @@ class HoldingSchema(Schema):
     source = fields.String(required=True, metadata={"example": "ibkr"})
     editable = fields.Boolean(required=True)
     notes = fields.String(required=True, allow_none=True)
+    duplicate_of = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The holding that this one is likely counted twice with"},
+    )
 
 
 class HoldingChange(Schema):
@@ -163,6 +168,11 @@ class HoldingChange(Schema):
     right = fields.String(allow_none=True, validate=validate.OneOf(["call", "put"]))
     underlying = fields.String(allow_none=True)
     notes = fields.String(allow_none=True, metadata={"example": "for Ada"})
+    duplicate_of = fields.String(
+        allow_none=True,
+        validate=validate.OneOf([]),
+        metadata={"description": "null settles that this is no duplicate"},
+    )
 
 
 class NewHolding(HoldingChange):
@@ -202,9 +212,10 @@ class NewCash(Schema):
 
 
 class CashChange(Schema):
-    """Another amount."""
+    """Another amount, or (`duplicate_of` null) that it is not counted twice."""
 
-    amount = Exact(required=True, metadata={"example": "250.00"})
+    amount = Exact(metadata={"example": "250.00"})
+    duplicate_of = fields.String(allow_none=True, validate=validate.OneOf([]))
 
 
 class HoldingsQuery(PageQuery):

@@ -168,7 +168,9 @@ def _what_is_known(job: Job) -> tuple[Past, Replaced]:
 def replaced_of(connection: Connection) -> Replaced:
     """The rows kept by hand that the first applied run closes."""
     return Replaced(
-        holdings=tuple(connection.replaced_holdings), cash=tuple(connection.replaced_cash)
+        holdings=tuple(connection.replaced_holdings),
+        cash=tuple(connection.replaced_cash),
+        only_alike=connection.manual_holdings == "replace_duplicates",
     )
 
 

@@ -95,6 +95,22 @@ class ConnectRequest(Schema):
     )
     sync_enabled = Flag(load_default=True)
     sync = Flag(load_default=False)
+    replace_holdings = fields.List(
+        fields.Integer(validate=validate.Range(min=1, max=LARGEST_KEY)),
+        load_default=None,
+        allow_none=True,
+        validate=validate.Length(max=100_000),
+        metadata={"description": "Rows kept by hand that the first sync closes, by id"},
+    )
+    replace_cash = fields.List(
+        fields.Integer(validate=validate.Range(min=1, max=LARGEST_KEY)),
+        load_default=None,
+        allow_none=True,
+        validate=validate.Length(max=1000),
+    )
+    looked_at = Flag(
+        load_default=False, metadata={"description": "A browser is shown a preview without it"}
+    )
     gateway_id = fields.Integer(
         load_default=None,
         allow_none=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,7 +13,7 @@ from sqlalchemy.orm import Session
 from brokers.errors import BrokerAccountMissing
 from brokers.tls import split_address
 from brokers.types import Certificate
-from portfolio.accounts.models import CONNECTED, MANUAL, Account
+from portfolio.accounts.models import CONNECTED, MANUAL, Account, CashBalance, Holding
 from portfolio.accounts.queries import portfolios as accounts
 from portfolio.accounts.services.portfolios import release
 from portfolio.accounts.services.totals import touch
@@ -50,11 +51,17 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkRequest:
-    """What a person chose when connecting an account."""
+    """What a person chose when connecting an account.
+
+    `replace_holdings` and `replace_cash` name rows kept by hand that the first sync closes; where
+    they are None, `manual_holdings` says which.
+    """
 
     account_id: str
     username: str | None = None
     manual_holdings: str = "replace_duplicates"
+    replace_holdings: Sequence[int] | None = None
+    replace_cash: Sequence[int] | None = None
     sync_enabled: bool = True
     gateway_id: int | None = None
     broker: str = FIRST_BROKER
@@ -75,16 +82,13 @@ def connect(place: Place, wanted: LinkRequest, outside: Outside) -> bool:
     if wanted.broker not in outside.brokers.brokers:
         raise NotFound("broker")
     with unit_of_work() as session:
-        route, held = _prepare(session, place, wanted)
+        route, held = prepare(session, place, wanted)
     if held is not None and held == route.id:
         return False
     with reaching(route, pin=True, outside=outside) as broker:
         listed = {account.id for account in broker.accounts()}
     if wanted.account_id not in listed:
-        raise BrokerAccountMissing(
-            f"The account {wanted.account_id} is not in the list of the signed-in user.",
-            "Check who is signed in at the gateway: a spouse or a paper user has other accounts.",
-        )
+        raise missing(wanted.account_id)
     try:
         with unit_of_work() as session:
             return _link(session, place, wanted, route, outside.clock.now())
@@ -92,7 +96,15 @@ def connect(place: Place, wanted: LinkRequest, outside: Outside) -> bool:
         raise _linked_elsewhere(wanted.account_id) from error
 
 
-def _prepare(session: Session, place: Place, wanted: LinkRequest) -> tuple[Route, int | None]:
+def missing(broker_account: str) -> BrokerAccountMissing:
+    """The account that was asked for is not one of the signed-in user."""
+    return BrokerAccountMissing(
+        f"The account {broker_account} is not in the list of the signed-in user.",
+        "Check who is signed in at the gateway: a spouse or a paper user has other accounts.",
+    )
+
+
+def prepare(session: Session, place: Place, wanted: LinkRequest) -> tuple[Route, int | None]:
     """The gateway to ask, and the gateway of an equal link that exists already."""
     account = place.find(session)
     existing = connection_of(session, account)
@@ -139,6 +151,8 @@ def _link(
     if existing is not None:
         existing.gateway_id = route.id
         return False
+    holdings, cash = _replaced(session, account, wanted)
+    explicit = wanted.replace_holdings is not None or wanted.replace_cash is not None
     session.add(
         Connection(
             owner_id=place.owner_id,
@@ -147,7 +161,9 @@ def _link(
             broker=route.broker,
             broker_account=wanted.account_id,
             username=wanted.username,
-            manual_holdings=wanted.manual_holdings,
+            manual_holdings="chosen" if explicit else wanted.manual_holdings,
+            replaced_holdings=holdings,
+            replaced_cash=cash,
             sync_enabled=wanted.sync_enabled,
             created_at=now,
         )
@@ -155,6 +171,23 @@ def _link(
     account.mode, account.attention_code, account.synced_at = CONNECTED, None, None
     session.flush()
     return True
+
+
+def _replaced(
+    session: Session, account: Account, wanted: LinkRequest
+) -> tuple[list[int], list[int]]:
+    """The rows kept by hand that the first sync may close: those named, or all as a choice."""
+    held = select(Holding.id).where(
+        Holding.account_id == account.id, Holding.source == MANUAL, Holding.closed_at.is_(None)
+    )
+    cash = select(CashBalance.id).where(
+        CashBalance.account_id == account.id, CashBalance.source == MANUAL
+    )
+    holdings, balances = list(session.scalars(held)), list(session.scalars(cash))
+    if wanted.replace_holdings is not None or wanted.replace_cash is not None:
+        named, spent = wanted.replace_holdings or (), wanted.replace_cash or ()
+        return [of for of in holdings if of in named], [of for of in balances if of in spent]
+    return ([], []) if wanted.manual_holdings == "keep" else (holdings, balances)
 
 
 def disconnect(place: Place, *, close_holdings: bool, moment: Moment) -> None:

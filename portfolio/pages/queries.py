@@ -16,6 +16,7 @@ from portfolio.accounts.queries.holdings import Wanted
 from portfolio.accounts.queries.rates import LONGEST_CHART, daily_values
 from portfolio.accounts.queries.scope import Scope
 from portfolio.accounts.queries.totals import in_base, owner_rates, totals_views
+from portfolio.accounts.queries.twins import LikelyTwin, likely_twins
 from portfolio.accounts.resources import AccountView, HoldingsPage, PortfolioLine, TotalsView
 from portfolio.clock import Moment
 from portfolio.connections import cards
@@ -58,6 +59,7 @@ class AccountPage:
     wanted: Wanted
     card: Card
     history: Sequence[DailyValue]
+    twins: tuple[LikelyTwin, ...] = ()
 
     @property
     def points(self) -> list[tuple[date, Decimal | None]]:
@@ -112,6 +114,7 @@ def account_page(
         wanted=wanted,
         card=card,
         history=daily_values(session, account, newest=LONGEST_CHART),
+        twins=likely_twins(session, account),
     )
 
 

@@ -11,6 +11,7 @@ from portfolio.accounts.queries.holdings import DEFAULT_SORT, PAGE, SORTS, Wante
 from portfolio.accounts.queries.portfolios import find_account, find_portfolio
 from portfolio.accounts.services import portfolios as services
 from portfolio.accounts.views.portfolios import form, problems
+from portfolio.connections.preview import leaving
 from portfolio.connections.views.connections import (
     account_page,
     card_fragment,
@@ -110,6 +111,7 @@ def edit_page(
         **context,
         portfolio=portfolio_name,
         card=card,
+        leaving=leaving(reading(), found, view.connection) if view.connection else None,
         values=values,
         errors=errors or {},
         choose=choose,

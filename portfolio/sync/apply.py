@@ -39,10 +39,14 @@ from portfolio.sync.plan import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replaced:
-    """The rows kept by hand that a person chose to give up for those of the broker."""
+    """The rows kept by hand that a person chose to give up for those of the broker.
+
+    With `only_alike`, only those that look the same as something the broker brings.
+    """
 
     holdings: tuple[int, ...] = ()
     cash: tuple[int, ...] = ()
+    only_alike: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +103,6 @@ def apply(
     replaced = _replace(session, target, present)
     target.account.synced_at = snapshot.read_at
     if moved or replaced or plan.steps:
-        twins.mark(session, target.owner_id)
         totals.touch(session, target.account, target.moment)
     if rated:
         totals.rates_changed(session, target.owner_id, target.moment)
@@ -115,8 +118,10 @@ def _replace(session: Session, target: Target, present: Mapping[str, Holding]) -
     """Close the rows kept by hand that the broker's replace; what they said in notes stays."""
     chosen = Holding.account_id == target.account.id, Holding.closed_at.is_(None)
     query = select(Holding).where(*chosen, Holding.id.in_(target.replaced.holdings))
-    rows = list(session.scalars(query.options(selectinload(Holding.instrument))))
     ours = {twins.likeness(row): row for row in present.values() if _is_open(row)}
+    every = not target.replaced.only_alike
+    found = session.scalars(query.options(selectinload(Holding.instrument)))
+    rows = [row for row in found if every or twins.likeness(row) in ours]
     for row in rows:
         journal.record_closing(session, target.run.id, row)
         row.closed_at, row.twin = target.moment.now, NO_TWIN
@@ -125,7 +130,8 @@ def _replace(session: Session, target: Target, present: Mapping[str, Holding]) -
             twins.hand_over(row, twin)
     mine = CashBalance.account_id == target.account.id
     cash = select(CashBalance).where(mine, CashBalance.id.in_(target.replaced.cash))
-    balances = list(session.scalars(cash))
+    synced = {row.currency for row in _cash_rows(session, target.account, target.source)}
+    balances = [row for row in session.scalars(cash) if every or row.currency in synced]
     for balance in balances:
         journal.record_spent(session, target.run.id, balance)
         session.delete(balance)

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portfolio.accounts.models import Account, AccountTotals
-from portfolio.accounts.services import totals, twins
+from portfolio.accounts.services import totals
 from portfolio.clock import Moment
 from portfolio.errors import Conflict, StorageFailed
 from portfolio.sync import gates, journal, kept, lease
@@ -96,7 +96,6 @@ def undo(session: Session, of: Decision) -> SyncRun:
     made.reconciliation = {**NO_RECONCILIATION, "likely_cause": "undone"}
     of.run.status = UNDONE
     of.account.synced_at = shown_since(session, of.run)
-    twins.mark(session, of.account.portfolio.owner_id)
     row = totals.touch(session, of.account, of.moment)
     _forget_broker_total(row)
     made.digest = stored_digest(stored_state(session, of.account, of.source))

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, NoReturn
 
 from flask import Request
-from marshmallow import Schema
+from marshmallow import Schema, fields
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 from werkzeug.routing import IntegerConverter, Map
@@ -25,13 +25,19 @@ class StrictParser(FlaskParser):
     def load_json(self, req: Request, schema: Schema) -> Any:
         """The body; a wrong content type is 415, anything unreadable 400."""
         if req.mimetype in FORMS:
-            return {name: value for name, value in req.form.items() if name != TOKEN_FIELD}
+            return {name: _sent(req, schema, name) for name in req.form if name != TOKEN_FIELD}
         raw = req.get_data(cache=True)
         if not raw:
             return {}
         if req.mimetype != "application/json":
             raise UnsupportedMediaType("The body is not JSON.")
         return parse(raw)
+
+
+def _sent(req: Request, schema: Schema, name: str) -> Any:
+    """A field of a form; one that may come several times as a list."""
+    several = isinstance(schema.fields.get(name), fields.List)
+    return req.form.getlist(name) if several else req.form[name]
 
 
 class KeyConverter(IntegerConverter):

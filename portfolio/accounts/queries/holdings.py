@@ -16,6 +16,7 @@ from portfolio.accounts import figures
 from portfolio.accounts.figures import Rates
 from portfolio.accounts.models import MANUAL, Account, CashBalance, Holding, Instrument
 from portfolio.accounts.queries.totals import cash_rows, open_holdings
+from portfolio.accounts.queries.twins import duplicate_of
 from portfolio.accounts.resources import (
     AccountView,
     CashView,
@@ -59,7 +60,7 @@ def holdings_page(
     wanted = wanted or Wanted()
     reader = _Reader(account=account, view=view, rates=rates, totals=totals, today=today)
     found, count = _rows(session, account, rates, wanted)
-    lines = tuple(reader.holding(row) for row in found)
+    lines = tuple(reader.holding(row, duplicate_of(session, row)) for row in found)
     cash = tuple(reader.cash(row) for row in cash_rows(session, account.id))
     end = wanted.start + wanted.limit
     return HoldingsPage(
@@ -254,7 +255,7 @@ class _Reader:
     totals: TotalsView
     today: date
 
-    def holding(self, row: Holding) -> HoldingView:
+    def holding(self, row: Holding, duplicate_of: int | None) -> HoldingView:
         shown, of = figures.figures(row), row.instrument
         rate = self.rates.between(of.currency, self.account.currency)
         counts = None if of.kind == "future" else shown.counts
@@ -279,6 +280,7 @@ class _Reader:
             days_left=None if of.expiry is None else (of.expiry - self.today).days,
             notes=row.notes,
             closed_at=row.closed_at,
+            duplicate_of=duplicate_of,
         )
 
     def cash(self, row: CashBalance) -> CashView:
@@ -298,6 +300,7 @@ class _Reader:
 
 
 def one_holding(
+    session: Session,
     account: Account,
     view: AccountView,
     row: Holding,
@@ -308,7 +311,7 @@ def one_holding(
 ) -> HoldingView:
     """A single holding as the table shows it."""
     reader = _Reader(account=account, view=view, rates=rates, totals=totals, today=today)
-    return reader.holding(row)
+    return reader.holding(row, duplicate_of(session, row))
 
 
 def cash_views(

@@ -72,7 +72,9 @@ class Scope:
         rates, totals = self._known()
         row = find_holding(self.session, self.account, holding_id)
         today = self.moment.day
-        return one_holding(self.account, self.view, row, rates=rates, totals=totals, today=today)
+        return one_holding(
+            self.session, self.account, self.view, row, rates=rates, totals=totals, today=today
+        )
 
     def cash(self) -> tuple[CashView, ...]:
         """All cash."""

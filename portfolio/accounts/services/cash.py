@@ -12,6 +12,7 @@ from portfolio.accounts.models import MANUAL, CashBalance
 from portfolio.accounts.names import clean_currency
 from portfolio.accounts.queries.holdings import find_cash
 from portfolio.accounts.queries.scope import Scope
+from portfolio.accounts.services import twins
 from portfolio.accounts.services.holdings import refuse_synced
 from portfolio.accounts.services.totals import touch
 from portfolio.errors import Conflict, Invalid
@@ -52,6 +53,10 @@ def cash_by_hand(at: Scope, currency: str) -> CashBalance | None:
 def change_cash(at: Scope, cash_id: int, values: Mapping[str, Any]) -> CashBalance:
     """Another amount for a cash balance that is kept by hand."""
     row = find_cash(at.session, at.account, cash_id)
+    if "duplicate_of" in values:
+        twins.settle(at.session, row, at.account.portfolio.owner_id)
+        if "amount" not in values:
+            return row
     refuse_synced(at, row, f"The {row.currency} cash")
     row.amount = _amount(values)
     if row.source != MANUAL:

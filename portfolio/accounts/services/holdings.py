@@ -22,6 +22,7 @@ from portfolio.accounts.models import (
 from portfolio.accounts.names import clean_currency, clean_isin, clean_notes, clean_text
 from portfolio.accounts.queries.holdings import find_holding
 from portfolio.accounts.queries.scope import Scope
+from portfolio.accounts.services import twins
 from portfolio.accounts.services.totals import touch
 from portfolio.clock import Moment
 from portfolio.db.base import MONEY
@@ -199,6 +200,10 @@ def change_holding(at: Scope, holding_id: int, values: Mapping[str, Any]) -> Hol
     and its value follows the quantity and the price.
     """
     row = find_holding(at.session, at.account, holding_id)
+    values = dict(values)
+    if "duplicate_of" in values:
+        del values["duplicate_of"]
+        twins.settle(at.session, row, at.account.portfolio.owner_id)
     mine = at.view.may_edit(row.source, row.source_account)
     given = {name for name in values if values[name] != _present(row, name)}
     if not mine and given - {"notes"}:

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from portfolio.accounts.figures import Rates
 from portfolio.accounts.models import Account, AccountTotals, DailyValue, Portfolio
 from portfolio.accounts.queries.totals import TOTAL_FIELDS, compute_totals, owner_rates, stamp
+from portfolio.accounts.services import twins
 from portfolio.clock import Moment
 from portfolio.users.models import User
 
@@ -15,7 +16,7 @@ from portfolio.users.models import User
 def touch(session: Session, account: Account, moment: Moment) -> AccountTotals:
     """Note that what the account holds has changed: its totals and today's value follow."""
     account.revision += 1
-    session.flush()
+    twins.mark(session, account.portfolio.owner_id)
     return store(session, account, owner_rates(session, account.portfolio.owner_id), moment)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session, contains_eager
+from sqlalchemy import Select, or_, select
+from sqlalchemy.orm import Session, aliased
 
 from portfolio.accounts.models import (
     LIKELY_TWIN,
@@ -15,6 +15,7 @@ from portfolio.accounts.models import (
     Account,
     CashBalance,
     Holding,
+    Instrument,
     Portfolio,
 )
 
@@ -29,63 +30,104 @@ def likeness(row: Holding) -> Likeness:
 
 def mark(session: Session, owner_id: int) -> None:
     """Mark the owner's rows that are likely counted twice; what a person has settled stays."""
-    held = (
-        select(Holding)
-        .join(Holding.instrument)
-        .join(Account, Account.id == Holding.account_id)
-        .join(Portfolio, Portfolio.id == Account.portfolio_id)
-        .where(Portfolio.owner_id == owner_id, Holding.closed_at.is_(None))
-        .options(contains_eager(Holding.instrument))
+    session.flush()
+    mine = _accounts_of(owner_id)
+    counts: Counter[int] = Counter()
+    alike = set(session.scalars(_holdings_by_hand(mine))) | set(session.scalars(_left(mine)))
+    marked = or_(Holding.id.in_(alike), Holding.twin != NO_TWIN)
+    held = select(Holding).where(Holding.account_id.in_(mine), marked)
+    for row in session.scalars(held):
+        counts[row.account_id] += _note(row, alike=row.closed_at is None and row.id in alike)
+    spent = set(session.scalars(_cash_by_hand(mine))) | set(session.scalars(_cash_left(mine)))
+    doubtful = or_(CashBalance.id.in_(spent), CashBalance.twin != NO_TWIN)
+    cash = select(CashBalance).where(CashBalance.account_id.in_(mine), doubtful)
+    for balance in session.scalars(cash):
+        counts[balance.account_id] += _note(balance, alike=balance.id in spent)
+    for account in session.scalars(select(Account).where(Account.id.in_(mine))):
+        account.likely_twins = counts[account.id]
+    session.flush()
+
+
+def _accounts_of(owner_id: int) -> Select[int]:
+    query = select(Account.id).join(Portfolio, Portfolio.id == Account.portfolio_id)
+    return query.where(Portfolio.owner_id == owner_id)
+
+
+def _holdings_by_hand(mine: Select[int]) -> Select[int]:
+    """Rows kept by hand beside a broker's row that looks the same, in one account."""
+    other, theirs, ours = aliased(Holding), aliased(Instrument), aliased(Instrument)
+    return (
+        select(Holding.id)
+        .join(ours, ours.id == Holding.instrument_id)
+        .join(other, other.account_id == Holding.account_id)
+        .join(theirs, theirs.id == other.instrument_id)
+        .where(
+            Holding.account_id.in_(mine),
+            Holding.source == MANUAL,
+            Holding.closed_at.is_(None),
+            other.source != MANUAL,
+            other.closed_at.is_(None),
+            theirs.symbol == ours.symbol,
+            theirs.currency == ours.currency,
+            theirs.kind == ours.kind,
+        )
     )
-    holdings = list(session.scalars(held))
-    _mark_holdings(holdings)
-    cash = select(CashBalance).join(Account, Account.id == CashBalance.account_id)
-    mine = cash.join(Account.portfolio).where(Portfolio.owner_id == owner_id)
-    balances = list(session.scalars(mine))
-    _mark_cash(balances)
-    rows: list[Holding | CashBalance] = [*holdings, *balances]
-    likely = Counter(row.account_id for row in rows if row.twin == LIKELY_TWIN)
-    members = select(Account).join(Account.portfolio).where(Portfolio.owner_id == owner_id)
-    for account in session.scalars(members):
-        account.likely_twins = likely[account.id]
 
 
-def _mark_holdings(rows: list[Holding]) -> None:
-    synced = {(row.account_id, likeness(row)) for row in rows if row.source != MANUAL}
-    newest: dict[tuple[str, str, int], int] = {}
-    for row in rows:
-        if row.source != MANUAL:
-            place = row.source, row.source_account, row.instrument_id
-            newest[place] = max(newest.get(place, 0), row.id)
-    for row in rows:
-        if row.source == MANUAL:
-            alike = (row.account_id, likeness(row)) in synced
-        else:
-            # The same broker account was read into another account since.
-            alike = newest[row.source, row.source_account, row.instrument_id] != row.id
-        _note(row, alike=alike)
+def _left(mine: Select[int]) -> Select[int]:
+    """Rows of a broker account that was read into another account since."""
+    newer = aliased(Holding)
+    return (
+        select(Holding.id)
+        .join(newer, newer.instrument_id == Holding.instrument_id)
+        .where(
+            Holding.account_id.in_(mine),
+            Holding.source != MANUAL,
+            Holding.closed_at.is_(None),
+            newer.source == Holding.source,
+            newer.source_account == Holding.source_account,
+            newer.closed_at.is_(None),
+            newer.id > Holding.id,
+        )
+    )
 
 
-def _mark_cash(rows: list[CashBalance]) -> None:
-    synced = {(row.account_id, row.currency) for row in rows if row.source != MANUAL}
-    newest: dict[tuple[str, str, str], int] = {}
-    for row in rows:
-        if row.source != MANUAL:
-            place = row.source, row.source_account, row.currency
-            newest[place] = max(newest.get(place, 0), row.id)
-    for row in rows:
-        if row.source == MANUAL:
-            alike = (row.account_id, row.currency) in synced and bool(row.amount)
-        else:
-            alike = newest[row.source, row.source_account, row.currency] != row.id
-        _note(row, alike=alike)
+def _cash_by_hand(mine: Select[int]) -> Select[int]:
+    other = aliased(CashBalance)
+    return (
+        select(CashBalance.id)
+        .join(other, other.account_id == CashBalance.account_id)
+        .where(
+            CashBalance.account_id.in_(mine),
+            CashBalance.source == MANUAL,
+            other.source != MANUAL,
+            other.currency == CashBalance.currency,
+        )
+    )
 
 
-def _note(row: Holding | CashBalance, *, alike: bool) -> None:
-    if alike and row.twin == NO_TWIN:
-        row.twin = LIKELY_TWIN
-    elif not alike and row.twin != NO_TWIN:
+def _cash_left(mine: Select[int]) -> Select[int]:
+    newer = aliased(CashBalance)
+    return (
+        select(CashBalance.id)
+        .join(newer, newer.currency == CashBalance.currency)
+        .where(
+            CashBalance.account_id.in_(mine),
+            CashBalance.source != MANUAL,
+            newer.source == CashBalance.source,
+            newer.source_account == CashBalance.source_account,
+            newer.id > CashBalance.id,
+        )
+    )
+
+
+def _note(row: Holding | CashBalance, *, alike: bool) -> bool:
+    """Mark a row, or take its mark away; whether somebody should look at it."""
+    if not alike:
         row.twin = NO_TWIN
+    elif row.twin == NO_TWIN:
+        row.twin = LIKELY_TWIN
+    return row.twin == LIKELY_TWIN
 
 
 def hand_over(former: Holding, twin: Holding) -> None:
@@ -98,5 +140,4 @@ def hand_over(former: Holding, twin: Holding) -> None:
 def settle(session: Session, row: Holding | CashBalance, owner_id: int) -> None:
     """Note that a person has looked: these are two things, and both count."""
     row.twin = SETTLED_TWIN
-    session.flush()
     mark(session, owner_id)

@@ -83,3 +83,12 @@ def remove_cash(portfolio_id: int, account_name: str, cash_id: int) -> Response:
         at = scope(session, portfolio_id, account_name)
         services.remove_cash(at, cash_id)
         return respond.go(account_url(at.account), "The cash was removed.")
+
+
+@blueprint.post(f"{ACCOUNT}/cash/<int:cash_id>/settle")
+def settle_cash(portfolio_id: int, account_name: str, cash_id: int) -> Response:
+    """Note that cash kept by hand is not the broker's."""
+    with unit_of_work() as session:
+        at = scope(session, portfolio_id, account_name)
+        services.change_cash(at, cash_id, {"duplicate_of": None})
+        return respond.go(account_url(at.account), "Both count from now on.")

@@ -159,3 +159,12 @@ def remove_holding(portfolio_id: int, account_name: str, holding_id: int) -> Res
         symbol = find_holding(session, at.account, holding_id).instrument.symbol
         services.remove_holding(at, holding_id)
         return respond.go(account_url(at.account), f"{symbol} is no longer held.")
+
+
+@blueprint.post(f"{ACCOUNT}/holdings/<int:holding_id>/settle")
+def settle_holding(portfolio_id: int, account_name: str, holding_id: int) -> Response:
+    """Note that a holding that looks like another one is another one."""
+    with unit_of_work() as session:
+        at = scope(session, portfolio_id, account_name)
+        services.change_holding(at, holding_id, {"duplicate_of": None})
+        return respond.go(account_url(at.account), "Both count from now on.")

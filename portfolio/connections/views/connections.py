@@ -15,6 +15,7 @@ from portfolio.accounts.schemas import AccountSchema
 from portfolio.connections import cards, queries, services
 from portfolio.connections.cards import Card
 from portfolio.connections.gateways import Route, find_gateway, reaching, route_of
+from portfolio.connections.preview import Preview, preview
 from portfolio.connections.queries import AvailableAccount, Way
 from portfolio.connections.schemas import AvailableAccountsSchema, DiagnosisSchema
 from portfolio.connections.services import LinkRequest, Place
@@ -88,11 +89,32 @@ def connected(where: Place, broker: str, values: dict[str, Any]) -> Response:
     """Link an account and, where that is wanted, start its first sync; for whoever reads."""
     # A browser that connects wants to see its holdings; a program says so.
     start = values.pop("sync") or respond.reader() is not Reader.PROGRAM
+    looked_at, browser = values.pop("looked_at"), respond.reader() is Reader.BROWSER
+    if browser and looked_at:
+        # What was shown and not ticked stays.
+        values |= {name: values[name] or [] for name in ("replace_holdings", "replace_cash")}
     wanted = LinkRequest(broker=broker, **values)
+    if browser and not looked_at:
+        found = preview(where, wanted, runtime().outside)
+        if found is not None:
+            return previewed(where, wanted, found)
     is_new = services.connect(where, wanted, runtime().outside)
     if is_new and start:
         runtime().runner.start(where)
     return linked(where, "The account is connected.", 201 if is_new else 200)
+
+
+def previewed(where: Place, wanted: LinkRequest, found: Preview) -> Response:
+    """What the first sync would do, for a person to look at before the account is linked."""
+    account = where.find(reading())
+    view, _ = view_and_card(account)
+    return respond.page(
+        "connections/preview.html",
+        account=view,
+        portfolio=account.portfolio,
+        wanted=wanted,
+        preview=found,
+    )
 
 
 def choices(gateway_id: int | None) -> tuple[AvailableAccount, ...]:

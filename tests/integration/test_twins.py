@@ -1,0 +1,157 @@
+"""Connecting an account that holds something: the preview, what is replaced, what counts twice."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+HTML = {"Accept": "text/html"}
+A = "/api/v1/portfolios/1/accounts/A"
+
+
+@pytest.fixture
+def kept(desk):
+    """An account that holds SPY (with notes), something of its own, and dollars, by hand."""
+    url = desk.account()
+    for symbol, kind, notes in (("SPY", "etf", "for Ada"), ("GOLD BAR", "commodity", None)):
+        body = {"symbol": symbol, "kind": kind, "currency": "USD", "quantity": "5", "price": "10"}
+        made = desk.program.post(f"{A}/holdings", json={**body, "notes": notes})
+        assert made.status_code == 201, made.json
+    assert (
+        desk.program.post(f"{A}/cash", json={"currency": "USD", "amount": "7"}).status_code == 201
+    )
+    desk.turn()
+    return desk, url
+
+
+def held(desk):
+    page = desk.program.get(f"{A}/holdings?limit=500").json
+    plain = [row for row in page["holdings"] if row["instrument"]["kind"] != "option"]
+    return page, {(row["instrument"]["symbol"], row["source"]): row for row in plain}
+
+
+def warnings(desk):
+    return desk.program.get(A).json["warnings"]
+
+
+def form(desk, url, **values):
+    return desk.program.post(f"{url}/connect/ibkr", data=values, headers=HTML)
+
+
+def test_a_browser_is_shown_what_the_first_sync_will_do(kept):
+    desk, url = kept
+    page = form(desk, url, account_id="U1234567", username="")
+    assert page.status_code == 200
+    text = page.get_data(as_text=True)
+    assert "235 added" in re.sub(r"<[^>]+>", "", text)
+    ticked = re.findall(r'name="(replace_\w+)" value="(\d+)"( checked)?', text)
+    assert ticked == [
+        ("replace_holdings", "1", " checked"),
+        ("replace_holdings", "2", ""),
+        ("replace_cash", "1", " checked"),
+    ]
+    assert "keep my notes" in text
+    assert desk.program.get("/api/v1/connections").json["items"] == []
+    desk.turn()
+    chosen = {"account_id": "U1234567", "looked_at": "on", "replace_holdings": "1"}
+    done = form(desk, url, **chosen)
+    assert (done.status_code, done.location) == (303, url)
+
+
+def test_what_is_ticked_is_replaced_with_its_notes_and_the_rest_is_said(kept):
+    desk, url = kept
+    chosen = {"account_id": "U1234567", "replace_holdings": [1], "replace_cash": []}
+    assert desk.program.post(f"{url}/connect/ibkr", json=chosen).status_code == 201
+    run = desk.sync(url).json["run"]
+    assert (run["added"], run["closed"]) == (235, 1)
+    _, rows = held(desk)
+    assert ("SPY", "manual") not in rows
+    assert rows["SPY", "ibkr"]["notes"] == "for Ada"
+    assert rows["GOLD BAR", "manual"]["duplicate_of"] is None
+    # The dollars by hand look like those of the broker: nobody has looked at them yet.
+    assert warnings(desk) == ["possible_duplicates"]
+    shown = desk.program.get(url, headers=HTML).get_data(as_text=True)
+    assert "Possibly counted twice" in shown
+    settled = desk.program.patch(f"{A}/cash/1", json={"duplicate_of": None})
+    assert settled.status_code == 200
+    assert warnings(desk) == []
+    desk.sync(url)
+    assert warnings(desk) == []
+
+
+def test_replacing_is_undone_with_its_run(kept):
+    desk, url = kept
+    desk.program.post(f"{url}/connect/ibkr", json={"account_id": "U1234567"})
+    run = desk.sync(url).json["run"]
+    assert (run["added"], run["closed"]) == (235, 2)
+    assert warnings(desk) == []
+    undone = desk.program.post(f"/api/v1/runs/{run['id']}/undo")
+    assert undone.status_code == 200, undone.json
+    page, rows = held(desk)
+    assert set(rows) == {("SPY", "manual"), ("GOLD BAR", "manual")}
+    assert rows["SPY", "manual"]["notes"] == "for Ada"
+    assert [(row["currency"], row["amount"]) for row in page["cash"]] == [("USD", "7")]
+
+
+@pytest.mark.parametrize(
+    ("choice", "left"),
+    [
+        ("keep", {"SPY", "GOLD BAR"}),
+        ("replace_duplicates", {"GOLD BAR"}),
+        ("replace_all", set()),
+    ],
+)
+def test_a_program_says_how(kept, choice, left):
+    desk, url = kept
+    body = {"account_id": "U1234567", "manual_holdings": choice}
+    assert desk.program.post(f"{url}/connect/ibkr", json=body).status_code == 201
+    assert desk.sync(url).json["run"]["status"] == "succeeded"
+    _, rows = held(desk)
+    assert {symbol for symbol, source in rows if source == "manual"} == left
+    assert warnings(desk) == (["possible_duplicates"] if choice == "keep" else [])
+    if choice == "keep":
+        twin = rows["SPY", "manual"]
+        assert twin["duplicate_of"] == rows["SPY", "ibkr"]["id"]
+        settled = desk.program.patch(f"{A}/holdings/{twin['id']}", json={"duplicate_of": None})
+        assert (settled.status_code, settled.json["duplicate_of"]) == (200, None)
+        wrong = desk.program.patch(f"{A}/holdings/{twin['id']}", json={"duplicate_of": "3"})
+        assert list(wrong.json["error"]["fields"]) == ["duplicate_of"]
+
+
+def test_a_second_sync_replaces_nothing_more(kept):
+    desk, url = kept
+    desk.program.post(f"{url}/connect/ibkr", json={"account_id": "U1234567"})
+    desk.sync(url)
+    body = {"symbol": "SPY", "kind": "etf", "currency": "USD", "quantity": "1", "price": "1"}
+    desk.program.post(f"{A}/holdings", json=body)
+    assert desk.sync(url).json["run"]["closed"] == 0
+    _, rows = held(desk)
+    assert ("SPY", "manual") in rows
+
+
+def test_rows_left_in_another_account_are_said_there(desk):
+    url = desk.connected()
+    desk.program.post(f"{url}/disconnect", json={})
+    other = desk.account("B")
+    desk.turn()
+    assert desk.connect(other).status_code == 201
+    desk.sync(other)
+    assert warnings(desk) == ["possible_duplicates"]
+    assert desk.program.get("/api/v1/portfolios/1/accounts/B").json["warnings"] == []
+    page = desk.program.get(url, headers=HTML).get_data(as_text=True)
+    assert "held in another account as well" in page
+    # Twice the same rows in one place is no such thing.
+    desk.program.post(f"{other}/disconnect", json={"holdings": "close"})
+    desk.turn()
+    desk.connect(url)
+    desk.sync(url)
+    assert warnings(desk) == []
+
+
+def test_disconnecting_says_what_leaves(desk):
+    url = desk.connected()
+    page = desk.program.get(f"{url}/edit", headers=HTML).get_data(as_text=True)
+    assert "It brought 230 holdings" in page
+    assert "and 222 more" in page
+    assert "CHF, EUR, GBP, JPY, USD" in page
