@@ -158,6 +158,8 @@ class CertificateUntrusted(NeedsUser):
     """The gateway's certificate proves nothing at this address; nothing was sent."""
 
     code = "certificate_untrusted"
+    # Only where it helps that a person accepts it.
+    shown: Certificate | None = None
 
 
 class BrokerAccountMissing(NeedsUser):

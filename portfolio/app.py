@@ -80,6 +80,7 @@ def create_app(
         clock=clock,
         trusted_hosts=frozenset(settings.trusted_gateway_hosts),
         zone=settings.timezone or computer_zone(),
+        fixed_by=_fixed_by(settings),
     )
     _attach_runtime(app, settings, outside, fetch_rates or partial(ecb.fetch, clock))
     gate.register(app, settings, files=TAKES_FILES)
@@ -88,6 +89,17 @@ def create_app(
     errors.register(app)
     _register_templates(app, settings, clock)
     return app
+
+
+def _fixed_by(settings: Settings) -> str | None:
+    """What holds the first gateway at its address, as the beginning of a sentence."""
+    if settings.demo:
+        return "This gateway belongs to the demo"
+    return (
+        "This gateway’s address is set by FOLIOSYNC_IBKR_GATEWAY_URL"
+        if "IBKR_GATEWAY_URL" in settings.given
+        else None
+    )
 
 
 def _configure(app: Flask, settings: Settings) -> None:
@@ -144,7 +156,7 @@ def prepare_database(app: Flask) -> Path | None:
     with app.app_context(), unit_of_work() as session:
         owner = ensure_owner(session, now)
         addresses = settings.ibkr_gateway_url, settings.gateway_login_url
-        fixed = settings.demo or "IBKR_GATEWAY_URL" in settings.given
+        fixed = runtime.outside.fixed_by is not None
         ensure_first_gateway(session, owner.id, addresses, now, fixed=fixed)
     return copy
 

@@ -60,6 +60,7 @@ class Card:
     code: str | None = None
     message: str | None = None
     remedy: str | None = None
+    retry_at: datetime | None = None
     run: RunView | None = None
     actions: tuple[str, ...] = ()
 
@@ -143,10 +144,26 @@ def gateways(session: Session, owner_id: int) -> list[GatewayView]:
     rows = session.scalars(
         select(Gateway).where(Gateway.owner_id == owner_id).order_by(Gateway.id)
     ).all()
+    return _views(session, rows)
+
+
+def linked_through(session: Session, gateway_id: int) -> list[str]:
+    """The broker accounts that are connected through a gateway."""
+    query = select(Connection.broker_account).where(Connection.gateway_id == gateway_id)
+    return list(session.scalars(query.order_by(Connection.broker_account)))
+
+
+def one_gateway(session: Session, row: Gateway) -> GatewayView:
+    """A gateway with the accounts that are connected through it."""
+    (view,) = _views(session, [row])
+    return view
+
+
+def _views(session: Session, rows: Sequence[Gateway]) -> list[GatewayView]:
     names: dict[int, list[str]] = {row.id: [] for row in rows}
     used = select(Connection.gateway_id, Account.name).join(Connection.account)
     for gateway_id, name in session.execute(
-        used.where(Connection.owner_id == owner_id).order_by(Account.name)
+        used.where(Connection.gateway_id.in_(names)).order_by(Account.name)
     ):
         names[gateway_id].append(name)
     return [gateway_view(row, names[row.id]) for row in rows]
@@ -164,7 +181,7 @@ def ways(session: Session, owner_id: int, brokers: Registry) -> list[Way]:
     ]
 
 
-def gateway_view(row: Gateway, accounts: Sequence[str] = ()) -> GatewayView:
+def gateway_view(row: Gateway, accounts: Sequence[str]) -> GatewayView:
     """A gateway as a resource."""
     return GatewayView(
         id=row.id,
@@ -227,9 +244,14 @@ def card(view: AccountView, of: Linked | None, brokers: Registry) -> Card:
         code=error.get("code"),
         message=error.get("message"),
         remedy=error.get("remedy"),
+        retry_at=_time(error.get("retry_at")),
         run=of.run,
         actions=_actions(state, error.get("code")),
     )
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
 
 
 def _name(key: str, brokers: Registry) -> str:
@@ -242,15 +264,21 @@ def _state(view: AccountView, run: RunView | None) -> tuple[str, Mapping[str, An
         return "syncing", {}
     if run is not None and run.status == REJECTED:
         return "not_applied", rejected_error(run)
-    if run is not None and run.status == FAILED and run.error:
+    if run is not None and run.status == FAILED and run.error and not _settled(view, run.error):
         return "needs_you" if needs_user(run.error["code"]) else "waiting", run.error
     return "stale" if view.stale and view.synced_at else "ready", {}
+
+
+def _settled(view: AccountView, error: Mapping[str, Any]) -> bool:
+    """Whether a person has done since what a failed run asked for."""
+    return needs_user(error["code"]) and view.attention_code is None
 
 
 def _actions(state: str, code: str | None) -> tuple[str, ...]:
     if state == "syncing":
         return ()
     special = {"not_authenticated": "sign_in", "certificate_changed": "accept_certificate"}
+    special["certificate_untrusted"] = "accept_certificate"
     first = (special[code],) if code in special else ()
     return (*first, "sync", "disconnect")
 

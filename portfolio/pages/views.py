@@ -15,6 +15,7 @@ from portfolio.connections.views.connections import (
     account_page,
     card_fragment,
     choices_context,
+    chosen_gateway,
     view_and_card,
     ways,
 )
@@ -136,7 +137,11 @@ def save_account(portfolio_id: int, account_name: str) -> Response:
 
 
 def offer_choices(found: Account) -> Response:
-    """The broker's accounts, as a fragment or within the page."""
+    """The broker's accounts, as a fragment or within the page; or a test of the gateway."""
+    if "test" in request.form:
+        here = f"{account_page(found)}/edit"
+        test = url_for("connections.test_connection", gateway_id=chosen_gateway(), back=here)
+        return respond.go(test)
     if respond.reader() is not Reader.FRAGMENT:
         return edit_page(found, values_of(found), choose=True)
     view, _ = view_and_card(found)

@@ -13,7 +13,7 @@ from portfolio.accounts.queries.portfolios import account_view
 from portfolio.accounts.resources import AccountView
 from portfolio.accounts.schemas import AccountSchema
 from portfolio.connections import queries, services
-from portfolio.connections.gateways import Route, find_gateway, reaching, route_of
+from portfolio.connections.gateways import Route, diagnose, find_gateway, reaching, route_of
 from portfolio.connections.queries import AvailableAccount, Card, Way
 from portfolio.connections.schemas import AvailableAccountsSchema, DiagnosisSchema
 from portfolio.connections.services import LinkRequest, Place
@@ -131,8 +131,9 @@ def listed(found: tuple[AvailableAccount, ...]) -> Response:
 
 def diagnosed(through: Route) -> Response:
     """A test of the connection, for whoever reads; it ran, so the status is 200."""
-    with reaching(through, outside=runtime().outside) as broker:
-        found = broker.diagnose()
+    expected = queries.linked_through(reading(), through.id)
+    end_reading()
+    found = diagnose(through, runtime().outside, expected)
     if respond.reader() is Reader.PROGRAM:
         return respond.data(DiagnosisSchema().dump({"diagnosis": found, "route": through}))
     fragment = respond.reader() is Reader.FRAGMENT
@@ -143,6 +144,7 @@ def diagnosed(through: Route) -> Response:
         gateway_id=through.id,
         gateway_url=through.address,
         login_url=through.login_address,
+        back=respond.back(url_for("pages.overview")),
     )
 
 
