@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import urlsplit
 
 LONGEST_ADDRESS = 300
@@ -72,6 +72,15 @@ def _name(typed: str) -> str:
     if len(name) > LONGEST_NAME or not all(map(LABEL.fullmatch, labels)):
         raise ValueError(NO_HOST)
     return name
+
+
+def is_literal(host: str) -> bool:
+    """Whether a host is an address in digits, not a name."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def split_address(address: str) -> tuple[str, int]:

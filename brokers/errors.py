@@ -72,6 +72,7 @@ class Refused(BrokerError):
     """A request that is not on the closed list and was therefore never sent."""
 
     code = "refused"
+    usual_remedy = "This is a fault of the broker's adapter: report it. Nothing was sent."
 
 
 class PositionsNotReleased(HealsByItself):

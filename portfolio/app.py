@@ -48,7 +48,7 @@ from portfolio.sync import api as sync_api
 from portfolio.users.queries import LocalOwner
 from portfolio.users.services import ensure_owner
 from portfolio.web import charts, errors, filters, gate, headers, openapi
-from portfolio.web.parsing import KeyConverter
+from portfolio.web.parsing import KeyConverter, StrictRequest
 from portfolio.web.runtime import EXTENSION, Runtime
 
 LARGEST_BODY = 1_000_000
@@ -72,6 +72,7 @@ def create_app(
         template_folder=str(resource("templates")),
         static_folder=str(resource("static")),
     )
+    app.request_class = StrictRequest
     _configure(app, settings)
     _open_database(app)
     outside = Outside(

@@ -75,7 +75,10 @@ def removal(plan: Plan, evidence: Evidence) -> Rejection | None:
     if not doubted:
         return None
     named = ", ".join(doubted[:3]) + (" and others" if len(doubted) > 3 else "")
-    return Rejection(gate="removal", saw=f"{named} was missing in one answer but not in another.")
+    verb = "was" if len(doubted) == 1 else "were"
+    return Rejection(
+        gate="removal", saw=f"{named} {verb} missing in one answer but not in another."
+    )
 
 
 def emptied(plan: Plan, evidence: Evidence) -> Rejection | None:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 from flask import Request
 from marshmallow import Schema
 from webargs.flaskparser import FlaskParser
+from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+from werkzeug.formparser import FormDataParser
 from werkzeug.routing import IntegerConverter, Map
 
 from portfolio.db.paging import LARGEST_KEY
-from portfolio.web.gate import TOKEN_FIELD
+from portfolio.web.gate import FORMS, TOKEN_FIELD
 
 DEEPEST = 32
-FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 
 
 class StrictParser(FlaskParser):
@@ -25,13 +26,39 @@ class StrictParser(FlaskParser):
     def load_json(self, req: Request, schema: Schema) -> Any:
         """The body; a wrong content type is 415, anything unreadable 400."""
         if req.mimetype in FORMS:
-            return {name: value for name, value in req.form.items() if name != TOKEN_FIELD}
+            # A file where text belongs is told by its field, not passed over in silence.
+            sent = {**dict(req.files.items()), **dict(req.form.items())}
+            return {name: value for name, value in sent.items() if name != TOKEN_FIELD}
         raw = req.get_data(cache=True)
         if not raw:
             return {}
         if req.mimetype != "application/json":
             raise UnsupportedMediaType("The body is not JSON.")
         return parse(raw)
+
+
+class StrictFormParser(FormDataParser):
+    """Reads forms; one that cannot be read is refused, where others take it for an empty one."""
+
+    def parse(
+        self,
+        stream: IO[bytes],
+        mimetype: str,
+        content_length: int | None,
+        options: dict[str, str] | None = None,
+    ) -> tuple[IO[bytes], MultiDict[str, str], MultiDict[str, FileStorage]]:
+        """The fields and files of a form; 400 where it is cut short or was never one."""
+        self.silent = False
+        try:
+            return super().parse(stream, mimetype, content_length, options)
+        except ValueError:
+            _refuse("The form cannot be read.")
+
+
+class StrictRequest(Request):
+    """A request whose forms are read strictly."""
+
+    form_data_parser_class = StrictFormParser
 
 
 class KeyConverter(IntegerConverter):
