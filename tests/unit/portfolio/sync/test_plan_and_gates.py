@@ -151,6 +151,12 @@ def test_a_sale_seen_by_both_reads_passes_and_one_read_alone_does_not():
     assert removed(read, witness=seen("1")) is None
 
 
+def test_what_was_missing_is_named_in_a_sentence():
+    one, both = snapshot(position("1")), snapshot(position("3"))
+    assert " was missing in one answer" in removed(one).saw
+    assert " were missing in one answer" in removed(both).saw
+
+
 def test_a_zero_row_is_proof():
     assert removed(snapshot(position("1"), closed=("2",))) is None
 
