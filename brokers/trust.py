@@ -98,8 +98,8 @@ def unaccepted(found: Certificate) -> CertificateUntrusted:
     error = CertificateUntrusted(
         "The gateway's certificate cannot be trusted: nobody has accepted it yet; nothing was "
         f"sent. Shown now: {grouped(found.fingerprint)}.",
-        "Test the connection, compare the fingerprint with the gateway's own (`keytool -list -v` "
-        "there), and accept it if they are equal.",
+        "Compare the fingerprint with the gateway's own (`keytool -list -v` there); if they are "
+        "equal, accept it under Test connection.",
     )
     error.shown = found
     return error

@@ -83,6 +83,8 @@ def _link(error: BrokerError, name: str) -> str:
         return "certificate"
     if isinstance(error, AddressNotAllowed):
         return "address"
+    if isinstance(error, NotAGateway) and name in {"reachable", "certificate"}:
+        return "gateway"
     if isinstance(error, RateLimited):
         return name if list(TITLES).index(name) > list(TITLES).index("upstream") else "upstream"
     if isinstance(error, NotAuthenticated) and name == "upstream":
@@ -96,11 +98,18 @@ def _place(checks: list[Check], name: str, at: str, error: BrokerError) -> list[
     broken = Check(name=at, title=TITLES[at], ok=False, message=error.message, remedy=error.remedy)
     before = [check for check in checks if order.index(check.name) < order.index(at)]
     between = order[order.index(name) : order.index(at)]
-    ok, said = (True, "yes") if isinstance(error, ANSWERS) else (None, NOT_TESTED)
-    reached = [Check(name=of, title=TITLES[of], ok=ok, message=said) for of in between]
+    reached = [_passed(of, error) for of in between]
     after = order[order.index(at) + 1 : order.index(name) + 1]
     waiting = [Check(name=of, title=TITLES[of], ok=None, message=WAITS) for of in after]
     return [*before, *reached, broken, *waiting]
+
+
+def _passed(name: str, error: BrokerError) -> Check:
+    """A link that was passed over on the way to the broken one."""
+    answered = isinstance(error, NotAGateway) and name == "reachable"
+    if answered or isinstance(error, ANSWERS):
+        return Check(name=name, title=TITLES[name], ok=True, message="yes")
+    return Check(name=name, title=TITLES[name], ok=None, message=NOT_TESTED)
 
 
 def _prices(priced: tuple[int, int] | None) -> Check:

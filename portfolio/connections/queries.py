@@ -10,8 +10,10 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
+from brokers.addresses import split_address
 from brokers.errors import BrokerError, NeedsUser
 from brokers.registry import Registry
+from brokers.tls import is_loopback
 from brokers.types import BrokerAccount
 from portfolio.accounts.models import Account, Portfolio
 from portfolio.accounts.resources import AccountView, Link
@@ -76,6 +78,15 @@ class GatewayView:
     certificate_fingerprint: str | None
     silent_until: datetime | None
     accounts: tuple[str, ...]
+
+    @property
+    def waits_for_acceptance(self) -> bool:
+        """Whether a person has to accept its certificate: none is pinned, and it is not here."""
+        try:
+            host, _ = split_address(self.url)
+        except ValueError:
+            return False
+        return self.certificate_fingerprint is None and not is_loopback(host)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,8 +46,9 @@ def test_a_gateway_elsewhere_is_shown_compared_accepted_and_then_works(far):
     )
     assert grouped(print_) in found["message"]
     assert len(far.simulator.requests) == 0
+    far.program.post(GATEWAYS, json={"url": "https://localhost:5001"})
     settings = far.program.get("/settings", headers=HTML).get_data(as_text=True)
-    assert "look at it and accept it" in settings
+    assert settings.count("Look at its certificate and accept it") == 1
     test = "/ibkr/test-connection?gateway_id=1&back=/settings"
     page = far.program.get(test, headers=HTML).get_data(as_text=True)
     assert grouped(print_) in page

@@ -195,6 +195,14 @@ def test_the_stock_certificate_is_fine_here_and_refused_elsewhere(desk):
         desk.connect(**far, certificate=stock).accounts()
 
 
+def test_what_speaks_another_protocol_is_reachable_and_no_gateway(desk):
+    desk.network.failure = ConnectionResetError()
+    found = desk.connect(certificate=CERTIFICATE).diagnose()
+    links = {check.name: check.ok for check in found.checks}
+    assert found.code == "not_a_gateway"
+    assert (links["reachable"], links["certificate"], links["gateway"]) == (True, None, False)
+
+
 @pytest.mark.parametrize("port", [5000, 5001])
 def test_the_airplay_receiver_is_blamed_for_its_own_port_only(desk, port):
     desk.network.failure = requests.exceptions.SSLError("wrong version number")
