@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import urlsplit
 
-from brokers.errors import BrokerError, Malformed
+from brokers.addresses import https_address
+from brokers.errors import BrokerAccountMissing, BrokerError, Malformed
 from brokers.types import BrokerAccount, Certificate, Check, Diagnosis, Snapshot, Witness
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 CONTRACT_VERSION = 1
 ENTRY_POINT_GROUP = "foliosync.brokers"
-LONGEST_ADDRESS = 300
 CURRENCY = re.compile(r"[A-Z]{3}[A-Z0-9]{0,5}", re.ASCII)
 
 
@@ -151,6 +150,14 @@ class Connection(ABC):
         """When each endpoint with a limit was last asked; the caller keeps it."""
         return {}
 
+    def acceptable(self) -> Certificate | None:
+        """The certificate that is shown now, for a person to accept; None where there is none.
+
+        Contacts the address and sends nothing; raises `CertificateUntrusted` where accepting it
+        would not help.
+        """
+        return None
+
     @abstractmethod
     def accounts(self) -> tuple[BrokerAccount, ...]:
         """The accounts of the signed-in user, never empty."""
@@ -159,14 +166,22 @@ class Connection(ABC):
     def snapshot(self, account_id: str) -> Snapshot:
         """The whole account, or a `BrokerError`; never a part of it."""
 
-    def diagnose(self) -> Diagnosis:
-        """Walk the chain to the broker and name the first broken link; one link by default."""
+    def diagnose(self, expected: Collection[str] = ()) -> Diagnosis:
+        """Walk the chain to the broker and name the first broken link; one link by default.
+
+        `expected` are ids of linked accounts: one that is not listed is a `BrokerAccountMissing`.
+        """
         try:
-            count = len(self.accounts())
+            listed = [account.id for account in self.accounts()]
+            for missing in sorted(set(expected).difference(listed)):
+                raise BrokerAccountMissing(
+                    f"The account {missing} is not in the list of the signed-in user.",
+                    "Check who is signed in.",
+                )
         except BrokerError as error:
             return diagnosis_of(error)
         reached = Check(
-            name="accounts", title="Accounts", ok=True, message=f"{count} to choose from"
+            name="accounts", title="Accounts", ok=True, message=f"{len(listed)} to choose from"
         )
         return Diagnosis(
             connected=True,
@@ -216,27 +231,16 @@ class Broker(ABC):
         """A connection through this context; contacts nobody yet."""
 
     def address(self, typed: str) -> str:
-        """The address as it is kept; `ValueError` with a reason for the person who typed it."""
+        """The address as it is kept, in its one spelling; `ValueError` with a reason.
+
+        Two spellings of one place that are both kept would be two gateways: each with a pin and a
+        penalty of its own.
+        """
         return https_address(typed)
 
     def scrubber(self, draw: Callable[[int], int]) -> Scrubber:
         """Makes recordings of this broker safe to send (`RECORDING`); `draw(n)` gives 0 to n-1."""
         raise CapabilityMissing(Capability.RECORDING)
-
-
-def https_address(typed: str) -> str:
-    """An https address without a path, such as https://localhost:5001, or `ValueError`."""
-    reason = "An https address such as https://localhost:5001 is needed."
-    try:
-        parts = urlsplit(typed.strip())
-        port = parts.port
-    except ValueError:
-        raise ValueError(reason) from None
-    plain = not (parts.username or parts.query or parts.fragment or parts.path.strip("/"))
-    too_long = len(typed) > LONGEST_ADDRESS
-    if parts.scheme != "https" or not parts.hostname or port == 0 or not plain or too_long:
-        raise ValueError(reason)
-    return typed.strip().rstrip("/")
 
 
 def believable(snapshot: Snapshot) -> None:

@@ -72,6 +72,7 @@ class Refused(BrokerError):
     """A request that is not on the closed list and was therefore never sent."""
 
     code = "refused"
+    usual_remedy = "This is a fault of the broker's adapter: report it. Nothing was sent."
 
 
 class PositionsNotReleased(HealsByItself):
@@ -158,6 +159,8 @@ class CertificateUntrusted(NeedsUser):
     """The gateway's certificate proves nothing at this address; nothing was sent."""
 
     code = "certificate_untrusted"
+    # Only where it helps that a person accepts it.
+    shown: Certificate | None = None
 
 
 class BrokerAccountMissing(NeedsUser):

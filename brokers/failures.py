@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import socket
 import ssl
 from enum import Enum, auto
 from http.client import RemoteDisconnected
@@ -9,6 +11,7 @@ from http.client import RemoteDisconnected
 import requests
 
 NOT_TLS = (ssl.SSLError, requests.exceptions.SSLError, ConnectionResetError)
+NO_WAY = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN)
 
 
 class Failure(Enum):
@@ -20,18 +23,26 @@ class Failure(Enum):
 
 
 def failure_of(error: Exception) -> Failure:
-    """What a `requests` exception or an `OSError` of a call means."""
+    """What a `requests` exception, an `OSError` or a `ValueError` of a call means."""
     causes = _causes(error)
     if isinstance(error, (requests.Timeout, TimeoutError)):
         return Failure.SILENCE
-    if _any(causes, (ConnectionRefusedError, ConnectionAbortedError)):
+    if _any(causes, (ConnectionRefusedError, ConnectionAbortedError)) or _leads_nowhere(causes):
         return Failure.NOBODY_LISTENS
     if _any(causes, TimeoutError):
         return Failure.SILENCE
-    if _any(causes, NOT_TLS):
+    # A plain `ValueError` comes from a certificate that cannot be read.
+    if _any(causes, NOT_TLS) or type(error) is ValueError:
         return Failure.ANOTHER_PROTOCOL
     never_connected = any("NewConnectionError" in type(cause).__name__ for cause in causes)
     return Failure.NOBODY_LISTENS if never_connected else Failure.SILENCE
+
+
+def _leads_nowhere(causes: list[BaseException]) -> bool:
+    """Whether the name is nobody's (or none at all), or no way leads to the address."""
+    if _any(causes, (socket.gaierror, UnicodeError)):
+        return True
+    return any(isinstance(cause, OSError) and cause.errno in NO_WAY for cause in causes)
 
 
 def was_closed(error: Exception) -> bool:

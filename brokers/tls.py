@@ -13,7 +13,6 @@ from dataclasses import replace
 from hashlib import sha256
 from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlsplit
 
 from certifi import where
 from cryptography import x509
@@ -25,19 +24,6 @@ from brokers.types import Certificate
 STOCK_FINGERPRINT = "13daf89a0712b962c3ecaa5ede344100aee0d3b5dec5a79abd7602a812eda3be"
 # OpenSSL's X509_V_FLAG_NO_CHECK_TIME: whether an expired certificate is accepted is our own rule.
 NO_CHECK_TIME = 0x200000
-
-
-def split_address(address: str) -> tuple[str, int]:
-    """Host and port of `https://host[:port]`; `localhost` is 127.0.0.1, where gateways listen.
-
-    Raises `ValueError` for anything but a bare https address.
-    """
-    parts = urlsplit(address)
-    bare = not (parts.username or parts.query or parts.fragment or parts.path.strip("/"))
-    if parts.scheme != "https" or not parts.hostname or not bare:
-        raise ValueError(f"not a bare https address: {address}")
-    host = "127.0.0.1" if parts.hostname == "localhost" else parts.hostname
-    return host, parts.port or 443
 
 
 def is_loopback(host: str) -> bool:

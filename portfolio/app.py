@@ -50,7 +50,7 @@ from portfolio.sync import api as sync_api
 from portfolio.users.queries import LocalOwner
 from portfolio.users.services import ensure_owner
 from portfolio.web import charts, errors, filters, gate, headers, openapi
-from portfolio.web.parsing import KeyConverter
+from portfolio.web.parsing import KeyConverter, StrictRequest
 from portfolio.web.runtime import EXTENSION, Runtime
 
 LARGEST_BODY = 1_000_000
@@ -74,6 +74,7 @@ def create_app(
         template_folder=str(resource("templates")),
         static_folder=str(resource("static")),
     )
+    app.request_class = StrictRequest
     _configure(app, settings)
     _open_database(app)
     outside = Outside(
@@ -82,6 +83,7 @@ def create_app(
         clock=clock,
         trusted_hosts=frozenset(settings.trusted_gateway_hosts),
         zone=settings.timezone or computer_zone(),
+        fixed_by=_fixed_by(settings),
     )
     _attach_runtime(app, settings, outside, fetch_rates or partial(ecb.fetch, clock))
     gate.register(app, settings, files=TAKES_FILES)
@@ -90,6 +92,17 @@ def create_app(
     errors.register(app)
     _register_templates(app, settings, clock)
     return app
+
+
+def _fixed_by(settings: Settings) -> str | None:
+    """What holds the first gateway at its address, as the beginning of a sentence."""
+    if settings.demo:
+        return "This gateway belongs to the demo"
+    return (
+        "This gateway’s address is set by FOLIOSYNC_IBKR_GATEWAY_URL"
+        if "IBKR_GATEWAY_URL" in settings.given
+        else None
+    )
 
 
 def _configure(app: Flask, settings: Settings) -> None:
@@ -146,7 +159,7 @@ def prepare_database(app: Flask) -> Path | None:
     with app.app_context(), unit_of_work() as session:
         owner = ensure_owner(session, now)
         addresses = settings.ibkr_gateway_url, settings.gateway_login_url
-        fixed = settings.demo or "IBKR_GATEWAY_URL" in settings.given
+        fixed = runtime.outside.fixed_by is not None
         ensure_first_gateway(session, owner.id, addresses, now, fixed=fixed)
     return copy
 

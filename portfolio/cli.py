@@ -19,6 +19,7 @@ from portfolio.errors import SetupProblem
 from portfolio.settings import Settings, as_document
 
 THREADS = 32
+GATEWAYS_PORT = 5000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -89,7 +90,11 @@ def _add_broker_commands(commands: Any) -> None:
 def _settings(options: argparse.Namespace) -> Settings:
     settings = Settings.load(file=options.config)
     port = getattr(options, "port", None)
-    return replace(settings, port=port) if port else settings
+    if port is None:
+        return settings
+    if not 1 <= port <= 65535:
+        raise SetupProblem(f"--port: {port} is not a number from 1 to 65535.")
+    return replace(settings, port=port)
 
 
 def _build(settings: Settings) -> Flask:
@@ -222,6 +227,11 @@ def _shown(settings: Settings) -> str:
 
 
 def _check_port(settings: Settings) -> None:
+    if settings.port == GATEWAYS_PORT:
+        raise SetupProblem(
+            f"Port {GATEWAYS_PORT} is the gateway's, and Foliosync never takes it: choose another "
+            "one with --port."
+        )
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with closing(socket.socket(family, socket.SOCK_STREAM)) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -31,7 +31,7 @@ class DomainError(Exception):
 
     code = "error"
     status = 400
-    remedy: str | None = None
+    remedy: str | None = "Change what it names, then try again. Nothing was changed."
     retry_at: datetime | None = None
 
     def __init__(self, message: str, remedy: str | None = None) -> None:
@@ -106,6 +106,7 @@ class TooManyRequests(DomainError):
 
     code = "too_many_requests"
     status = 429
+    remedy = "Wait a moment, then try again. Nothing was changed."
 
 
 class RatesUnavailable(DomainError):

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from brokers.addresses import host_name, https_address
 from portfolio.errors import SetupProblem
 
 PREFIX = "FOLIOSYNC_"
@@ -37,15 +37,6 @@ def _seconds(value: str) -> int:
 
 def _folder(value: str) -> Path:
     return Path(value).expanduser().resolve()
-
-
-def _address(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme != "https" or not parts.hostname or parts.username or parts.query:
-        raise ValueError
-    if parts.path.strip("/") or parts.fragment or (parts.port == 0):
-        raise ValueError
-    return value.rstrip("/")
 
 
 def _names(value: str) -> tuple[str, ...]:
@@ -114,7 +105,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         name="IBKR_GATEWAY_URL",
-        read=_address,
+        read=https_address,
         default="https://localhost:5000",
         expects="an https address such as https://localhost:5001",
         help="Address of IBKR's Client Portal Gateway; it makes the first gateway. Change it when "
@@ -122,14 +113,14 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         name="IBKR_GATEWAY_LOGIN_URL",
-        read=lambda value: _address(value) if value else "",
+        read=lambda value: https_address(value) if value else "",
         default="",
         expects="an https address",
         help="Address at which a browser opens the gateway's login; empty means the same address.",
     ),
     Option(
         name="TRUSTED_GATEWAY_HOSTS",
-        read=_names,
+        read=lambda value: tuple(map(host_name, _names(value))),
         default="",
         expects="host names separated by commas",
         help="Gateways off this computer that you vouch for.",

@@ -72,7 +72,7 @@ def test_brokers_know_nothing_of_the_application():
 
 def test_the_application_knows_brokers_by_their_contract_only():
     allowed = {"types", "errors", "contract", "registry", "http", "pacing", "tls", "testing"}
-    allowed |= {"recording"}
+    allowed |= {"addresses", "recording"}
     wrong = [
         f"{module} imports {name}"
         for _, module, tree in trees()

@@ -49,9 +49,9 @@ class InteractiveBrokers(Broker):
     def connect(self, context: Context) -> Connection:
         """A connection through a gateway; contacts nobody yet."""
         # Imported on first use: listing the brokers needs no HTTP library.
+        from brokers.addresses import split_address
         from brokers.ibkr.adapter import GatewayConnection
         from brokers.ibkr.state import GatewayState
-        from brokers.tls import split_address
 
         with self._lock:
             state = self._states.setdefault(

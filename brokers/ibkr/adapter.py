@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -60,6 +60,10 @@ class GatewayConnection(Connection):
         """When each endpoint with a limit was last asked."""
         return self._state.pacer.last_calls()
 
+    def acceptable(self) -> Certificate:
+        """The certificate that is shown now, where a person may accept it."""
+        return self._client.acceptable()
+
     def keep_alive(self) -> None:
         """Tell IBKR that the session is in use."""
         self._tickle()
@@ -68,9 +72,9 @@ class GatewayConnection(Connection):
         """The accounts of the signed-in user, at most five seconds old and of this session."""
         return self._accounts(self._tickle())
 
-    def diagnose(self) -> Diagnosis:
+    def diagnose(self, expected: Collection[str] = ()) -> Diagnosis:
         """Walk the chain to IBKR and name the first broken link."""
-        return examine(self._client, self._context, self._state)
+        return examine(self._client, self._context, self._state, expected)
 
     def snapshot(self, account_id: str) -> Snapshot:
         """The whole account, with the ledger before and after the positions."""
@@ -120,10 +124,13 @@ class GatewayConnection(Connection):
         return known
 
     def _listed(self, account_id: str, tickle: Tickle) -> BrokerAccount:
+        if not mapping.is_account_id(account_id):
+            # The list leaves such rows out: who is signed in is not to blame.
+            raise errors.bad(f"“{account_id}” is no account id that IBKR can be asked for.")
         for account in self._accounts(tickle):
             if account.id == account_id:
                 return account
-        raise errors.account_missing(account_id)
+        raise errors.account_missing(account_id, tickle.state)
 
     def _settled(self, account: BrokerAccount) -> _Read:
         """One pass; a second one where a trade moved the cash meanwhile."""

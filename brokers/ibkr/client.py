@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import requests
 
 from brokers import trust
+from brokers.addresses import split_address
 from brokers.contract import Context
 from brokers.errors import (
     BadAnswer,
@@ -32,7 +33,6 @@ from brokers.ibkr.session import (
     with_user,
 )
 from brokers.ibkr.state import GatewayState
-from brokers.tls import split_address
 from brokers.types import Certificate
 
 LOGIN_PATH = "/sso/Login"
@@ -48,6 +48,7 @@ class GatewayClient:
         self._context = context
         self._state = state
         self._callers: dict[str, Caller] = {}
+        self._seen: Certificate | None = None
         self.certificate: Certificate | None = None
 
     def tickle(self) -> Any:
@@ -89,10 +90,18 @@ class GatewayClient:
     def check_gateway(self) -> None:
         """Raise `NotAGateway` or `AddressNotAllowed` unless a gateway answers."""
         answer = self._send(endpoints.ROOT, {}, {}, base="")
+        if answer.status == 429:
+            self._data(answer)
         if answer.status in {403, 404} and b"Access Denied" in answer.body[:200]:
             raise errors.address_not_allowed()
         if answer.status != 302 or LOGIN_PATH not in (answer.location or ""):
             raise errors.not_a_gateway(self._context.address)
+
+    def check_silence(self) -> None:
+        """Raise `RateLimited` while IBKR wants silence."""
+        until = self._state.pacer.silent_until
+        if until is not None:
+            raise errors.rate_limited(until, self.situation)
 
     def validate(self) -> Any:
         """The name of the signed-in user."""
@@ -131,11 +140,23 @@ class GatewayClient:
     def open(self) -> Certificate:
         """Look at the certificate and decide whether to trust it; sends nothing."""
         if self.certificate is None:
-            try:
-                self.certificate = trust.trusted(self._context)
-            except (OSError, ValueError) as error:
-                raise errors.from_exception(error, self._context.address) from error
+            self.certificate = self._looked(lambda: trust.trusted(self._context, self._seen))
         return self.certificate
+
+    def look(self) -> Certificate:
+        """The certificate that is shown now, whether or not it is trusted; sends nothing."""
+        self._seen = self._looked(lambda: trust.shown(self._context))
+        return self._seen
+
+    def acceptable(self) -> Certificate:
+        """The certificate that is shown now, where a person may accept it; sends nothing."""
+        return self._looked(lambda: trust.acceptable(self._context))
+
+    def _looked(self, look: Callable[[], Certificate]) -> Certificate:
+        try:
+            return look()
+        except (OSError, ValueError) as error:
+            raise errors.from_exception(error, self._context.address) from error
 
     @property
     def situation(self) -> Situation:
@@ -199,7 +220,8 @@ class GatewayClient:
         try:
             answer = self._answered(caller, endpoint, values, query)
         except RateLimited as error:
-            raise errors.rate_limited(error.retry_at or self._now()) from error
+            until = error.retry_at or self._now()
+            raise errors.rate_limited(until, self.situation) from error
         except (requests.RequestException, OSError) as error:
             raise self._explained(error) from error
         finally:

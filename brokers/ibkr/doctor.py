@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
+from brokers import trust
 from brokers.contract import Context
 from brokers.errors import (
     AddressNotAllowed,
@@ -15,11 +16,12 @@ from brokers.errors import (
     CertificateUntrusted,
     NotAGateway,
     NotAuthenticated,
+    RateLimited,
 )
 from brokers.ibkr import errors, mapping
 from brokers.ibkr.client import GatewayClient
 from brokers.ibkr.state import GatewayState
-from brokers.types import Check, Diagnosis, SessionState
+from brokers.types import Certificate, Check, Diagnosis, SessionState
 
 TITLES = {
     "reachable": "Reachable",
@@ -32,21 +34,30 @@ TITLES = {
     "positions": "Positions",
 }
 WAITS = "waits for the line above"
+NOT_TESTED = "not tested"
+# What these answer shows that the links before the broken one hold; other failures show nothing.
+ANSWERS = (AddressNotAllowed, NotAuthenticated)
 
 
 @dataclass
 class _Findings:
     """What the walk has learnt so far."""
 
+    expected: list[str]
     session: SessionState | None = None
     mark: str = ""
     account: str = ""
     priced: tuple[int, int] | None = None
 
 
-def examine(client: GatewayClient, context: Context, state: GatewayState) -> Diagnosis:
-    """What a test of the connection finds; pins nothing and changes nothing."""
-    findings = _Findings()
+def examine(
+    client: GatewayClient, context: Context, state: GatewayState, expected: Collection[str]
+) -> Diagnosis:
+    """What a test of the connection finds; pins nothing and changes nothing.
+
+    `expected` are accounts that must be in the list.
+    """
+    findings = _Findings(expected=sorted(expected))
     walk = _Walk(client, context, state, findings)
     checks: list[Check] = []
     broken: BrokerError | None = None
@@ -72,6 +83,10 @@ def _link(error: BrokerError, name: str) -> str:
         return "certificate"
     if isinstance(error, AddressNotAllowed):
         return "address"
+    if isinstance(error, NotAGateway) and name in {"reachable", "certificate"}:
+        return "gateway"
+    if isinstance(error, RateLimited):
+        return name if list(TITLES).index(name) > list(TITLES).index("upstream") else "upstream"
     if isinstance(error, NotAuthenticated) and name == "upstream":
         return "signed_in"
     return name
@@ -83,10 +98,18 @@ def _place(checks: list[Check], name: str, at: str, error: BrokerError) -> list[
     broken = Check(name=at, title=TITLES[at], ok=False, message=error.message, remedy=error.remedy)
     before = [check for check in checks if order.index(check.name) < order.index(at)]
     between = order[order.index(name) : order.index(at)]
-    reached = [Check(name=of, title=TITLES[of], ok=True, message="yes") for of in between]
+    reached = [_passed(of, error) for of in between]
     after = order[order.index(at) + 1 : order.index(name) + 1]
     waiting = [Check(name=of, title=TITLES[of], ok=None, message=WAITS) for of in after]
     return [*before, *reached, broken, *waiting]
+
+
+def _passed(name: str, error: BrokerError) -> Check:
+    """A link that was passed over on the way to the broken one."""
+    answered = isinstance(error, NotAGateway) and name == "reachable"
+    if answered or isinstance(error, ANSWERS):
+        return Check(name=name, title=TITLES[name], ok=True, message="yes")
+    return Check(name=name, title=TITLES[name], ok=None, message=NOT_TESTED)
 
 
 def _prices(priced: tuple[int, int] | None) -> Check:
@@ -126,7 +149,9 @@ def _verdict(
         remedy=None if broken is None else broken.remedy,
         session=session,
         checks=checks,
-        shown_certificate=broken.shown if isinstance(broken, CertificateChanged) else None,
+        shown_certificate=broken.shown
+        if isinstance(broken, (CertificateChanged, CertificateUntrusted))
+        else None,
         retry_at=None if broken is None else broken.retry_at,
     )
 
@@ -141,6 +166,7 @@ class _Walk:
         self._context = context
         self._state = state
         self._findings = findings
+        self._seen: Certificate | None = None
         self._tickled: Any = None
 
     def steps(self) -> tuple[tuple[str, Callable[[], str]], ...]:
@@ -157,14 +183,20 @@ class _Walk:
         )
 
     def _reachable(self) -> str:
-        self._client.open()
+        self._client.check_silence()
+        self._seen = self._client.look()
         return f"something answers at {self._context.address}"
 
     def _certificate(self) -> str:
+        pinned = self._context.certificate
+        if pinned is not None and self._seen is not None:
+            refusal = trust.replaced(self._context, pinned, self._seen)
+            if refusal is not None:
+                raise refusal
         certificate = self._client.open()
         if certificate.is_stock:
             return "the public one that ships with the gateway; fine on this computer only"
-        if self._context.certificate is not None:
+        if pinned is not None:
             return "the one you know"
         return "verified" if certificate.is_verified else "seen for the first time"
 
@@ -186,17 +218,18 @@ class _Walk:
         tickle = self._client.understood(self._tickled)
         state = tickle.state
         self._findings.session, self._findings.mark = state, tickle.mark
-        kind = {True: " (paper)", False: " (live)"}.get(bool(state.is_paper), "")
-        return (
-            f"as {state.user}{kind if state.is_paper is not None else ''}" if state.user else "yes"
-        )
+        return f"as {state.user}{errors.kind_of(state)}" if state.user else "yes"
 
     def _accounts(self) -> str:
         listed = self._state.accounts(self._findings.mark)
         if listed is None:
             listed = mapping.accounts(self._client.accounts())
             self._state.keep_accounts(self._findings.mark, listed)
-        self._findings.account = listed[0].id
+        ids = [account.id for account in listed]
+        for wanted in self._findings.expected:
+            if wanted not in ids:
+                raise errors.account_missing(wanted, self._findings.session)
+        self._findings.account = next(iter(self._findings.expected), ids[0])
         return f"{len(listed)} to choose from"
 
     def _positions(self) -> str:

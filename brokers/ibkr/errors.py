@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
+from brokers.addresses import place
 from brokers.errors import (
     AddressNotAllowed,
     BrokerAccountMissing,
@@ -25,6 +26,7 @@ from brokers.errors import (
 from brokers.failures import Failure, failure_of
 from brokers.http import Answer
 from brokers.ibkr.calendar import quiet_until
+from brokers.types import SessionState
 
 NOT_AUTHENTICATED = "Not authenticated with IBKR"
 NOT_CONNECTED = "Failed to connect to Interactive Brokers API"
@@ -44,6 +46,12 @@ class Situation:
     now: datetime
     zone: tzinfo = UTC
     region: str | None = None
+
+    def clock(self, when: datetime) -> str:
+        """A time as a person's clock shows it; with its day where that is not today."""
+        local = when.astimezone(self.zone)
+        same_day = local.date() == self.now.astimezone(self.zone).date()
+        return f"{local:%H:%M}" if same_day else f"{local:%d %b, %H:%M}"
 
     def quiet_until(self) -> tuple[datetime, str] | None:
         """When an expected outage will be over, and that as a person's clock shows it."""
@@ -103,11 +111,20 @@ def silent(address: str, retry_at: datetime | None = None) -> GatewaySilent:
 
 
 def not_a_gateway(address: str) -> NotAGateway:
-    """Something else listens."""
+    """Something else listens; on macOS usually the AirPlay Receiver, where it is port 5000."""
+    message = f"What answers at {address} is not a Client Portal Gateway."
+    if place(address).endswith(" 5000"):
+        return NotAGateway(
+            message,
+            "On macOS the AirPlay Receiver uses port 5000: change `listenPort` in the gateway's "
+            "root/conf.yaml to 5001, restart it, and set the same port on Settings or with "
+            "FOLIOSYNC_IBKR_GATEWAY_URL=https://localhost:5001.",
+        )
     return NotAGateway(
-        f"What answers at {address} is not a Client Portal Gateway.",
-        "On macOS the AirPlay Receiver uses port 5000: change `listenPort` in the gateway's "
-        "root/conf.yaml to 5001 and set FOLIOSYNC_IBKR_GATEWAY_URL=https://localhost:5001.",
+        message,
+        "Look up `listenPort` in the gateway's root/conf.yaml and set the same port on Settings "
+        "or with FOLIOSYNC_IBKR_GATEWAY_URL. If it is this one, another program has it: change "
+        "both to a port that is free.",
     )
 
 
@@ -120,18 +137,26 @@ def address_not_allowed() -> AddressNotAllowed:
     )
 
 
-def account_missing(account_id: str) -> BrokerAccountMissing:
-    """The linked account is not among those of the signed-in user."""
+def account_missing(account_id: str, session: SessionState | None) -> BrokerAccountMissing:
+    """The linked account is not among those of the signed-in user, who is named if known."""
+    user = session.user if session else None
+    named = "" if user is None else f", {user}{kind_of(session)}"
     return BrokerAccountMissing(
-        f"The account {account_id} is not in the list of the signed-in user.",
+        f"The account {account_id} is not in the list of the signed-in user{named}.",
         "Check who is signed in at the gateway: a spouse's or a paper user has other accounts.",
     )
 
 
-def rate_limited(until: datetime) -> RateLimited:
+def kind_of(session: SessionState | None) -> str:
+    """Whether a user is a paper or a live one, in brackets; nothing where that is not known."""
+    is_paper = session.is_paper if session else None
+    return {True: " (paper)", False: " (live)", None: ""}[is_paper]
+
+
+def rate_limited(until: datetime, at: Situation) -> RateLimited:
     """Too many requests; silence until then."""
     return RateLimited(
-        "IBKR asked for silence after too many requests.",
+        f"IBKR asked for silence after too many requests, until about {at.clock(until)}.",
         "Nothing to do: it is tried again afterwards. You may have to log in again then.",
         retry_at=until,
     )
@@ -159,7 +184,7 @@ def from_status(answer: Answer, at: Situation) -> BrokerError | None:
     if status in {403, 404} and b"Access Denied" in answer.body[:200]:
         return address_not_allowed()
     if status == 429:
-        return rate_limited(at.now + penalty(answer.retry_after))
+        return rate_limited(at.now + penalty(answer.retry_after), at)
     if status >= 500:
         return maintenance(status, at)
     return bad(f"The gateway answered with status {status}.", answer.body)

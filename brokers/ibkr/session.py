@@ -34,6 +34,7 @@ from brokers.errors import (
 )
 from brokers.ibkr import errors
 from brokers.ibkr.errors import Situation
+from brokers.ibkr.mapping.values import text
 from brokers.types import SessionState
 
 SHORTEST_PAUSE = timedelta(seconds=60)
@@ -87,7 +88,8 @@ class Tickle:
 class Facts:
     """What is known of a gateway's session: the state, since when, and when to look again.
 
-    `mark` and `region` are those of the newest session, also once it has ended.
+    `mark`, `region`, `user` and `is_paper` are those of the newest session, also once a call of it
+    has failed: IBKR tells the user's name at most once a minute.
     """
 
     state: State = State.UNKNOWN
@@ -95,6 +97,8 @@ class Facts:
     session: SessionState | None = None
     mark: str = ""
     region: str | None = None
+    user: str | None = None
+    is_paper: bool | None = None
     failures: int = 0
     next_try: datetime | None = None
 
@@ -106,9 +110,11 @@ class Facts:
 
 def after_tickle(facts: Facts, found: Tickle, now: datetime) -> Facts:
     """The facts once a tickle was answered."""
-    entered = _entered(facts, State.SIGNED_IN, now)
+    entered, same = _entered(facts, State.SIGNED_IN, now), facts.mark == found.mark
     return replace(
         entered,
+        user=found.state.user or (facts.user if same else None),
+        is_paper=found.state.is_paper if found.state.user else facts.is_paper if same else None,
         session=found.state,
         mark=found.mark,
         region=found.region or facts.region,
@@ -175,10 +181,9 @@ def _expiry(left: Any, now: datetime) -> datetime | None:
 
 def remembered(found: Tickle, facts: Facts) -> Tickle | None:
     """The session with what is known of its user already, or None where nothing is."""
-    known = facts.session
-    if known is None or known.user is None or facts.mark != found.mark:
+    if facts.user is None or facts.mark != found.mark:
         return None
-    named = replace(found.state, user=known.user, is_paper=known.is_paper)
+    named = replace(found.state, user=facts.user, is_paper=facts.is_paper)
     return replace(found, state=named, region=facts.region)
 
 
@@ -187,5 +192,5 @@ def with_user(found: Tickle, answer: Any) -> Tickle:
     fields = answer if isinstance(answer, Mapping) else {}
     user, kind, region = (fields.get(name) for name in ("USER_NAME", "LOGIN_TYPE", "region"))
     is_paper = None if kind not in (1, 2) else kind == 2
-    state = replace(found.state, user=str(user) if user else None, is_paper=is_paper)
-    return replace(found, state=state, region=str(region) if region else None)
+    state = replace(found.state, user=text(user), is_paper=is_paper)
+    return replace(found, state=state, region=text(region))

@@ -168,6 +168,13 @@ class BrokerContract:
         with pytest.raises(BrokerAccountMissing):
             world.connect().snapshot(world.stranger_id)
 
+    def test_the_doctor_misses_a_linked_account(self, world: World) -> None:
+        """A linked account that is not listed is a broken link; one that is listed is none."""
+        assert world.connect().diagnose([world.account_id]).connected
+        found = world.connect().diagnose([world.account_id, world.stranger_id])
+        assert (found.connected, found.code) == (False, BrokerAccountMissing.code)
+        assert found.remedy
+
     @pytest.mark.parametrize("capability", list(Capability))
     def test_declared_is_what_it_can_do(self, world: World, capability: Capability) -> None:
         """A declared capability works; one that is not declared says so."""

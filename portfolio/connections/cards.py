@@ -15,7 +15,7 @@ from portfolio.accounts.models import Account
 from portfolio.accounts.queries.portfolios import NOT_RECONCILED, account_view
 from portfolio.accounts.resources import AccountView, Link
 from portfolio.connections.models import Connection, Gateway
-from portfolio.connections.queries import link, needs_user
+from portfolio.connections.queries import GatewayView, gateways, link, needs_user
 from portfolio.sync.models import FAILED, REJECTED, RUNNING, SyncRun
 from portfolio.sync.queries import RunView, run_view
 
@@ -134,13 +134,18 @@ def _state(view: AccountView, of: Linked, now: datetime) -> tuple[str, Mapping[s
         return "needs_you", _trouble(view.attention_code, of)
     if run is not None and run.status == REJECTED:
         return "not_applied", rejected_error(run)
-    if run is not None and run.status == FAILED and run.error:
+    if run is not None and run.status == FAILED and run.error and not _settled(view, run.error):
         return "needs_you" if needs_user(run.error["code"]) else "waiting", run.error
     if of.connection.paused:
         return "paused", {}
     if view.attention_code == NOT_RECONCILED:
         return "differs", {}
     return "stale" if view.stale and view.synced_at else "ready", {}
+
+
+def _settled(view: AccountView, error: Mapping[str, Any]) -> bool:
+    """Whether a person has done since what a failed run asked for."""
+    return needs_user(error["code"]) and view.attention_code is None
 
 
 def _trouble(code: str, of: Linked) -> Mapping[str, Any]:
@@ -155,6 +160,7 @@ def _actions(state: str, code: str | None) -> tuple[str, ...]:
     if state == "syncing":
         return ()
     special = {"not_authenticated": "sign_in", "certificate_changed": "accept_certificate"}
+    special["certificate_untrusted"] = "accept_certificate"
     by_state = {"not_applied": "look", "paused": "resume", "differs": "look"}
     first = special.get(code or "") or by_state.get(state)
     return (*((first,) if first else ()), "sync", "disconnect")
@@ -227,4 +233,51 @@ def _connection(account: Account, of: Linked, now: datetime, brokers: Registry) 
         next_run_at=of.connection.next_run_at,
         card=shown,
         account=view,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayLine:
+    """A gateway with what is known of its session; `mark` is the shape of its state."""
+
+    gateway: GatewayView
+    broker: str
+    state: str
+    mark: str
+    needs_sign_in: bool
+    since: datetime | None
+    message: str | None
+    remedy: str | None
+    user: str | None
+    is_paper: bool | None
+    elsewhere: bool
+    contacted_at: datetime | None
+    next_contact_at: datetime | None
+
+
+def gateway_lines(session: Session, owner_id: int, brokers: Registry) -> list[GatewayLine]:
+    """The owner's gateways with their sessions, the first one first."""
+    views = {view.id: view for view in gateways(session, owner_id)}
+    rows = session.scalars(select(Gateway).where(Gateway.id.in_(views)).order_by(Gateway.id))
+    return [_gateway_line(row, views[row.id], brokers) for row in rows]
+
+
+def _gateway_line(row: Gateway, view: GatewayView, brokers: Registry) -> GatewayLine:
+    who: Mapping[str, Any] = row.session or {}
+    marks = {"ready": "ready", "unknown": "not_linked"}
+    trouble = "needs_you" if needs_user(row.state) else "waiting"
+    return GatewayLine(
+        gateway=view,
+        broker=broker_name(row.broker, brokers),
+        state=row.state,
+        mark=marks.get(row.state, trouble),
+        needs_sign_in=row.state == "not_authenticated",
+        since=row.state_since,
+        message=row.message,
+        remedy=row.remedy,
+        user=who.get("user"),
+        is_paper=who.get("is_paper"),
+        elsewhere=bool(who.get("signed_in_elsewhere")),
+        contacted_at=row.contacted_at,
+        next_contact_at=row.next_contact_at,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
@@ -11,16 +11,17 @@ from datetime import UTC, datetime, tzinfo
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
+from brokers.addresses import place
 from brokers.contract import Broker, Clock, Context, Network, Recorder
 from brokers.contract import Connection as BrokerConnection
 from brokers.errors import BrokerError, RateLimited
 from brokers.registry import Registry, UnknownBroker
 from brokers.tls import certificate_from_pem
-from brokers.types import Certificate
+from brokers.types import Certificate, Diagnosis
 from portfolio.connections.models import Connection, Gateway
 from portfolio.connections.watch import Watch
 from portfolio.db.session import unit_of_work
-from portfolio.errors import Conflict, Invalid, NotFound
+from portfolio.errors import Conflict, Invalid, NotFound, SetupProblem
 
 # The adapter that the documented routes are for, and the gateway that a setting makes.
 FIRST_BROKER = "ibkr"
@@ -46,7 +47,10 @@ def random_id() -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outside:
-    """What is needed to reach brokers: the adapters, the network, time, and whom to trust."""
+    """What is needed to reach brokers: the adapters, the network, time, and whom to trust.
+
+    `fixed_by` says, as the beginning of a sentence, what holds the first gateway at its address.
+    """
 
     brokers: Registry
     network: Network
@@ -55,6 +59,7 @@ class Outside:
     zone: tzinfo = UTC
     recorder: Recorder | None = None
     new_id: Callable[[], str] = random_id
+    fixed_by: str | None = None
 
     def broker(self, key: str) -> Broker:
         """The adapter of a key; `Conflict` where it is not installed any more."""
@@ -118,21 +123,51 @@ def ensure_first_gateway(
     session: Session, owner_id: int, addresses: tuple[str, str], now: datetime, *, fixed: bool
 ) -> None:
     """The first gateway, where there is none; a `fixed` setting wins over what is stored."""
-    gateway = session.scalars(
-        select(Gateway).where(Gateway.owner_id == owner_id).order_by(Gateway.id)
-    ).first()
+    query = select(Gateway).where(Gateway.owner_id == owner_id).order_by(Gateway.id)
+    if fixed:
+        # The setting is for this broker only: a folder of files must not become its gateway.
+        query = query.where(Gateway.broker == FIRST_BROKER)
+    gateway = session.scalars(query).first()
     if gateway is None:
         gateway = Gateway(owner_id=owner_id, broker=FIRST_BROKER, created_at=now)
-        session.add(gateway)
         fixed = True
     if fixed:
+        if _taken(session, owner_id, addresses[0], gateway.id) is not None:
+            raise SetupProblem(
+                f"FOLIOSYNC_IBKR_GATEWAY_URL is {addresses[0]}, where another gateway of yours is "
+                "already: start without the setting, and remove that one on Settings first."
+            )
         _move(gateway, *addresses)
+        session.add(gateway)
     session.flush()
 
 
+def fixed_gateway(session: Session, owner_id: int, outside: Outside) -> int | None:
+    """The id of the gateway that a setting holds at its address, or None."""
+    if outside.fixed_by is None:
+        return None
+    query = select(Gateway.id).where(Gateway.owner_id == owner_id, Gateway.broker == FIRST_BROKER)
+    return session.scalar(query.order_by(Gateway.id).limit(1))
+
+
+def _refuse_fixed(session: Session, gateway: Gateway, outside: Outside) -> None:
+    fixed = fixed_gateway(session, gateway.owner_id, outside)
+    if fixed is not None and gateway.id == fixed:
+        raise Conflict(
+            f"{outside.fixed_by}; it cannot be changed here.",
+            "Change that and start Foliosync again, or add another gateway.",
+        )
+
+
+def _taken(session: Session, owner_id: int, address: str, but: int | None) -> str | None:
+    """The address of another gateway at the same place, however that is spelled."""
+    query = select(Gateway.address).where(Gateway.owner_id == owner_id, Gateway.id != (but or 0))
+    return next((each for each in session.scalars(query) if place(each) == place(address)), None)
+
+
 def _move(gateway: Gateway, address: str, login_address: str) -> None:
-    if gateway.address != address:
-        # Another address is another program: its certificate is a new first contact.
+    if place(gateway.address or "") != place(address):
+        # Another place is another program: its certificate is a new first contact.
         gateway.certificate_pem = gateway.certificate_fingerprint = None
         gateway.silent_until = None
     gateway.address, gateway.login_address = address, login_address
@@ -152,17 +187,17 @@ def add_gateway(
 def change_gateway(
     session: Session, gateway: Gateway, values: Mapping[str, str], outside: Outside
 ) -> Gateway:
-    """Another address for a gateway; `login_url` defaults to `url`."""
+    """Another address for a gateway; `login_url` defaults to `url`.
+
+    `Conflict` where a setting holds it, or where another gateway is at that place.
+    """
+    _refuse_fixed(session, gateway, outside)
     broker = outside.broker(gateway.broker)
     address = _checked(broker, values.get("url") or gateway.address or "", "url")
     login = values.get("login_url") or (gateway.login_address if "url" not in values else "")
-    taken = (
-        Gateway.owner_id == gateway.owner_id,
-        Gateway.address == address,
-        Gateway.id != (gateway.id or 0),
-    )
-    if session.scalar(select(Gateway.id).where(*taken)) is not None:
-        raise Conflict(f"There is already a gateway at {address}.", "Use that one.")
+    taken = _taken(session, gateway.owner_id, address, gateway.id)
+    if taken is not None:
+        raise Conflict(f"There is already a gateway at {taken}.", "Use that one.")
     _move(gateway, address, _checked(broker, login or address, "login_url"))
     session.add(gateway)
     session.flush()
@@ -176,8 +211,9 @@ def _checked(broker: Broker, typed: str, field: str) -> str:
         raise Invalid({field: str(error)}) from None
 
 
-def remove_gateway(session: Session, gateway: Gateway) -> None:
-    """Forget a gateway; `Conflict` while an account is connected through it."""
+def remove_gateway(session: Session, gateway: Gateway, outside: Outside) -> None:
+    """Forget a gateway; `Conflict` where a setting makes it, or while an account needs it."""
+    _refuse_fixed(session, gateway, outside)
     user = select(Connection).where(Connection.gateway_id == gateway.id)
     connection = session.scalars(user.options(joinedload(Connection.account))).first()
     if connection is not None:
@@ -224,6 +260,18 @@ def _remembering(
     finally:
         if penalty or first or broker.last_calls != route.last_calls:
             _remember(route.id, penalty, first, broker.last_calls)
+
+
+def diagnose(route: Route, outside: Outside, expected: Sequence[str]) -> Diagnosis:
+    """A test of the connection, in which the `expected` accounts must be listed.
+
+    It never raises what it finds, so that a penalty it was given is taken from the finding.
+    """
+    with reaching(route, outside=outside) as broker:
+        found = broker.diagnose(expected)
+    if found.code == RateLimited.code and found.retry_at is not None:
+        _remember(route.id, found.retry_at, None, broker.last_calls)
+    return found
 
 
 def _remember(

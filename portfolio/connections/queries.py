@@ -9,8 +9,10 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from brokers.addresses import split_address
 from brokers.errors import BrokerError, NeedsUser
 from brokers.registry import Registry
+from brokers.tls import is_loopback
 from brokers.types import BrokerAccount
 from portfolio.accounts.models import Account, Portfolio
 from portfolio.accounts.resources import Link
@@ -51,6 +53,15 @@ class GatewayView:
     silent_until: datetime | None
     accounts: tuple[str, ...]
 
+    @property
+    def waits_for_acceptance(self) -> bool:
+        """Whether a person has to accept its certificate: none is pinned, and it is not here."""
+        try:
+            host, _ = split_address(self.url)
+        except ValueError:
+            return False
+        return self.certificate_fingerprint is None and not is_loopback(host)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
@@ -85,10 +96,26 @@ def gateways(session: Session, owner_id: int) -> list[GatewayView]:
     rows = session.scalars(
         select(Gateway).where(Gateway.owner_id == owner_id).order_by(Gateway.id)
     ).all()
+    return _views(session, rows)
+
+
+def linked_through(session: Session, gateway_id: int) -> list[str]:
+    """The broker accounts that are connected through a gateway."""
+    query = select(Connection.broker_account).where(Connection.gateway_id == gateway_id)
+    return list(session.scalars(query.order_by(Connection.broker_account)))
+
+
+def one_gateway(session: Session, row: Gateway) -> GatewayView:
+    """A gateway with the accounts that are connected through it."""
+    (view,) = _views(session, [row])
+    return view
+
+
+def _views(session: Session, rows: Sequence[Gateway]) -> list[GatewayView]:
     names: dict[int, list[str]] = {row.id: [] for row in rows}
     used = select(Connection.gateway_id, Account.name).join(Connection.account)
     for gateway_id, name in session.execute(
-        used.where(Connection.owner_id == owner_id).order_by(Account.name)
+        used.where(Connection.gateway_id.in_(names)).order_by(Account.name)
     ):
         names[gateway_id].append(name)
     return [gateway_view(row, names[row.id]) for row in rows]
@@ -106,7 +133,7 @@ def ways(session: Session, owner_id: int, brokers: Registry) -> list[Way]:
     ]
 
 
-def gateway_view(row: Gateway, accounts: Sequence[str] = ()) -> GatewayView:
+def gateway_view(row: Gateway, accounts: Sequence[str]) -> GatewayView:
     """A gateway as a resource."""
     return GatewayView(
         id=row.id,

@@ -75,12 +75,16 @@ class AvailableAccountsSchema(Schema):
     accounts = fields.List(fields.Nested(AvailableAccountSchema), required=True)
 
 
+CHOOSE = "Choose one of the broker's accounts."
+
+
 class ConnectRequest(Schema):
     """Which broker account to link, and how."""
 
     account_id = fields.String(
         required=True,
-        validate=validate.Length(min=1, max=40),
+        validate=validate.Length(min=1, max=40, error=CHOOSE),
+        error_messages={"required": CHOOSE},
         metadata={"example": "U1234567"},
     )
     username = fields.String(

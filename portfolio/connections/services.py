@@ -10,8 +10,7 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from brokers.errors import BrokerAccountMissing
-from brokers.tls import split_address
+from brokers.errors import BrokerAccountMissing, CertificateChanged, CertificateUntrusted
 from brokers.types import Certificate
 from portfolio.accounts.models import CONNECTED, MANUAL, Account, CashBalance, Holding
 from portfolio.accounts.queries import portfolios as accounts
@@ -33,7 +32,8 @@ from portfolio.sync import lease
 from portfolio.sync.models import INTERRUPTED, RUNNING, SyncRun
 from portfolio.sync.services import lease_name
 
-CERTIFICATE_TIMEOUT = 5
+# What an accepted certificate settles.
+CERTIFICATE_CODES = (CertificateChanged.code, CertificateUntrusted.code)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,16 +216,15 @@ def _stop_running(session: Session, account: Account, now: datetime) -> None:
 def accept_certificate(
     owner_id: int, gateway_id: int, fingerprint: str, outside: Outside
 ) -> Certificate:
-    """Pin the certificate that a gateway shows now, provided it is the one a person looked at."""
+    """Pin the certificate that a gateway shows now, provided it is the one a person looked at.
+
+    Accounts connected through it that waited for this wait no longer. Raises the broker's errors.
+    """
     with unit_of_work() as session:
         route = route_of(find_gateway(session, owner_id, gateway_id))
-    try:
-        host, port = split_address(route.address)
-    except ValueError:
-        raise Conflict(
-            f"{route.address} shows no certificate.", "There is nothing to accept."
-        ) from None
-    shown = outside.network.certificate(host, port, CERTIFICATE_TIMEOUT)
+    shown = outside.connect(route).acceptable()
+    if shown is None:
+        raise Conflict(f"{route.address} shows no certificate.", "There is nothing to accept.")
     if shown.fingerprint != fingerprint.replace(":", "").replace(" ", "").lower():
         raise Conflict(
             "The gateway shows another certificate than the one you accepted.",
@@ -234,4 +233,7 @@ def accept_certificate(
     with unit_of_work() as session:
         gateway = find_gateway(session, owner_id, gateway_id)
         gateway.certificate_pem, gateway.certificate_fingerprint = shown.pem, shown.fingerprint
+        through = select(Connection.account_id).where(Connection.gateway_id == gateway.id)
+        waiting = Account.id.in_(through), Account.attention_code.in_(CERTIFICATE_CODES)
+        session.execute(update(Account).where(*waiting).values(attention_code=None))
     return shown

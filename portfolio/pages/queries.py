@@ -20,7 +20,7 @@ from portfolio.accounts.queries.twins import LikelyTwin, likely_twins
 from portfolio.accounts.resources import AccountView, HoldingsPage, PortfolioLine, TotalsView
 from portfolio.clock import Moment
 from portfolio.connections import cards
-from portfolio.connections.cards import Card
+from portfolio.connections.cards import Card, ConnectionView, GatewayLine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +28,14 @@ class Overview:
     """All portfolios."""
 
     portfolios: tuple[PortfolioLine, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionsPage:
+    """All gateways and all connections."""
+
+    gateways: tuple[GatewayLine, ...]
+    connections: tuple[ConnectionView, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +84,16 @@ class AccountPage:
 def overview(session: Session, owner_id: int, now: datetime) -> Overview:
     """What `/` shows."""
     return Overview(portfolios=tuple(accounts.portfolio_lines(session, owner_id, now)))
+
+
+def connections_page(
+    session: Session, owner_id: int, now: datetime, brokers: Registry
+) -> ConnectionsPage:
+    """What `/connections` shows."""
+    return ConnectionsPage(
+        gateways=tuple(cards.gateway_lines(session, owner_id, brokers)),
+        connections=tuple(cards.connections(session, owner_id, now, brokers)),
+    )
 
 
 def portfolio_page(

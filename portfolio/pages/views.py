@@ -16,6 +16,7 @@ from portfolio.connections.views.connections import (
     account_page,
     card_fragment,
     choices_context,
+    chosen_gateway,
     view_and_card,
     ways,
 )
@@ -39,6 +40,14 @@ def overview() -> Response:
     """All portfolios."""
     found = queries.overview(reading(), owner_id(), runtime().clock.now())
     return respond.page("pages/overview.html", page=found)
+
+
+@blueprint.get("/connections")
+def connections() -> Response:
+    """Every gateway and every connection."""
+    now, brokers = runtime().clock.now(), runtime().outside.brokers
+    found = queries.connections_page(reading(), owner_id(), now, brokers)
+    return respond.page("pages/connections.html", page=found)
 
 
 @blueprint.get("/portfolio/<int:portfolio_id>")
@@ -138,7 +147,11 @@ def save_account(portfolio_id: int, account_name: str) -> Response:
 
 
 def offer_choices(found: Account) -> Response:
-    """The broker's accounts, as a fragment or within the page."""
+    """The broker's accounts, as a fragment or within the page; or a test of the gateway."""
+    if "test" in request.form:
+        here = f"{account_page(found)}/edit"
+        test = url_for("connections.test_connection", gateway_id=chosen_gateway(), back=here)
+        return respond.go(test)
     if respond.reader() is not Reader.FRAGMENT:
         return edit_page(found, values_of(found), choose=True)
     view, _ = view_and_card(found)

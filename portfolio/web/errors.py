@@ -28,6 +28,7 @@ CODES = {
     429: "too_many_requests",
     500: "internal",
 }
+USUAL_REMEDY = "Look up this route on the page API, and send what it takes. Nothing was changed."
 REMEDIES = {
     404: "Check the address, or start from the overview.",
     405: "See the documentation of this route for the methods it takes.",
@@ -94,13 +95,22 @@ def from_http(error: HTTPException) -> Response:
     if 300 <= status < 400:
         return Response(status=status, headers=error.get_headers())
     fields = _fields(getattr(error, "data", None))
-    message = next((f"{name}: {why}" for name, why in fields.items()), error.description or "")
-    shown = body(CODES.get(status, "bad_request"), message, REMEDIES.get(status), fields=fields)
+    named = ((_label(name), why) for name, why in fields.items())
+    message = next((f"{name}: {why}" for name, why in named), error.description or "")
+    remedy = REMEDIES.get(status, USUAL_REMEDY)
+    shown = body(CODES.get(status, "bad_request"), message, remedy, fields=fields)
     response = answer(shown, status)
     for name, value in error.get_headers():
         if name in {"Allow", "Retry-After"}:
             response.headers[name] = value
     return response
+
+
+def _label(name: str) -> str:
+    """A field's name for a program, and for a person the word that a form shows."""
+    if respond.reader() is Reader.PROGRAM:
+        return name
+    return name.removesuffix("_id").replace("_", " ").capitalize()
 
 
 def _fields(found: Any) -> dict[str, str]:

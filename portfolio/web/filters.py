@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from flask import Flask
 
+from brokers.tls import grouped
 from portfolio.db.base import MONEY, canonical
 
 UNKNOWN = "—"
@@ -25,7 +26,7 @@ DAYS = "Mon Tue Wed Thu Fri Sat Sun".split()
 def register(app: Flask) -> None:
     """Make the filters known to the templates."""
     figures = (money, signed, quantity, percent, sign_class, decimal)
-    for of in (*figures, when, day, days_left, kind_label, capitalize_first, contract):
+    for of in (*figures, grouped, when, day, days_left, kind_label, capitalize_first, contract):
         app.template_filter(of.__name__)(of)
     app.jinja_env.globals["table_query"] = table_query
     app.jinja_env.globals["labels"] = {"kind": _kind_title, "same": str}

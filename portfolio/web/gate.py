@@ -16,6 +16,7 @@ from portfolio.errors import BadRequest, Forbidden
 from portfolio.settings import LOOPBACK, Settings
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 TOKEN_FIELD = "form_token"
 TOKEN_HEADER = "X-Form-Token"
 # These read from the gateway, so that even a GET of another site must not reach them.
@@ -38,6 +39,7 @@ def register(app: Flask, settings: Settings, files: frozenset[str]) -> None:
         if request.method not in SAFE:
             check_origin()
             check_token()
+            check_form()
         elif request.path.startswith(CONTACTS_THE_BROKER):
             _check_site(("same-origin", "none"))
 
@@ -94,6 +96,12 @@ def check_token() -> None:
             "The form is no longer valid; nothing was changed.",
             "Reload the page and send it again.",
         ) from None
+
+
+def check_form() -> None:
+    """Refuse (400) a form that cannot be read, also where a route would not have looked at it."""
+    if request.mimetype in FORMS:
+        _ = request.form
 
 
 def form_token() -> Markup:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 from flask import Request
 from marshmallow import Schema, fields
 from webargs.flaskparser import FlaskParser
+from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+from werkzeug.formparser import FormDataParser
 from werkzeug.routing import IntegerConverter, Map
 
 from portfolio.db.paging import LARGEST_KEY
-from portfolio.web.gate import TOKEN_FIELD
+from portfolio.web.gate import FORMS, TOKEN_FIELD
 
 DEEPEST = 32
-FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 
 
 class StrictParser(FlaskParser):
@@ -25,7 +26,9 @@ class StrictParser(FlaskParser):
     def load_json(self, req: Request, schema: Schema) -> Any:
         """The body; a wrong content type is 415, anything unreadable 400."""
         if req.mimetype in FORMS:
-            return {name: _sent(req, schema, name) for name in req.form if name != TOKEN_FIELD}
+            # A file where text belongs is told by its field, not passed over in silence.
+            sent = {**dict(req.files.items()), **{of: _sent(req, schema, of) for of in req.form}}
+            return {name: value for name, value in sent.items() if name != TOKEN_FIELD}
         raw = req.get_data(cache=True)
         if not raw:
             return {}
@@ -38,6 +41,30 @@ def _sent(req: Request, schema: Schema, name: str) -> Any:
     """A field of a form; one that may come several times as a list."""
     several = isinstance(schema.fields.get(name), fields.List)
     return req.form.getlist(name) if several else req.form[name]
+
+
+class StrictFormParser(FormDataParser):
+    """Reads forms; one that cannot be read is refused, where others take it for an empty one."""
+
+    def parse(
+        self,
+        stream: IO[bytes],
+        mimetype: str,
+        content_length: int | None,
+        options: dict[str, str] | None = None,
+    ) -> tuple[IO[bytes], MultiDict[str, str], MultiDict[str, FileStorage]]:
+        """The fields and files of a form; 400 where it is cut short or was never one."""
+        self.silent = False
+        try:
+            return super().parse(stream, mimetype, content_length, options)
+        except ValueError:
+            _refuse("The form cannot be read.")
+
+
+class StrictRequest(Request):
+    """A request whose forms are read strictly."""
+
+    form_data_parser_class = StrictFormParser
 
 
 class KeyConverter(IntegerConverter):

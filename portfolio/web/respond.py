@@ -55,6 +55,13 @@ def file(content: str, name: str) -> Response:
     return response
 
 
+def back(usual: str) -> str:
+    """The page of ours that the URL names as the one somebody came from, or the usual one."""
+    url = request.args.get("back", "")
+    ours = url.startswith("/") and not url.startswith(("//", "/\\")) and url.isprintable()
+    return url if ours else usual
+
+
 def go(url: str, message: str | None = None, category: str = "done") -> Response:
     """Send a browser to another page with a message; 303, so that a reload repeats nothing."""
     if message:

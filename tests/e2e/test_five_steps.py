@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import requests
 
 from tests.e2e.conftest import accessible
 
@@ -70,6 +71,21 @@ def test_the_five_steps_without_javascript(chromium, house):
     page.get_by_text("Disconnect…").click()
     page.get_by_role("button", name="Disconnect").click()
     page.get_by_text("Kept by hand", exact=True).wait_for()
+    context.close()
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_the_chosen_gateway_is_the_one_that_is_tested(chromium, house, javascript):
+    context = chromium.new_context(base_url=house.app, java_script_enabled=javascript)
+    context.set_default_timeout(30_000)
+    page = context.new_page()
+    make_account(page)
+    nowhere = "https://localhost:9"
+    requests.post(f"{house.app}/api/v1/gateways", json={"url": nowhere}, timeout=10)
+    page.get_by_role("link", name="Edit", exact=True).click()
+    page.get_by_label("Gateway", exact=True).select_option(nowhere)
+    page.get_by_role("button", name="Test connection").click()
+    page.get_by_text(f"nothing listens at {nowhere}").first.wait_for()
     context.close()
 
 

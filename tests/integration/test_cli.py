@@ -47,6 +47,20 @@ def test_a_taken_port_is_said_before_anything_else(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("port", "said"),
+    [("99999", "not a number from 1 to 65535"), ("0", "not a number"), ("5000", "the gateway's")],
+)
+def test_a_port_that_cannot_be_ours_is_refused_in_one_sentence(tmp_path, port, said):
+    for command in ("run", "demo"):
+        done = run(command, "--port", port, data=tmp_path)
+        assert done.returncode == 1
+        assert done.stderr.startswith("foliosync: ")
+        assert said in done.stderr
+        assert "Traceback" not in done.stderr
+    assert not (tmp_path / "foliosync.db").exists()
+
+
 @pytest.mark.parametrize("content", [b"not a database at all, but long enough to be one" * 40])
 def test_a_damaged_database_is_refused_in_one_sentence(tmp_path, content):
     (tmp_path / "foliosync.db").write_bytes(content)

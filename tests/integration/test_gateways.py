@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from portfolio.app import create_app, prepare_database
+from portfolio.demo import demo_settings
+from portfolio.errors import SetupProblem
+from portfolio.settings import Settings
 from tests.integration.conftest import make_desk
 
 API = "/api/v1/gateways"
+HTML = {"Accept": "text/html"}
 
 
 def test_gateways_are_added_changed_and_removed(desk):
@@ -39,6 +44,19 @@ def test_gateways_are_added_changed_and_removed(desk):
         "https://x:99999",
         "https://x/y",
         "ftp://x",
+        "https://local host:5000",
+        "https://a\u202eb:5000",
+        'https://a"b',
+        "https://<b>:5000",
+        "https://a%20b",
+        "https://a..b",
+        "https://localhost:",
+        "https://localhost:0",
+        "https://localhost:65536",
+        "https://@localhost:5000",
+        "https://a\tb",
+        "https://127.1:5000",
+        "https://0.0.0.0:5000",
     ],
 )
 def test_a_wrong_address_is_refused(desk, url):
@@ -59,6 +77,35 @@ def test_a_gateway_in_use_is_not_removed_and_another_address_is_a_new_first_cont
     changed = desk.program.patch(f"{API}/1", json={"url": "https://127.0.0.1:5009"}).json
     assert changed["certificate_fingerprint"] is None
     assert desk.sync(url).json["run"]["status"] == "succeeded"
+
+
+SPELLINGS = ["HTTPS://LOCALHOST:5000", "https://127.0.0.1:05000", " https://localhost.:5000/ "]
+
+
+@pytest.mark.parametrize("url", SPELLINGS)
+def test_another_spelling_is_the_same_gateway_and_keeps_its_pin_and_penalty(desk, url):
+    account = desk.connected()
+    (before,) = desk.program.get(API).json["items"]
+    desk.simulator.fail_next("/ledger", status=429)
+    assert desk.sync(account).json["error"]["code"] == "rate_limited"
+    twice = desk.program.post(API, json={"url": url})
+    assert (twice.status_code, twice.json["error"]["code"]) == (409, "conflict")
+    changed = desk.program.patch(f"{API}/1", json={"url": url}).json
+    assert changed["url"] in {"https://localhost:5000", "https://127.0.0.1:5000"}
+    assert changed["certificate_fingerprint"] == before["certificate_fingerprint"]
+    assert changed["silent_until"] is not None
+    assert changed["accounts"] == ["A"]
+    sent = len(desk.simulator.requests)
+    assert desk.sync(account).json["error"]["code"] == "rate_limited"
+    assert len(desk.simulator.requests) == sent
+
+
+def test_a_penalty_of_a_test_is_remembered_over_a_restart(desk):
+    desk.simulator.fail_next("/tickle", status=429)
+    found = desk.program.get("/ibkr/test-connection").json
+    assert found["code"] == "rate_limited"
+    assert "until about 14:15" in found["message"]
+    assert desk.program.get(API).json["items"][0]["silent_until"] is not None
 
 
 def test_an_account_moves_to_another_gateway_with_its_holdings(desk):
@@ -101,6 +148,79 @@ def test_what_the_environment_sets_is_fixed_and_the_rest_is_stored(tmp_path):
     assert started()[0] == "https://localhost:5003"
     url, page = started(FOLIOSYNC_IBKR_GATEWAY_URL="https://localhost:5004")
     assert (url, "cannot be changed here" in page) == ("https://localhost:5004", True)
+
+
+def test_a_gateway_that_a_setting_holds_is_changed_by_no_route(tmp_path):
+    held = "https://localhost:5004"
+    environ = {"FOLIOSYNC_DATA_DIR": str(tmp_path), "FOLIOSYNC_IBKR_GATEWAY_URL": held}
+    desk = next(maker := make_desk(environ))
+    for answer in (
+        desk.program.patch(f"{API}/1", json={"url": "https://localhost:5005"}),
+        desk.program.patch(f"{API}/1", json={"login_url": "https://nas:5005"}),
+        desk.program.delete(f"{API}/1"),
+    ):
+        assert (answer.status_code, answer.json["error"]["code"]) == (409, "conflict")
+        assert "FOLIOSYNC_IBKR_GATEWAY_URL" in answer.json["error"]["message"]
+        assert answer.json["error"]["remedy"]
+    form = {"url": "https://localhost:5005"}
+    page = desk.program.post("/settings/gateways/1", data=form, headers=HTML)
+    assert page.status_code == 422
+    assert desk.program.post("/settings/gateways/1/remove", headers=HTML).status_code == 409
+    assert desk.program.get(API).json["items"][0]["url"] == held
+    other = desk.program.post(API, json={"url": "https://localhost:5006"})
+    assert other.status_code == 201
+    changed = desk.program.patch(f"{API}/2", json={"url": "https://localhost:5007"})
+    assert changed.json["url"] == "https://localhost:5007"
+    assert desk.program.delete(f"{API}/2").status_code == 204
+    next(maker, None)
+
+
+def test_a_setting_never_makes_a_second_gateway_at_one_place(tmp_path):
+    folder = {"FOLIOSYNC_DATA_DIR": str(tmp_path)}
+    desk = next(maker := make_desk(folder))
+    desk.program.post(API, json={"url": "https://localhost:5004"})
+    next(maker, None)
+    with pytest.raises(SetupProblem, match="another gateway of yours"):
+        next(make_desk({**folder, "FOLIOSYNC_IBKR_GATEWAY_URL": "https://127.0.0.1:5004"}))
+
+
+def test_the_demo_s_own_gateway_does_not_blame_a_setting(tmp_path):
+    settings = demo_settings(Settings.load({"FOLIOSYNC_DATA_DIR": str(tmp_path)}))
+    app = create_app(settings)
+    prepare_database(app)
+    page = app.test_client().get("/settings", headers=HTML).get_data(as_text=True)
+    assert "This gateway belongs to the demo and cannot be changed here." in page
+    assert "address is set by" not in page
+    app.extensions["foliosync"].stop()
+
+
+def test_the_button_beside_several_gateways_tests_the_chosen_one(desk):
+    url = desk.account()
+    edit = f"{url}/edit"
+    one = desk.program.get(edit, headers=HTML).get_data(as_text=True)
+    assert f"/ibkr/test-connection?back={edit}" in one
+    desk.program.post(API, json={"url": "https://localhost:5001"})
+    page = desk.program.get(edit, headers=HTML).get_data(as_text=True)
+    assert 'name="test"' in page
+    assert 'hx-include="#gateway-ibkr"' in page
+    form = {"choices": "ibkr", "gateway_id": "2", "test": "1"}
+    sent = desk.program.post(edit, data=form, headers=HTML)
+    assert sent.status_code == 303
+    assert "gateway_id=2" in sent.location
+    tested = desk.program.get(sent.location, headers=HTML).get_data(as_text=True)
+    assert "https://localhost:5001" in tested
+    assert f'<a href="{edit}">Back</a>' in tested
+    desk.turn(61)
+    assert desk.connect(url, gateway_id=2).status_code == 201
+    page = desk.program.get(edit, headers=HTML).get_data(as_text=True)
+    assert 'href="/ibkr/test-connection?gateway_id=2' in page
+
+
+@pytest.mark.parametrize("back", ["//evil.example", "https://evil.example", "/\\evil", "x"])
+def test_back_leads_to_our_own_pages_only(desk, back):
+    query = {"back": back}
+    page = desk.program.get("/ibkr/test-connection", query_string=query, headers=HTML)
+    assert '<a href="/">Back</a>' in page.get_data(as_text=True)
 
 
 def test_the_settings_page_shows_no_secret(tmp_path):

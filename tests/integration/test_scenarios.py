@@ -46,7 +46,7 @@ def diagnosis(desk):
 
 
 # The doctor looks at one page of one account; these show only when a whole account is read.
-ONLY_A_SYNC = {"another-user", "repeated-page", "ledger-without-total", "moving-cash"}
+ONLY_A_SYNC = {"repeated-page", "ledger-without-total", "moving-cash"}
 ONLY_A_SYNC |= {name for name in TROUBLES if SCENARIOS[name].leads_to == "sync_rejected"}
 
 

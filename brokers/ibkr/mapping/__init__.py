@@ -3,7 +3,7 @@
 Every field but the contract id and the quantity may be missing, null, a string or a number.
 """
 
-from brokers.ibkr.mapping.accounts import account, accounts, maintenance_margin
+from brokers.ibkr.mapping.accounts import account, accounts, is_account_id, maintenance_margin
 from brokers.ibkr.mapping.instruments import Known, contracts, currency_of, instrument, recognised
 from brokers.ibkr.mapping.ledger import ledger
 from brokers.ibkr.mapping.positions import merged, position, positions
@@ -28,6 +28,7 @@ __all__ = [
     "currency_of",
     "distinct",
     "instrument",
+    "is_account_id",
     "is_lean",
     "key",
     "ledger",

@@ -44,13 +44,23 @@ def _is_damaged(found: Decimal) -> bool:
 
 
 def text(value: Any) -> str | None:
-    """Text with the vendor's HTML entities undone once; None where there is none."""
+    """Text with the vendor's HTML entities undone once; None where there is none.
+
+    What cannot be seen is taken out: NUL (no database holds it), controls, and marks that turn the
+    direction of writing, which make a title look like another one.
+    """
     if type(value) is not str:
         if not isinstance(value, str | int | Decimal) or isinstance(value, bool):
             return None
         value = str(value)
     plain = html.unescape(value) if "&" in value else value
+    if not plain.isprintable():
+        plain = _printable(plain)
     return plain.strip()[:LONGEST_TEXT] or None
+
+
+def _printable(found: str) -> str:
+    return "".join(c if c.isprintable() else " " if c.isspace() else "" for c in found)
 
 
 def currency(value: Any) -> str | None:

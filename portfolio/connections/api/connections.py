@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response, request
+from flask import Response, request, url_for
 
 from portfolio.accounts.schemas import AccountSchema
 from portfolio.connections import services
@@ -102,4 +102,7 @@ def accept_certificate(values: dict[str, Any], gateway_id: int) -> Any:
     found = services.accept_certificate(owner, gateway_id, print_, runtime().outside)
     if respond.reader() is Reader.PROGRAM:
         return found
-    return respond.go("/", "The certificate is trusted from now on.")
+    return respond.go(
+        respond.back(url_for("gateways.settings")),
+        "The certificate is trusted from now on. The next sync reads the account again.",
+    )

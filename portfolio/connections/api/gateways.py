@@ -35,7 +35,7 @@ def add_gateway(values: dict[str, str]) -> GatewayView:
     """Add a gateway."""
     owner, outside = owner_id(), runtime().outside
     with unit_of_work() as session:
-        return queries.gateway_view(gateways.add_gateway(session, owner, values, outside))
+        return queries.one_gateway(session, gateways.add_gateway(session, owner, values, outside))
 
 
 @blueprint.patch("/<int:gateway_id>")
@@ -46,13 +46,15 @@ def change_gateway(values: dict[str, str], gateway_id: int) -> GatewayView:
     owner, outside = owner_id(), runtime().outside
     with unit_of_work() as session:
         found = gateways.find_gateway(session, owner, gateway_id)
-        return queries.gateway_view(gateways.change_gateway(session, found, values, outside))
+        changed = gateways.change_gateway(session, found, values, outside)
+        return queries.one_gateway(session, changed)
 
 
 @blueprint.delete("/<int:gateway_id>")
 @blueprint.response(204)
 def remove(gateway_id: int) -> None:
     """Forget a gateway that no account is connected through."""
-    owner = owner_id()
+    owner, outside = owner_id(), runtime().outside
     with unit_of_work() as session:
-        gateways.remove_gateway(session, gateways.find_gateway(session, owner, gateway_id))
+        found = gateways.find_gateway(session, owner, gateway_id)
+        gateways.remove_gateway(session, found, outside)

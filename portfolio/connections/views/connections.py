@@ -14,7 +14,7 @@ from portfolio.accounts.resources import AccountView
 from portfolio.accounts.schemas import AccountSchema
 from portfolio.connections import cards, queries, services
 from portfolio.connections.cards import Card
-from portfolio.connections.gateways import Route, find_gateway, reaching, route_of
+from portfolio.connections.gateways import Route, diagnose, find_gateway, reaching, route_of
 from portfolio.connections.preview import Preview, preview
 from portfolio.connections.queries import AvailableAccount, Way
 from portfolio.connections.schemas import AvailableAccountsSchema, DiagnosisSchema
@@ -155,8 +155,9 @@ def listed(found: tuple[AvailableAccount, ...]) -> Response:
 
 def diagnosed(through: Route) -> Response:
     """A test of the connection, for whoever reads; it ran, so the status is 200."""
-    with reaching(through, outside=runtime().outside) as broker:
-        found = broker.diagnose()
+    expected = queries.linked_through(reading(), through.id)
+    end_reading()
+    found = diagnose(through, runtime().outside, expected)
     if respond.reader() is Reader.PROGRAM:
         return respond.data(DiagnosisSchema().dump({"diagnosis": found, "route": through}))
     fragment = respond.reader() is Reader.FRAGMENT
@@ -167,6 +168,7 @@ def diagnosed(through: Route) -> Response:
         gateway_id=through.id,
         gateway_url=through.address,
         login_url=through.login_address,
+        back=respond.back(url_for("pages.overview")),
     )
 
 

@@ -9,6 +9,7 @@ from portfolio.connections.gateways import (
     add_gateway,
     change_gateway,
     find_gateway,
+    fixed_gateway,
     remove_gateway,
 )
 from portfolio.db.session import unit_of_work
@@ -37,7 +38,8 @@ def settings_page(
         422 if errors else 200,
         gateways=queries.gateways(reading(), owner_id()),
         brokers=runtime().outside.brokers,
-        fixed_first=of.demo or "IBKR_GATEWAY_URL" in of.given,
+        fixed=fixed_gateway(reading(), owner_id(), runtime().outside),
+        fixed_by=runtime().outside.fixed_by,
         options=options,
         given=of.given,
         values=values,
@@ -69,7 +71,7 @@ def save(gateway_id: int | None = None) -> Response:
 @blueprint.post("/settings/gateways/<int:gateway_id>/remove")
 def remove(gateway_id: int) -> Response:
     """Forget a gateway."""
-    owner = owner_id()
+    owner, outside = owner_id(), runtime().outside
     with unit_of_work() as session:
-        remove_gateway(session, find_gateway(session, owner, gateway_id))
+        remove_gateway(session, find_gateway(session, owner, gateway_id), outside)
     return respond.go(url_for(".settings"), "The gateway was removed.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, request, url_for
 
 from portfolio.connections import decisions
 from portfolio.connections.services import connection_of
@@ -85,3 +85,16 @@ def resume(portfolio_id: int, account_name: str) -> Response:
     if respond.reader() is Reader.FRAGMENT:
         return card_fragment(account)
     return respond.go(account_page(account), "Automatic sync goes on.")
+
+
+@blueprint.post(f"{ACCOUNT}/schedule")
+def schedule(portfolio_id: int, account_name: str) -> Response:
+    """Switch the periodic sync of an account on or off."""
+    where, owner = place(portfolio_id, account_name), owner_id()
+    values = {"sync_enabled": request.form.get("sync_enabled") == "on"}
+    with unit_of_work() as session:
+        connection = connection_of(session, where.find(session))
+        if connection is not None:
+            decisions.change_connection(session, owner, connection.id, values, moment())
+    switched = "on" if values["sync_enabled"] else "off"
+    return respond.go(url_for("pages.connections"), f"Automatic sync is {switched}.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 from openapi_spec_validator import validate
 
@@ -131,6 +133,63 @@ def test_a_wrong_body_gets_a_clear_error(desk, body, kind, status, code, field):
     assert answer.content_type == "application/json"
     assert field is None or field in error["fields"]
     assert desk.program.get(P).json["items"] == []
+
+
+CUT = b'--x\r\nContent-Disposition: form-data; name="holdings"\r\n\r\nkeep'
+UNREADABLE = [
+    ("multipart/form-data", b"holdings=keep"),
+    ("multipart/form-data; boundary=", b"--\r\n"),
+    ("multipart/form-data; boundary=x", b"no part at all"),
+    ("multipart/form-data; boundary=x", CUT),
+    ("application/x-www-form-urlencoded", b"holdings=\xff\xfe"),
+    ("application/json", b'{"holdings": '),
+]
+
+
+@pytest.mark.parametrize(("kind", "body"), UNREADABLE)
+def test_a_body_that_cannot_be_read_is_not_an_empty_one(desk, kind, body):
+    url = desk.connected()
+    answer = desk.program.post(f"{url}/disconnect", data=body, content_type=kind)
+    error = answer.json["error"]
+    assert (answer.status_code, error["code"]) == (400, "bad_request")
+    assert error["remedy"]
+    account = desk.program.get(url.replace("/portfolio", P)).json
+    assert account["mode"] == "connected"
+    whole = {"holdings": "keep"}
+    done = desk.program.post(f"{url}/disconnect", data=whole, content_type="multipart/form-data")
+    assert (done.status_code, done.json["mode"]) == (200, "manual")
+
+
+@pytest.mark.parametrize(("kind", "body"), UNREADABLE[:-1])
+def test_a_form_that_cannot_be_read_is_refused_on_every_route(desk, kind, body):
+    desk.account()
+    changing = [rule for rule in desk.app.url_map.iter_rules() if "POST" in rule.methods]
+    assert len(changing) > 20
+    for rule in changing:
+        path = rule.rule.replace("<account_name>", "A")
+        for name in rule.arguments:
+            path = path.replace(f"<int:{name}>", "1").replace(f"<{name}>", "1")
+        answer = desk.program.post(path, data=body, content_type=kind)
+        assert (answer.status_code, answer.json["error"]["code"]) == (400, "bad_request"), path
+
+
+def test_a_file_where_a_text_belongs_is_told(desk):
+    url = desk.connected()
+    files = {"holdings": (io.BytesIO(b"close"), "holdings.txt")}
+    answer = desk.program.post(f"{url}/disconnect", data=files)
+    assert (answer.status_code, list(answer.json["error"]["fields"])) == (422, ["holdings"])
+
+
+def test_nothing_chosen_is_said_to_people_without_field_names(desk):
+    url = desk.account()
+    for form in ({}, {"account_id": ""}):
+        page = desk.program.post(f"{url}/connect/ibkr", data=form, headers={"Accept": "text/html"})
+        assert page.status_code == 422
+        text = page.get_data(as_text=True)
+        assert "Account: Choose one of the broker" in text
+        assert "Length must be" not in text
+        answer = desk.program.post(f"{url}/connect/ibkr", json=form)
+        assert list(answer.json["error"]["fields"]) == ["account_id"]
 
 
 def test_errors_of_the_frame_have_the_same_shape(desk):

@@ -76,6 +76,7 @@ def check(answer, what):
         error = answer.json["error"]
         assert set(error) == {"code", "message", "remedy", "fields", "retry_at"}, what
         assert error["message"], what
+        assert error["remedy"], what
 
 
 @pytest.fixture

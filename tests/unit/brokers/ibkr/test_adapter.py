@@ -195,6 +195,23 @@ def test_the_stock_certificate_is_fine_here_and_refused_elsewhere(desk):
         desk.connect(**far, certificate=stock).accounts()
 
 
+def test_what_speaks_another_protocol_is_reachable_and_no_gateway(desk):
+    desk.network.failure = ConnectionResetError()
+    found = desk.connect(certificate=CERTIFICATE).diagnose()
+    links = {check.name: check.ok for check in found.checks}
+    assert found.code == "not_a_gateway"
+    assert (links["reachable"], links["certificate"], links["gateway"]) == (True, None, False)
+
+
+@pytest.mark.parametrize("port", [5000, 5001])
+def test_the_airplay_receiver_is_blamed_for_its_own_port_only(desk, port):
+    desk.network.failure = requests.exceptions.SSLError("wrong version number")
+    with pytest.raises(NotAGateway) as caught:
+        desk.connect(address=f"https://localhost:{port}", certificate=CERTIFICATE).accounts()
+    assert ("AirPlay" in caught.value.remedy) == (port == 5000)
+    assert "listenPort" in caught.value.remedy
+
+
 def test_the_user_is_asked_for_once_a_session_and_never_in_the_way(desk):
     desk.simulator.fail_next("/sso/validate", status=401)
     assert desk.connect().accounts()
@@ -222,6 +239,50 @@ def test_the_witness_falls_back_to_fresh_pages(desk):
     assert any(r.path.endswith("/invalidate") for r in desk.simulator.requests)
 
 
+def test_an_odd_row_of_the_account_list_hides_no_other_and_is_never_offered(desk):
+    rows = [{"id": "U1 234"}, {"id": MAIN, "accountAlias": "Ma\u202ein\x00 "}, {"x": 1}, 7]
+    rows += [{"id": MAIN}, {"id": "../U1234567"}, {"accountId": None}]
+    body = json.dumps(rows).encode()
+    desk.simulator.fail_next("/portfolio/accounts", body=body)
+    (only,) = desk.connect().accounts()
+    assert (only.id, only.name) == (MAIN, "Main")
+    desk.simulator.fail_next("/portfolio/accounts", body=json.dumps(rows[2:4]).encode())
+    with pytest.raises(BadAnswer):
+        desk.connect().accounts()
+    assert len(desk.connect().accounts()) == 2
+
+
+def test_an_account_that_cannot_be_asked_for_is_a_bad_answer_with_a_remedy(desk):
+    with pytest.raises(BadAnswer, match="no account id") as caught:
+        desk.connect().snapshot("U1 234")
+    assert caught.value.remedy
+    assert desk.connect().snapshot(MAIN)
+
+
+def test_a_missing_account_says_who_is_signed_in_also_within_the_minute(desk):
+    broken = desk.connect().diagnose([MAIN])
+    assert broken.connected
+    desk.simulator.play("another-user")
+    for _ in range(2):
+        broken = desk.connect().diagnose([MAIN])
+        assert (broken.connected, broken.code) == (False, "broker_account_missing")
+        assert "demo42 (live)" in broken.message
+        assert [check.name for check in broken.checks if check.ok is False] == ["accounts"]
+    with pytest.raises(BrokerAccountMissing, match="demo42"):
+        desk.connect().snapshot(MAIN)
+    desk.simulator.play("calm")
+    assert desk.connect().diagnose([MAIN]).connected
+
+
+def test_the_user_is_known_again_after_a_call_that_failed(desk):
+    assert desk.connect().diagnose().session.user == "demo42"
+    desk.simulator.fail_next("/tickle", status=503)
+    assert not desk.connect().diagnose().connected
+    assert desk.connect().diagnose().session.user == "demo42"
+    asked = [r for r in desk.simulator.requests if r.path.endswith("/sso/validate")]
+    assert len(asked) == 1
+
+
 def test_the_doctor_stops_at_the_broken_link(desk):
     desk.simulator.sign_out()
     found = desk.connect().diagnose()
@@ -241,6 +302,7 @@ def test_the_doctor_stops_at_the_broken_link(desk):
     [
         ("/", {"status": 404, "body": b"Access Denied"}, "address"),
         ("/", {"status": 200, "body": b"hello"}, "gateway"),
+        ("/", {"status": 429}, "upstream"),
         ("/tickle", {"status": 503}, "upstream"),
         ("/portfolio/accounts", {"body": b"[]"}, "accounts"),
     ],

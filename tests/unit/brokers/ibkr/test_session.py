@@ -75,7 +75,7 @@ def test_a_state_is_dated_from_its_beginning():
 
 def test_a_penalty_is_waited_for():
     end = NOON + timedelta(hours=2)
-    assert after_error(Facts(), errors.rate_limited(end), NOON).next_try == end
+    assert after_error(Facts(), errors.rate_limited(end, at()), NOON).next_try == end
 
 
 @pytest.mark.parametrize("answer", [None, [], "text", 5])

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import errno
+import socket
+import ssl
+
+import pytest
+import requests
+
+from brokers.failures import Failure, failure_of
+
+NOBODY, SILENCE, OTHER = Failure.NOBODY_LISTENS, Failure.SILENCE, Failure.ANOTHER_PROTOCOL
+
+
+@pytest.mark.parametrize(
+    ("error", "means"),
+    [
+        (ConnectionRefusedError(), NOBODY),
+        (socket.gaierror(-2, "Name or service not known"), NOBODY),
+        (UnicodeError("label too long"), NOBODY),
+        (OSError(errno.EHOSTUNREACH, "No route to host"), NOBODY),
+        (requests.ConnectionError(socket.gaierror(-2, "unknown")), NOBODY),
+        (TimeoutError(), SILENCE),
+        (requests.ReadTimeout(), SILENCE),
+        (ssl.SSLEOFError(), OTHER),
+        (ConnectionResetError(), OTHER),
+        (ValueError("error parsing asn1 value"), OTHER),
+    ],
+)
+def test_what_brought_no_answer_is_told_apart(error, means):
+    assert failure_of(error) is means
