@@ -41,6 +41,7 @@ from portfolio.db.base import db
 from portfolio.db.session import engine_options, prepare, unit_of_work
 from portfolio.errors import SetupProblem
 from portfolio.jobs.embedded import EmbeddedEngine
+from portfolio.notify import Send, sender
 from portfolio.pages import views as pages_views
 from portfolio.paths import check_front_end, resource
 from portfolio.settings import Settings
@@ -63,6 +64,7 @@ def create_app(
     network: Network | None = None,
     brokers: Registry | None = None,
     fetch_rates: Callable[[], bytes] | None = None,
+    send: Send | None = None,
 ) -> Flask:
     """Build the application; the database is brought up to date by `prepare_database`."""
     check_front_end()
@@ -81,7 +83,8 @@ def create_app(
         trusted_hosts=frozenset(settings.trusted_gateway_hosts),
         zone=settings.timezone or computer_zone(),
     )
-    _attach_runtime(app, settings, outside, fetch_rates or partial(ecb.fetch, clock))
+    send = send or sender(settings.notify_urls)
+    _attach_runtime(app, settings, outside, fetch_rates or partial(ecb.fetch, clock), send)
     gate.register(app, settings, files=TAKES_FILES)
     headers.register(app)
     _register_slices(app)
@@ -150,7 +153,11 @@ def prepare_database(app: Flask) -> Path | None:
 
 
 def _attach_runtime(
-    app: Flask, settings: Settings, outside: Outside, fetch_rates: Callable[[], bytes]
+    app: Flask,
+    settings: Settings,
+    outside: Outside,
+    fetch_rates: Callable[[], bytes],
+    send: Send,
 ) -> None:
     engine = EmbeddedEngine(app)
     zone = settings.timezone or computer_zone()
@@ -163,6 +170,7 @@ def _attach_runtime(
         links_of=links,
         owner_of=LocalOwner(),
         fetch_rates=fetch_rates,
+        send=send,
         stop=engine.stop,
     )
 
