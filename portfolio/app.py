@@ -32,10 +32,13 @@ from portfolio.accounts.views import transfer as transfer_views
 from portfolio.clock import SystemClock
 from portfolio.connections.api import connections as connections_api
 from portfolio.connections.api import gateways as gateways_api
+from portfolio.connections.api import notifications as notifications_api
 from portfolio.connections.gateways import Outside, ensure_first_gateway
 from portfolio.connections.queries import links
 from portfolio.connections.runner import Runner
+from portfolio.connections.telling import ensure_messenger
 from portfolio.connections.views import gateways as gateways_views
+from portfolio.connections.views import notifications as notifications_views
 from portfolio.db import upgrade
 from portfolio.db.base import db
 from portfolio.db.session import engine_options, prepare, unit_of_work
@@ -149,6 +152,7 @@ def prepare_database(app: Flask) -> Path | None:
         addresses = settings.ibkr_gateway_url, settings.gateway_login_url
         fixed = settings.demo or "IBKR_GATEWAY_URL" in settings.given
         ensure_first_gateway(session, owner.id, addresses, now, fixed=fixed)
+        ensure_messenger(session, owner.id, now)
     return copy
 
 
@@ -200,10 +204,10 @@ def _register_slices(app: Flask) -> None:
         transfer_views,
         pages_views,
     )
-    for module in (*pages, gateways_views):
+    for module in (*pages, gateways_views, notifications_views):
         app.register_blueprint(module.blueprint)
     kept = (portfolios_api, holdings_api, cash_api, rates_api, transfer_api)
-    for documented in (*kept, sync_api, connections_api, gateways_api):
+    for documented in (*kept, sync_api, connections_api, gateways_api, notifications_api):
         api.register_blueprint(documented.blueprint)
 
 

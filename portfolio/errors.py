@@ -107,6 +107,10 @@ class TooManyRequests(DomainError):
     code = "too_many_requests"
     status = 429
 
+    def __init__(self, message: str, remedy: str, retry_at: datetime) -> None:
+        super().__init__(message, remedy)
+        self.retry_at = retry_at
+
 
 class RatesUnavailable(DomainError):
     """Reference rates could not be fetched; the stored ones stay."""

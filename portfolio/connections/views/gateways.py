@@ -39,6 +39,7 @@ def settings_page(
         brokers=runtime().outside.brokers,
         fixed_first=of.demo or "IBKR_GATEWAY_URL" in of.given,
         options=options,
+        targets=len(of.notify_urls),
         given=of.given,
         values=values,
         errors=errors,
