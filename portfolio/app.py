@@ -32,17 +32,21 @@ from portfolio.accounts.views import transfer as transfer_views
 from portfolio.clock import SystemClock
 from portfolio.connections.api import connections as connections_api
 from portfolio.connections.api import gateways as gateways_api
+from portfolio.connections.api import notifications as notifications_api
 from portfolio.connections.api import runs as runs_api
 from portfolio.connections.gateways import Outside, ensure_first_gateway
 from portfolio.connections.queries import links
 from portfolio.connections.runner import Runner
+from portfolio.connections.telling import ensure_messenger
 from portfolio.connections.views import gateways as gateways_views
+from portfolio.connections.views import notifications as notifications_views
 from portfolio.connections.views import runs as runs_views
 from portfolio.db import upgrade
 from portfolio.db.base import db
 from portfolio.db.session import engine_options, prepare, unit_of_work
 from portfolio.errors import SetupProblem
 from portfolio.jobs.embedded import EmbeddedEngine
+from portfolio.notify import Send, sender
 from portfolio.pages import views as pages_views
 from portfolio.paths import check_front_end, resource
 from portfolio.settings import Settings
@@ -65,6 +69,7 @@ def create_app(
     network: Network | None = None,
     brokers: Registry | None = None,
     fetch_rates: Callable[[], bytes] | None = None,
+    send: Send | None = None,
 ) -> Flask:
     """Build the application; the database is brought up to date by `prepare_database`."""
     check_front_end()
@@ -85,7 +90,8 @@ def create_app(
         zone=settings.timezone or computer_zone(),
         fixed_by=_fixed_by(settings),
     )
-    _attach_runtime(app, settings, outside, fetch_rates or partial(ecb.fetch, clock))
+    send = send or sender(settings.notify_urls)
+    _attach_runtime(app, settings, outside, fetch_rates or partial(ecb.fetch, clock), send)
     gate.register(app, settings, files=TAKES_FILES)
     headers.register(app)
     _register_slices(app)
@@ -161,11 +167,16 @@ def prepare_database(app: Flask) -> Path | None:
         addresses = settings.ibkr_gateway_url, settings.gateway_login_url
         fixed = runtime.outside.fixed_by is not None
         ensure_first_gateway(session, owner.id, addresses, now, fixed=fixed)
+        ensure_messenger(session, owner.id, now)
     return copy
 
 
 def _attach_runtime(
-    app: Flask, settings: Settings, outside: Outside, fetch_rates: Callable[[], bytes]
+    app: Flask,
+    settings: Settings,
+    outside: Outside,
+    fetch_rates: Callable[[], bytes],
+    send: Send,
 ) -> None:
     engine = EmbeddedEngine(app)
     zone = settings.timezone or computer_zone()
@@ -178,6 +189,7 @@ def _attach_runtime(
         links_of=links,
         owner_of=LocalOwner(),
         fetch_rates=fetch_rates,
+        send=send,
         stop=engine.stop,
     )
 
@@ -207,10 +219,11 @@ def _register_slices(app: Flask) -> None:
         transfer_views,
         pages_views,
     )
-    for module in (*pages, gateways_views, runs_views):
+    for module in (*pages, gateways_views, runs_views, notifications_views):
         app.register_blueprint(module.blueprint)
     kept = (portfolios_api, holdings_api, cash_api, rates_api, transfer_api)
-    for documented in (*kept, sync_api, connections_api, gateways_api, runs_api):
+    linked = (connections_api, gateways_api, runs_api, notifications_api)
+    for documented in (*kept, sync_api, *linked):
         api.register_blueprint(documented.blueprint)
 
 

@@ -27,11 +27,13 @@ PORTFOLIO, ACCOUNT, BROKER_ACCOUNT = "Retirement", "IBKR Main", "U1234567"
 
 
 def demo_settings(settings: Settings) -> Settings:
-    """The settings with a data folder of the demo's own, so that real data is never touched."""
+    """The settings with a data folder of the demo's own, so that real data is never touched.
+
+    Nobody is told of invented troubles.
+    """
     folder = settings.data_dir / "demo"
-    return replace(
-        settings, data_dir=folder, database_url="", secret_key_file="", jobs="embedded", demo=True
-    )
+    own = replace(settings, data_dir=folder, database_url="", secret_key_file="", notify_urls=())
+    return replace(own, jobs="embedded", demo=True)
 
 
 @contextmanager

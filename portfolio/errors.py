@@ -108,6 +108,10 @@ class TooManyRequests(DomainError):
     status = 429
     remedy = "Wait a moment, then try again. Nothing was changed."
 
+    def __init__(self, message: str, remedy: str, retry_at: datetime) -> None:
+        super().__init__(message, remedy)
+        self.retry_at = retry_at
+
 
 class RatesUnavailable(DomainError):
     """Reference rates could not be fetched; the stored ones stay."""

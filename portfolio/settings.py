@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,6 +15,7 @@ from brokers.addresses import host_name, https_address
 from portfolio.errors import SetupProblem
 
 PREFIX = "FOLIOSYNC_"
+SCHEME = r"[A-Za-z][A-Za-z0-9+.-]*://"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -41,6 +43,15 @@ def _folder(value: str) -> Path:
 
 def _names(value: str) -> tuple[str, ...]:
     return tuple(name.strip().lower() for name in value.split(",") if name.strip())
+
+
+def _targets(value: str) -> tuple[str, ...]:
+    # An address may have commas of its own: a new one begins where a scheme follows.
+    parts = [part.strip(" ,") for part in re.split(rf",\s*(?={SCHEME})", value)]
+    found = tuple(dict.fromkeys(part for part in parts if part))
+    if not all(re.fullmatch(rf"{SCHEME}\S*", each) and each.isprintable() for each in found):
+        raise ValueError
+    return found
 
 
 def _zone(value: str) -> ZoneInfo | None:
@@ -146,6 +157,14 @@ OPTIONS: tuple[Option, ...] = (
         expects="a time zone such as Europe/Zurich",
         help="Time zone of the pages and of daily values; empty means the computer's own.",
     ),
+    Option(
+        name="NOTIFY_URLS",
+        read=_targets,
+        default="",
+        expects="addresses of Apprise such as ntfys://ntfy.sh/topic, separated by commas",
+        help="Where a message goes when you are needed, and when all is well again.",
+        secret=True,
+    ),
 )
 
 
@@ -159,7 +178,8 @@ class Settings:
     host: str
     port: int
     data_dir: Path
-    database_url: str
+    # What is secret shows in no text that a traceback could print.
+    database_url: str = field(repr=False)
     secret_key_file: str
     ibkr_gateway_url: str
     ibkr_gateway_login_url: str
@@ -167,6 +187,7 @@ class Settings:
     allowed_hosts: tuple[str, ...]
     jobs: str
     timezone: ZoneInfo | None
+    notify_urls: tuple[str, ...] = field(repr=False)
     demo: bool = False
     given: frozenset[str] = frozenset()
 

@@ -84,3 +84,35 @@ class Connection(Base):
 
     account: Mapped[Account] = relationship()
     gateway: Mapped[Gateway] = relationship()
+
+
+class Told(Base):
+    """What a person was told and does not know to be well again: the need of a subject.
+
+    A subject is a gateway or an account, such as `gateway:1`; its row goes when it is well.
+    """
+
+    __tablename__ = "told"
+    __table_args__ = (UniqueConstraint("owner_id", "subject"),)
+
+    id: Mapped[Key]
+    owner_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
+    subject: Mapped[Code]
+    code: Mapped[Code]
+    told_at: Mapped[datetime]
+
+
+class Messenger(Base):
+    """The right to tell an owner something, taken by one process at a time.
+
+    Nobody may before `until`: a message is on its way, or `failures` in a row ask for a pause.
+    """
+
+    __tablename__ = "messenger"
+
+    owner_id: Mapped[int] = mapped_column(
+        ForeignKey("user.id", ondelete="CASCADE"), primary_key=True
+    )
+    until: Mapped[datetime]
+    failures: Mapped[int] = mapped_column(default=0)
+    tested_at: Mapped[datetime | None]

@@ -218,3 +218,12 @@ class AcceptedCertificate(Schema):
     fingerprint = fields.String(required=True)
     subject = fields.String(required=True)
     expires_at = Utc(required=True)
+
+
+class DeliverySchema(Schema):
+    """How many targets took a message; the sentence says the same."""
+
+    targets = fields.Integer(required=True)
+    taken = fields.Integer(required=True)
+    message = fields.String(required=True)
+    remedy = fields.String(required=True, allow_none=True)

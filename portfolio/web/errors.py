@@ -75,7 +75,7 @@ def from_domain(error: DomainError) -> Response:
     shown = body(
         error.code, error.message, error.remedy, fields=error.fields, retry_at=error.retry_at
     )
-    return answer(shown, error.status)
+    return answer(shown, error.status, error.retry_at)
 
 
 def from_broker(error: BrokerError) -> Response:

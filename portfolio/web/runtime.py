@@ -24,7 +24,8 @@ class Runtime:
 
     `links_of` reads connections of accounts, `outside` reaches brokers and `runner` runs syncs;
     they belong to slices that this module must not know. `fetch_rates` brings the file of
-    reference rates. `stop` ends background work.
+    reference rates. `send` brings a title and a body to the targets of NOTIFY_URLS and returns how
+    many of them took it; it may take half a minute. `stop` ends background work.
     """
 
     settings: Settings
@@ -35,6 +36,7 @@ class Runtime:
     links_of: Callable[[Session, Sequence[int]], Mapping[int, Any]]
     owner_of: Callable[[Session], int]
     fetch_rates: Callable[[], bytes]
+    send: Callable[[str, str], int]
     stop: Callable[[], None]
 
 

@@ -72,11 +72,11 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     yield from make_desk({"FOLIOSYNC_DATA_DIR": str(tmp_path), "FOLIOSYNC_TIMEZONE": "UTC"})
 
 
-def make_desk(environ: dict[str, str]) -> Iterator[Desk]:
+def make_desk(environ: dict[str, str], send: Any = None) -> Iterator[Desk]:
     clock = FakeClock()
     simulator = Simulator(clock)
     network = WsgiNetwork(simulator)
-    app = create_app(Settings.load(environ), clock=clock, network=network)
+    app = create_app(Settings.load(environ), clock=clock, network=network, send=send)
     prepare_database(app)
     yield Desk(app=app, clock=clock, simulator=simulator, network=network)
     assert simulator.trips == []

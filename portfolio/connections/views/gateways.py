@@ -41,6 +41,7 @@ def settings_page(
         fixed=fixed_gateway(reading(), owner_id(), runtime().outside),
         fixed_by=runtime().outside.fixed_by,
         options=options,
+        targets=len(of.notify_urls),
         given=of.given,
         values=values,
         errors=errors,

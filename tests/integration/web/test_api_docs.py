@@ -81,7 +81,9 @@ def run_to_decide(desk, operation):
 def test_every_example_works_as_it_says(tmp_path):
     makers, failures, count = [], [], 0
     for linked in (False, True):
-        maker = make_desk({"FOLIOSYNC_DATA_DIR": str(tmp_path / str(linked))})
+        environ = {"FOLIOSYNC_DATA_DIR": str(tmp_path / str(linked))}
+        environ["FOLIOSYNC_NOTIFY_URLS"] = "ntfy://topic"
+        maker = make_desk(environ, send=lambda title, body: 1)
         makers.append(maker)
         desk = next(maker)
         run_id = prepared(desk, linked)

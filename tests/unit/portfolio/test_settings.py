@@ -58,9 +58,53 @@ def test_a_wrong_file_is_refused(tmp_path, text):
         Settings.load({}, file=tmp_path / "absent.toml")
 
 
+SECRETS = {
+    "DATABASE_URL": "postgresql+psycopg://me:canary-4711@localhost/p",
+    "NOTIFY_URLS": "json://me:canary-4711@localhost",
+}
+
+
 def test_a_secret_value_is_never_repeated():
-    secret = next(option for option in OPTIONS if option.secret)
-    assert secret.name == "DATABASE_URL"
+    assert {option.name for option in OPTIONS if option.secret} == set(SECRETS)
+    settings = Settings.load({f"FOLIOSYNC_{name}": value for name, value in SECRETS.items()})
+    assert "canary" not in repr(settings)
+    for option in OPTIONS:
+        assert "canary" not in settings.shown(option)
+    with pytest.raises(SetupProblem) as caught:
+        Settings.load({"FOLIOSYNC_NOTIFY_URLS": "canary-4711"})
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "urls"),
+    [
+        ("", ()),
+        (" , ", ()),
+        ("ntfy://a, ntfy://b,", ("ntfy://a", "ntfy://b")),
+        ("ntfy://a,\nntfy://a", ("ntfy://a",)),
+        (
+            "mailto://u:p@x.org?to=a@x.org,b@x.org,json://h",
+            ("mailto://u:p@x.org?to=a@x.org,b@x.org", "json://h"),
+        ),
+        ("https://hooks.slack.com/services/T/B/c", ("https://hooks.slack.com/services/T/B/c",)),
+    ],
+)
+def test_targets_are_separated_by_commas_that_a_scheme_follows(value, urls):
+    assert Settings.load({"FOLIOSYNC_NOTIFY_URLS": value}).notify_urls == urls
+
+
+@pytest.mark.parametrize(
+    "value", ["topic", "ntfy://a, me@x.org://", "ntfy://a\x00", "://x", "1://"]
+)
+def test_what_is_no_address_is_refused(value):
+    with pytest.raises(SetupProblem, match="its value is not addresses of Apprise"):
+        Settings.load({"FOLIOSYNC_NOTIFY_URLS": value})
+
+
+def test_a_file_may_list_the_targets(tmp_path):
+    file = tmp_path / "foliosync.toml"
+    file.write_text('notify_urls = ["ntfy://a", "json://b?to=c,d"]\n', encoding="utf-8")
+    assert Settings.load({}, file=file).notify_urls == ("ntfy://a", "json://b?to=c,d")
 
 
 def test_every_option_is_documented():
