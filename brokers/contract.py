@@ -19,7 +19,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 from brokers.errors import BrokerError, Malformed
-from brokers.types import BrokerAccount, Certificate, Check, Diagnosis, Snapshot, Witness
+from brokers.types import (
+    BrokerAccount,
+    Certificate,
+    Check,
+    Diagnosis,
+    SessionState,
+    Snapshot,
+    Witness,
+)
 
 if TYPE_CHECKING:
     import requests
@@ -146,6 +154,11 @@ class Connection(ABC):
     def last_calls(self) -> Mapping[str, datetime]:
         """When each endpoint with a limit was last asked; the caller keeps it."""
         return {}
+
+    @property
+    def session(self) -> SessionState | None:
+        """Who is signed in, as the last call told; None where the broker does not say."""
+        return None
 
     @abstractmethod
     def accounts(self) -> tuple[BrokerAccount, ...]:

@@ -21,6 +21,7 @@ from brokers.types import (
     Diagnosis,
     Ledger,
     Position,
+    SessionState,
     Snapshot,
     Witness,
 )
@@ -59,6 +60,11 @@ class GatewayConnection(Connection):
     def last_calls(self) -> Mapping[str, datetime]:
         """When each endpoint with a limit was last asked."""
         return self._state.pacer.last_calls()
+
+    @property
+    def session(self) -> SessionState | None:
+        """Who is signed in at the gateway, as the last call told."""
+        return self._state.facts.session
 
     def keep_alive(self) -> None:
         """Tell IBKR that the session is in use."""
