@@ -12,12 +12,12 @@ from portfolio.accounts.names import slug
 from portfolio.accounts.queries.portfolios import account_view
 from portfolio.accounts.resources import AccountView
 from portfolio.accounts.schemas import AccountSchema
-from portfolio.connections import queries, services
+from portfolio.connections import contacts, queries, services
 from portfolio.connections.gateways import Route, find_gateway, reaching, route_of
 from portfolio.connections.queries import AvailableAccount, Card, Way
 from portfolio.connections.schemas import AvailableAccountsSchema, DiagnosisSchema
 from portfolio.connections.services import LinkRequest, Place
-from portfolio.db.session import end_reading
+from portfolio.db.session import end_reading, unit_of_work
 from portfolio.sync import queries as runs
 from portfolio.sync.models import FAILED, REJECTED, RUNNING
 from portfolio.sync.queries import RunView
@@ -133,6 +133,8 @@ def diagnosed(through: Route) -> Response:
     """A test of the connection, for whoever reads; it ran, so the status is 200."""
     with reaching(through, outside=runtime().outside) as broker:
         found = broker.diagnose()
+    with unit_of_work() as session:
+        contacts.note_test(session, through.id, found)
     if respond.reader() is Reader.PROGRAM:
         return respond.data(DiagnosisSchema().dump({"diagnosis": found, "route": through}))
     fragment = respond.reader() is Reader.FRAGMENT
