@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable
-from datetime import UTC
+from dataclasses import asdict
+from datetime import UTC, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from portfolio.accounts.views import holdings as holdings_views
 from portfolio.accounts.views import portfolios as portfolios_views
 from portfolio.accounts.views import rates as rates_views
 from portfolio.accounts.views import transfer as transfer_views
-from portfolio.clock import SystemClock
+from portfolio.clock import Moment, SystemClock
 from portfolio.connections.api import connections as connections_api
 from portfolio.connections.api import gateways as gateways_api
 from portfolio.connections.gateways import Outside, ensure_first_gateway
@@ -41,6 +42,8 @@ from portfolio.db.base import db
 from portfolio.db.session import engine_options, prepare, unit_of_work
 from portfolio.errors import SetupProblem
 from portfolio.jobs.embedded import EmbeddedEngine
+from portfolio.jobs.leader import leader_of
+from portfolio.jobs.schedule import Daily, Means, schedule
 from portfolio.pages import views as pages_views
 from portfolio.paths import check_front_end, resource
 from portfolio.settings import Settings
@@ -152,18 +155,35 @@ def prepare_database(app: Flask) -> Path | None:
 def _attach_runtime(
     app: Flask, settings: Settings, outside: Outside, fetch_rates: Callable[[], bytes]
 ) -> None:
-    engine = EmbeddedEngine(app)
+    engine = EmbeddedEngine(app, leader_of(settings), outside.clock)
     zone = settings.timezone or computer_zone()
+    runner = Runner(outside, engine.defer, zone, lambda: secrets.token_hex(8))
+    means = Means(
+        outside=outside,
+        start_run=runner.start,
+        defer=engine.defer,
+        draw=secrets.randbelow,
+        keepalive=timedelta(seconds=settings.keepalive_interval),
+        interval=timedelta(minutes=settings.sync_interval),
+    )
+    daily = Daily(
+        today=lambda: Moment.at(outside.clock.now(), zone),
+        fetch_rates=fetch_rates,
+        reference_rates=settings.reference_rates == "daily",
+    )
+    schedule(engine, means, daily)
     app.extensions[EXTENSION] = Runtime(
         settings=settings,
         clock=outside.clock,
         zone=zone,
         outside=outside,
-        runner=Runner(outside, engine.defer, zone, lambda: secrets.token_hex(8)),
+        runner=runner,
         links_of=links,
         owner_of=LocalOwner(),
         fetch_rates=fetch_rates,
+        start=engine.start,
         stop=engine.stop,
+        jobs=lambda: {"mode": settings.jobs, **asdict(engine.state)},
     )
 
 

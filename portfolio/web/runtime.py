@@ -24,7 +24,8 @@ class Runtime:
 
     `links_of` reads connections of accounts, `outside` reaches brokers and `runner` runs syncs;
     they belong to slices that this module must not know. `fetch_rates` brings the file of
-    reference rates. `stop` ends background work.
+    reference rates. `start` begins with periodic work, `stop` ends all background work, and `jobs`
+    says what it does now.
     """
 
     settings: Settings
@@ -35,7 +36,9 @@ class Runtime:
     links_of: Callable[[Session, Sequence[int]], Mapping[int, Any]]
     owner_of: Callable[[Session], int]
     fetch_rates: Callable[[], bytes]
+    start: Callable[[], None]
     stop: Callable[[], None]
+    jobs: Callable[[], Mapping[str, Any]]
 
 
 def runtime() -> Runtime:
