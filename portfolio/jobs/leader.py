@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from sqlalchemy import Connection, NullPool, create_engine, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from portfolio.settings import Settings
 
@@ -113,13 +113,17 @@ class DatabaseLeader:
             else:
                 asked = text("SELECT pg_try_advisory_lock(:key)")
                 self._held = bool(self._connection.scalar(asked, {"key": KEY}))
-        except DBAPIError:
+        except SQLAlchemyError:
             self.release()
         return self._held
 
     def release(self) -> None:
-        """Close the connection, which unlocks."""
+        """Unlock, and close the connection."""
         connection, self._connection, self._held = self._connection, None, False
         if connection is not None:
-            with suppress(DBAPIError):
+            with suppress(SQLAlchemyError):
+                # The end of the connection unlocks as well, but some time later.
+                if not connection.invalidated:
+                    connection.execute(text("SELECT pg_advisory_unlock_all()"))
+            with suppress(SQLAlchemyError):
                 connection.close()

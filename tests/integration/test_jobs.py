@@ -94,8 +94,8 @@ def night_of(desk, **changes):
     return Night(desk, replace(means, **changes))
 
 
-@pytest.fixture
-def night(desk):
+def linked(desk):
+    """A desk with two connected accounts."""
     url = desk.account("A")
     desk.account("B")
     desk.turn()
@@ -106,6 +106,11 @@ def night(desk):
     assert desk.program.post(f"{other}/connect/ibkr", json=body).status_code == 201
     desk.turn()
     return night_of(desk)
+
+
+@pytest.fixture
+def night(desk):
+    return linked(desk)
 
 
 @pytest.fixture
@@ -135,6 +140,26 @@ def test_a_session_is_kept_alive_once_a_minute_and_known(quiet):
     assert (gateway.state, gateway.failures, gateway.message) == ("ready", 0, None)
     assert gateway.session["user"] == "demo42"
     assert gateway.next_contact_at - gateway.contacted_at == timedelta(minutes=1)
+
+
+def test_it_is_the_same_on_both_databases(anywhere):
+    night = linked(anywhere)
+    anywhere.program.post("/api/v1/portfolios/1/accounts", json={"name": "C", "currency": "USD"})
+    night.pass_time(2)
+    assert (night.runs(), night.gateway().state) == (2, "ready")
+    anywhere.simulator.play("signed-out")
+    night.pass_time(5)
+    assert night.codes() == ["not_authenticated", "not_authenticated", None]
+    anywhere.turn(24 * 3600)
+    today = Moment.at(anywhere.clock.now(), UTC)
+    with anywhere.app.app_context():
+        DailyValues(lambda: today)()
+        ReferenceRates(lambda: DAILY, lambda: today)()
+    assert today.day in [of.day for of in night.all(DailyValue)]
+    assert len(night.all(Rate)) > 4
+    anywhere.simulator.sign_in()
+    night.pass_time(31)
+    assert night.codes() == [None, None, None]
 
 
 def test_a_gateway_without_connections_is_left_alone(desk):
