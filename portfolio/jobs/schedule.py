@@ -20,7 +20,7 @@ from portfolio.connections.gateways import Outside, Route, reaching
 from portfolio.connections.services import Place
 from portfolio.connections.upkeep import Outcome, Planned
 from portfolio.db.session import read_only, unit_of_work
-from portfolio.errors import DomainError
+from portfolio.errors import DomainError, StorageBusy
 from portfolio.jobs.daily import DailyValues, ReferenceRates
 from portfolio.jobs.engine import Engine, Task
 from portfolio.jobs.told import Told
@@ -74,6 +74,9 @@ class Upkeep:
             now, pause = self._means.outside.clock.now(), self._means.varied(self._means.keepalive)
             with unit_of_work() as session:
                 contacts.record_contact(session, route.id, outcome, now, pause)
+        except StorageBusy:
+            # Somebody else talks to the gateway now, which keeps the session alive as well.
+            return
         except Exception as error:  # noqa: BLE001
             # In the pool nobody would hear of it.
             self._told.broken(name, error)
