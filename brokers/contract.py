@@ -19,7 +19,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from brokers.addresses import https_address
 from brokers.errors import BrokerAccountMissing, BrokerError, Malformed
-from brokers.types import BrokerAccount, Certificate, Check, Diagnosis, Snapshot, Witness
+from brokers.types import (
+    BrokerAccount,
+    Certificate,
+    Check,
+    Diagnosis,
+    SessionState,
+    Snapshot,
+    Witness,
+)
 
 if TYPE_CHECKING:
     import requests
@@ -156,6 +164,11 @@ class Connection(ABC):
         Contacts the address and sends nothing; raises `CertificateUntrusted` where accepting it
         would not help.
         """
+        return None
+
+    @property
+    def session(self) -> SessionState | None:
+        """Who is signed in, as the last call told; None where the broker does not say."""
         return None
 
     @abstractmethod

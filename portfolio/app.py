@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable
-from datetime import UTC
+from dataclasses import asdict
+from datetime import UTC, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from portfolio.accounts.views import holdings as holdings_views
 from portfolio.accounts.views import portfolios as portfolios_views
 from portfolio.accounts.views import rates as rates_views
 from portfolio.accounts.views import transfer as transfer_views
-from portfolio.clock import SystemClock
+from portfolio.clock import Moment, SystemClock
 from portfolio.connections.api import connections as connections_api
 from portfolio.connections.api import gateways as gateways_api
 from portfolio.connections.api import notifications as notifications_api
@@ -37,7 +38,7 @@ from portfolio.connections.api import runs as runs_api
 from portfolio.connections.gateways import Outside, ensure_first_gateway
 from portfolio.connections.queries import links
 from portfolio.connections.runner import Runner
-from portfolio.connections.telling import ensure_messenger
+from portfolio.connections.telling import ensure_messenger, tell
 from portfolio.connections.views import gateways as gateways_views
 from portfolio.connections.views import notifications as notifications_views
 from portfolio.connections.views import runs as runs_views
@@ -46,11 +47,14 @@ from portfolio.db.base import db
 from portfolio.db.session import engine_options, prepare, unit_of_work
 from portfolio.errors import SetupProblem
 from portfolio.jobs.embedded import EmbeddedEngine
+from portfolio.jobs.leader import leader_of
+from portfolio.jobs.schedule import Daily, Means, schedule
 from portfolio.notify import Send, sender
 from portfolio.pages import views as pages_views
 from portfolio.paths import check_front_end, resource
 from portfolio.settings import Settings
 from portfolio.sync import api as sync_api
+from portfolio.sync.models import BY_SCHEDULE
 from portfolio.users.queries import LocalOwner
 from portfolio.users.services import ensure_owner
 from portfolio.web import charts, errors, filters, gate, headers, openapi
@@ -178,19 +182,36 @@ def _attach_runtime(
     fetch_rates: Callable[[], bytes],
     send: Send,
 ) -> None:
-    engine = EmbeddedEngine(app)
+    engine = EmbeddedEngine(app, leader_of(settings), outside.clock)
     zone = settings.timezone or computer_zone()
+    runner = Runner(outside, engine.defer, zone)
+    means = Means(
+        outside=outside,
+        start_run=partial(runner.start, origin=BY_SCHEDULE),
+        defer=engine.defer,
+        draw=secrets.randbelow,
+        keepalive=timedelta(seconds=settings.keepalive_interval),
+        interval=timedelta(minutes=settings.sync_interval),
+    )
+    daily = Daily(
+        today=lambda: Moment.at(outside.clock.now(), zone),
+        fetch_rates=fetch_rates,
+        reference_rates=settings.reference_rates == "daily",
+    )
+    schedule(engine, means, daily, tell)
     app.extensions[EXTENSION] = Runtime(
         settings=settings,
         clock=outside.clock,
         zone=zone,
         outside=outside,
-        runner=Runner(outside, engine.defer, zone),
+        runner=runner,
         links_of=links,
         owner_of=LocalOwner(),
         fetch_rates=fetch_rates,
         send=send,
+        start=engine.start,
         stop=engine.stop,
+        jobs=lambda: {"mode": settings.jobs, **asdict(engine.state)},
     )
 
 

@@ -26,7 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; what cannot start ends in one sentence and status 1."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    # One tells of each step, the other of each beat.
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
     try:
         status: int = options.command(options)
     except SetupProblem as problem:
@@ -49,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.set_defaults(command=_demo)
     for command in (run, demo):
         command.add_argument("--port", type=int, help="port to listen on")
+    _add_job_commands(commands)
     backup = commands.add_parser("backup", help="write a verified copy of the database")
     backup.set_defaults(command=_backup)
     restore = commands.add_parser("restore", help="bring a copy of the database back")
@@ -65,6 +68,16 @@ def _parser() -> argparse.ArgumentParser:
     upgrade = actions.add_parser("upgrade", help="bring the schema up to date")
     upgrade.set_defaults(command=_upgrade)
     return parser
+
+
+def _add_job_commands(commands: Any) -> None:
+    worker = commands.add_parser("worker", help="run the background work, without a web server")
+    worker.set_defaults(command=_worker)
+    sync = commands.add_parser("sync", help="sync connected accounts now, one after the other")
+    sync.set_defaults(command=_sync)
+    sync.add_argument(
+        "account", nargs="?", help="“Portfolio/Account”, or its name alone (default: all)"
+    )
 
 
 def _add_broker_commands(commands: Any) -> None:
@@ -113,6 +126,26 @@ def _run(options: argparse.Namespace) -> int:
     _check_port(settings)
     serve(_build(settings), settings, f"Foliosync is at http://{_shown(settings)}")
     return 0
+
+
+def _worker(options: argparse.Namespace) -> int:
+    from portfolio.commands import check_worker, work
+
+    settings = _settings(options)
+    check_worker(settings)
+    print("Background work runs here. Ctrl-C stops it.", flush=True)
+    work(_build(settings))
+    return 0
+
+
+def _sync(options: argparse.Namespace) -> int:
+    from portfolio.commands import sync
+
+    done = True
+    for line, succeeded in sync(_build(_settings(options)), options.account):
+        print(line, flush=True)
+        done = done and succeeded
+    return 0 if done else 1
 
 
 def _upgrade(options: argparse.Namespace) -> int:
@@ -215,10 +248,13 @@ def serve(app: Flask, settings: Settings, announcement: str) -> None:
         app, host=settings.host, port=settings.port, threads=THREADS, ident=None
     )
     print(f"{announcement}. Ctrl-C stops it.", flush=True)
+    runtime = app.extensions[EXTENSION]
     try:
+        if settings.jobs == "embedded":
+            runtime.start()
         server.run()
     finally:
-        app.extensions[EXTENSION].stop()
+        runtime.stop()
 
 
 def _shown(settings: Settings) -> str:

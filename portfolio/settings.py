@@ -23,18 +23,14 @@ def _text(value: str) -> str:
     return value
 
 
-def _port(value: str) -> int:
-    port = int(value)
-    if not 1 <= port <= 65535:
-        raise ValueError
-    return port
+def _between(least: int, most: int) -> Callable[[str], int]:
+    def read(value: str) -> int:
+        number = int(value)
+        if not least <= number <= most:
+            raise ValueError
+        return number
 
-
-def _seconds(value: str) -> int:
-    number = int(value)
-    if number < 0:
-        raise ValueError
-    return number
+    return read
 
 
 def _folder(value: str) -> Path:
@@ -58,10 +54,13 @@ def _zone(value: str) -> ZoneInfo | None:
     return ZoneInfo(value) if value else None
 
 
-def _jobs(value: str) -> str:
-    if value not in {"embedded", "worker", "off"}:
-        raise ValueError
-    return value
+def _one_of(*words: str) -> Callable[[str], str]:
+    def read(value: str) -> str:
+        if value not in words:
+            raise ValueError
+        return value
+
+    return read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +85,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         name="PORT",
-        read=_port,
+        read=_between(1, 65535),
         default="8000",
         expects="a number from 1 to 65535",
         help="Port to listen on. Not 5000: that is the gateway's.",
@@ -145,10 +144,34 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         name="JOBS",
-        read=_jobs,
+        read=_one_of("embedded", "worker", "off"),
         default="embedded",
         expects="embedded, worker or off",
-        help="Where background work runs: in the web process, in a worker, or nowhere.",
+        help="Where background work runs: in the web process, in `foliosync worker`, or nowhere. "
+        "Of several processes on one database, one does it.",
+    ),
+    Option(
+        name="SYNC_INTERVAL",
+        read=_between(0, 10_080),
+        default="30",
+        expects="a number of minutes from 0 to 10080",
+        help="Minutes between two syncs of a connected account while you are signed in; 0 means "
+        "that accounts are synced by hand only.",
+    ),
+    Option(
+        name="KEEPALIVE_INTERVAL",
+        read=_between(10, 3600),
+        default="60",
+        expects="a number of seconds from 10 to 3600",
+        help="Seconds between two calls that keep the session at a gateway alive. IBKR ends a "
+        "session after about six minutes without one.",
+    ),
+    Option(
+        name="REFERENCE_RATES",
+        read=_one_of("off", "daily"),
+        default="off",
+        expects="off or daily",
+        help="Whether the European Central Bank's reference rates are fetched each day.",
     ),
     Option(
         name="TIMEZONE",
@@ -186,6 +209,9 @@ class Settings:
     trusted_gateway_hosts: tuple[str, ...]
     allowed_hosts: tuple[str, ...]
     jobs: str
+    sync_interval: int
+    keepalive_interval: int
+    reference_rates: str
     timezone: ZoneInfo | None
     notify_urls: tuple[str, ...] = field(repr=False)
     demo: bool = False
@@ -220,7 +246,7 @@ class Settings:
         value = getattr(self, option.name.lower())
         if option.secret:
             return "set" if value else ""
-        return ", ".join(value) if isinstance(value, tuple) else str(value or "")
+        return ", ".join(value) if isinstance(value, tuple) else _said(value)
 
     @property
     def database(self) -> str:
@@ -243,6 +269,10 @@ class Settings:
     def gateway_login_url(self) -> str:
         """The address at which a browser signs in."""
         return self.ibkr_gateway_login_url or self.ibkr_gateway_url
+
+
+def _said(value: object) -> str:
+    return "" if value is None else str(value)
 
 
 def as_document() -> str:

@@ -21,6 +21,7 @@ from brokers.types import (
     Diagnosis,
     Ledger,
     Position,
+    SessionState,
     Snapshot,
     Witness,
 )
@@ -63,6 +64,11 @@ class GatewayConnection(Connection):
     def acceptable(self) -> Certificate:
         """The certificate that is shown now, where a person may accept it."""
         return self._client.acceptable()
+
+    @property
+    def session(self) -> SessionState | None:
+        """Who is signed in at the gateway, as the last call told."""
+        return self._state.facts.session
 
     def keep_alive(self) -> None:
         """Tell IBKR that the session is in use."""

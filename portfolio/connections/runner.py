@@ -16,9 +16,11 @@ from sqlalchemy.orm import Session
 
 from brokers.errors import BrokerError
 from portfolio.accounts.models import Account
+from portfolio.connections.contacts import record_contact
 from portfolio.connections.gateways import Outside, Route, as_error, reaching, route_of
 from portfolio.connections.models import Connection
 from portfolio.connections.services import Place, connection_of
+from portfolio.connections.upkeep import Outcome
 from portfolio.connections.watch import RunWatch
 from portfolio.db.session import unit_of_work
 from portfolio.errors import DomainError, NotConnected
@@ -118,6 +120,7 @@ class Runner:
             self._carry_out(job)
         except BrokerError as error:
             self._fail(job, as_error(error), attention=error.needs_user)
+            self._note(job, Outcome.of_run(error))
         except LeaseLost:
             self._interrupt(job)
         except DomainError as error:
@@ -135,6 +138,7 @@ class Runner:
         with reaching(job.route, pin=True, outside=self._outside, watch=watch) as broker:
             past, replaced = _what_is_known(job)
             reading = read(broker, job.source, past, clock)
+            session_of_broker = broker.session
         with_ = sync.Storing(
             source=job.source,
             now=clock.now(),
@@ -144,6 +148,12 @@ class Runner:
             settle=partial(settle, connection_id=job.connection_id),
         )
         sync.store(job.run_id, reading, with_)
+        self._note(job, Outcome.of_run(None, session_of_broker))
+
+    def _note(self, job: Job, outcome: Outcome) -> None:
+        """What the run has told about the gateway holds for all its accounts."""
+        with unit_of_work() as session:
+            record_contact(session, job.route.id, outcome, self._outside.clock.now())
 
     def _fail(self, job: Job, error: dict[str, object], *, attention: bool) -> None:
         now = self._outside.clock.now()

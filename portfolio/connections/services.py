@@ -150,6 +150,8 @@ def _link(
     existing = connection_of(session, account)
     if existing is not None:
         existing.gateway_id = route.id
+        # What the former gateway needed a person for is not a matter of this one.
+        account.attention_code = None
         return False
     holdings, cash = _replaced(session, account, wanted)
     explicit = wanted.replace_holdings is not None or wanted.replace_cash is not None

@@ -21,8 +21,13 @@ def engine_options(url: str) -> dict[str, Any]:
     """What SQLAlchemy must be told for this database."""
     if url.startswith("sqlite"):
         # Our own "begin" event starts transactions; the driver must not.
-        return {"connect_args": {"isolation_level": None, "check_same_thread": False}}
-    return {"pool_pre_ping": True}
+        options: dict[str, Any] = {
+            "connect_args": {"isolation_level": None, "check_same_thread": False}
+        }
+    else:
+        options = {"pool_pre_ping": True}
+    # Errors reach the log; what somebody owns must not come along.
+    return {**options, "hide_parameters": True}
 
 
 def prepare(engine: Engine) -> None:
@@ -49,6 +54,13 @@ def _begin(connection: Connection) -> None:
     # A reader that turns writer later fails at once, whatever the timeout: writers say so first.
     writes = connection.get_execution_options().get("foliosync_write")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def read_only() -> Iterator[Session]:
+    """A fresh session for reading outside of a request."""
+    with Session(db.engine) as session:
+        yield session
 
 
 @contextmanager

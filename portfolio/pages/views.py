@@ -173,9 +173,9 @@ def healthz() -> Response:
 
 @blueprint.get("/readyz")
 def readyz() -> Response:
-    """Whether the database answers and background work can run."""
+    """Whether the database answers, and what background work does in this process."""
     reading().execute(text("SELECT 1"))
-    return respond.data({"status": "ok", "database": "ok", "jobs": runtime().settings.jobs})
+    return respond.data({"status": "ok", "database": "ok", "jobs": runtime().jobs()})
 
 
 @blueprint.get("/favicon.ico")

@@ -25,7 +25,8 @@ class Runtime:
     `links_of` reads connections of accounts, `outside` reaches brokers and `runner` runs syncs;
     they belong to slices that this module must not know. `fetch_rates` brings the file of
     reference rates. `send` brings a title and a body to the targets of NOTIFY_URLS and returns how
-    many of them took it; it may take half a minute. `stop` ends background work.
+    many of them took it; it may take half a minute. `start` begins with periodic work, `stop` ends
+    all background work, and `jobs` says what it does now.
     """
 
     settings: Settings
@@ -37,7 +38,9 @@ class Runtime:
     owner_of: Callable[[Session], int]
     fetch_rates: Callable[[], bytes]
     send: Callable[[str, str], int]
+    start: Callable[[], None]
     stop: Callable[[], None]
+    jobs: Callable[[], Mapping[str, Any]]
 
 
 def runtime() -> Runtime:

@@ -60,6 +60,8 @@ def house(tmp_path: Path, free_port: int) -> Iterator[House]:
     line = gateway.stdout.readline()
     address = next(word.strip(";") for word in line.split() if word.startswith("https://"))
     environ["FOLIOSYNC_IBKR_GATEWAY_URL"] = address
+    # These stories press every button themselves; the jobs have tests of their own.
+    environ["FOLIOSYNC_JOBS"] = "off"
     app = subprocess.Popen(
         [sys.executable, "-m", "portfolio.cli", "run", "--port", str(free_port)], env=environ
     )

@@ -77,6 +77,10 @@ def test_upgrading_makes_the_database_and_says_so(tmp_path):
     assert oct((tmp_path / "secret.key").stat().st_mode)[-3:] == "600"
 
 
+def leads(base):
+    return requests.get(f"{base}/readyz", timeout=10).json()["jobs"]["leader"]
+
+
 def test_the_demo_does_the_main_job(tmp_path, free_port):
     environ = {k: v for k, v in os.environ.items() if not k.startswith("FOLIOSYNC_")}
     environ |= {"FOLIOSYNC_DATA_DIR": str(tmp_path)}
@@ -93,6 +97,7 @@ def test_the_demo_does_the_main_job(tmp_path, free_port):
         ) as process:
             try:
                 wait_until(lambda: answers(f"{base}/readyz"))
+                wait_until(lambda: leads(base))
                 page = requests.get(base, headers={"Accept": "text/html"}, timeout=10).text
                 holdings = requests.get(
                     f"{base}/api/v1/portfolios/1/accounts/IBKR Main/holdings", timeout=10

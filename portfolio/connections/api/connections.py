@@ -7,7 +7,7 @@ from typing import Any
 from flask import Response, request, url_for
 
 from portfolio.accounts.schemas import AccountSchema
-from portfolio.connections import services
+from portfolio.connections import contacts, services
 from portfolio.connections.gateways import FIRST_BROKER
 from portfolio.connections.schemas import (
     AcceptCertificate,
@@ -19,6 +19,7 @@ from portfolio.connections.schemas import (
     GatewayQuery,
 )
 from portfolio.connections.views import connections as views
+from portfolio.db.session import unit_of_work
 from portfolio.sync.schemas import RunEnvelope
 from portfolio.web import respond
 from portfolio.web.openapi import Blueprint, Failure
@@ -100,6 +101,8 @@ def accept_certificate(values: dict[str, Any], gateway_id: int) -> Any:
     print_, owner = values["fingerprint"], owner_id()
     views.route(gateway_id)
     found = services.accept_certificate(owner, gateway_id, print_, runtime().outside)
+    with unit_of_work() as session:
+        contacts.ask_again(session, gateway_id)
     if respond.reader() is Reader.PROGRAM:
         return found
     return respond.go(

@@ -12,14 +12,14 @@ from portfolio.accounts.names import slug
 from portfolio.accounts.queries.portfolios import account_view
 from portfolio.accounts.resources import AccountView
 from portfolio.accounts.schemas import AccountSchema
-from portfolio.connections import cards, queries, services
+from portfolio.connections import cards, contacts, queries, services
 from portfolio.connections.cards import Card
 from portfolio.connections.gateways import Route, diagnose, find_gateway, reaching, route_of
 from portfolio.connections.preview import Preview, preview
 from portfolio.connections.queries import AvailableAccount, Way
 from portfolio.connections.schemas import AvailableAccountsSchema, DiagnosisSchema
 from portfolio.connections.services import LinkRequest, Place
-from portfolio.db.session import end_reading
+from portfolio.db.session import end_reading, unit_of_work
 from portfolio.sync import queries as runs
 from portfolio.sync.models import FAILED, REJECTED, RUNNING
 from portfolio.sync.queries import RunView
@@ -158,6 +158,8 @@ def diagnosed(through: Route) -> Response:
     expected = queries.linked_through(reading(), through.id)
     end_reading()
     found = diagnose(through, runtime().outside, expected)
+    with unit_of_work() as session:
+        contacts.note_test(session, through.id, found)
     if respond.reader() is Reader.PROGRAM:
         return respond.data(DiagnosisSchema().dump({"diagnosis": found, "route": through}))
     fragment = respond.reader() is Reader.FRAGMENT

@@ -25,6 +25,11 @@ def test_defaults_are_what_the_documents_say():
         ("IBKR_GATEWAY_URL", "https://me:secret@localhost:5000"),
         ("IBKR_GATEWAY_URL", "https://localhost:99999"),
         ("JOBS", "sometimes"),
+        ("SYNC_INTERVAL", "-1"),
+        ("SYNC_INTERVAL", "99999999999"),
+        ("KEEPALIVE_INTERVAL", "9"),
+        ("KEEPALIVE_INTERVAL", "often"),
+        ("REFERENCE_RATES", "hourly"),
         ("TIMEZONE", "Mars/Olympus"),
         ("TIMEZONE", "../../etc/passwd"),
         ("PROT", "8000"),
@@ -56,6 +61,13 @@ def test_a_wrong_file_is_refused(tmp_path, text):
         Settings.load({}, file=file)
     with pytest.raises(SetupProblem, match="cannot be read"):
         Settings.load({}, file=tmp_path / "absent.toml")
+
+
+def test_off_is_shown_as_what_it_is():
+    settings = Settings.load({"FOLIOSYNC_SYNC_INTERVAL": "0"})
+    shown = {option.name: settings.shown(option) for option in OPTIONS}
+    assert (shown["SYNC_INTERVAL"], shown["KEEPALIVE_INTERVAL"]) == ("0", "60")
+    assert (shown["TIMEZONE"], shown["REFERENCE_RATES"]) == ("", "off")
 
 
 SECRETS = {

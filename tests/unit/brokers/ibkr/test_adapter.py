@@ -54,6 +54,18 @@ def desk():
     assert made.simulator.trips == []
 
 
+def test_it_says_who_is_signed_in_and_that_nobody_is(desk):
+    connection = desk.connect()
+    assert connection.session is None
+    connection.keep_alive()
+    assert (connection.session.signed_in, connection.session.user) == (True, "demo42")
+    desk.simulator.sign_out()
+    connection = desk.connect()
+    with pytest.raises(NotAuthenticated):
+        connection.keep_alive()
+    assert connection.session is None
+
+
 def test_pages_are_read_to_the_empty_one(desk):
     snapshot = desk.connect().snapshot(MAIN)
     asked = [r.path for r in desk.simulator.requests if "/positions/" in r.path]

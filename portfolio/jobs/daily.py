@@ -1,0 +1,106 @@
+"""What is done once a day: values of accounts kept by hand, and reference rates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import exists, func, select
+from sqlalchemy.orm import Session
+
+from portfolio.accounts.ecb import ECB, parse
+from portfolio.accounts.models import MANUAL, Account, DailyValue, Rate
+from portfolio.accounts.queries.totals import owner_rates
+from portfolio.accounts.services.rates import store_reference_rates
+from portfolio.accounts.services.totals import store
+from portfolio.clock import Moment
+from portfolio.db.session import read_only, unit_of_work
+from portfolio.errors import RatesUnavailable
+from portfolio.jobs.told import Told
+from portfolio.users.models import User
+
+FRANKFURT = ZoneInfo("Europe/Berlin")
+# Published around 16:00 on working days.
+PUBLISHED = time(16, 15)
+SATURDAY = 5
+RETRY = timedelta(hours=1)
+
+
+class DailyValues:
+    """After midnight, stores today's value of each account that is kept by hand."""
+
+    def __init__(self, today: Callable[[], Moment]) -> None:
+        self._today = today
+
+    def __call__(self) -> None:
+        """Store what is not stored yet; an account that fails does not stop the others."""
+        moment, failure = self._today(), None
+        for account_id in _without_value(moment.day):
+            try:
+                with unit_of_work() as session:
+                    _store_value(session, account_id, moment)
+            except Exception as error:  # noqa: BLE001
+                failure = error
+        if failure is not None:
+            raise failure
+
+
+def _without_value(day: date) -> list[int]:
+    """The accounts kept by hand that have no value of this day."""
+    of_day = exists().where(DailyValue.account_id == Account.id, DailyValue.day == day)
+    query = select(Account.id).where(Account.mode == MANUAL, ~of_day).order_by(Account.id)
+    with read_only() as session:
+        return list(session.scalars(query))
+
+
+def _store_value(session: Session, account_id: int, moment: Moment) -> None:
+    account = session.get(Account, account_id)
+    if account is not None and account.mode == MANUAL:
+        store(session, account, owner_rates(session, account.portfolio.owner_id), moment)
+
+
+class ReferenceRates:
+    """Fetches the European Central Bank's rates once they are out; a failure is retried hourly."""
+
+    def __init__(self, fetch: Callable[[], bytes], today: Callable[[], Moment]) -> None:
+        self._fetch = fetch
+        self._today = today
+        self._told = Told()
+        self._asked_for: date | None = None
+        self._retry_at: datetime | None = None
+
+    def __call__(self) -> None:
+        """Fetch and store them where those that are stored are not the newest there can be."""
+        moment = self._today()
+        wanted = newest_publication(moment.now)
+        if not self._is_due(wanted, moment.now):
+            return
+        self._retry_at = moment.now + RETRY
+        try:
+            found = parse(self._fetch())
+            with unit_of_work() as session:
+                for owner_id in session.scalars(select(User.id)):
+                    store_reference_rates(session, owner_id, found, moment)
+        except RatesUnavailable as error:
+            self._told.broken("reference rates", error)
+            return
+        # On a holiday there are none: to have asked is enough.
+        self._asked_for, self._retry_at = wanted, None
+        self._told.healed("reference rates")
+
+    def _is_due(self, wanted: date, now: datetime) -> bool:
+        # A time further ahead than the pause was set before the clock was put back.
+        waits = self._retry_at is not None and now < self._retry_at <= now + RETRY
+        if waits or self._asked_for == wanted:
+            return False
+        with read_only() as session:
+            newest = session.scalar(select(func.max(Rate.day)).where(Rate.source == ECB))
+        return newest is None or newest < wanted
+
+
+def newest_publication(now: datetime) -> date:
+    """The newest day whose rates can be out: working days, from the afternoon in Frankfurt."""
+    local = now.astimezone(FRANKFURT)
+    day = local.date() - timedelta(days=local.time() < PUBLISHED)
+    return day - timedelta(days=max(0, day.weekday() - SATURDAY + 1))
