@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from itertools import count, pairwise
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -534,4 +534,4 @@ def test_reference_rates_are_off_unless_they_are_wanted(desk, wanted):
     daily = Daily(today=lambda: None, fetch_rates=lambda: b"", reference_rates=wanted)
     schedule(engine, night_of(desk).means, daily, lambda: None)
     assert ("reference rates" in engine.names) is wanted
-    assert len(engine.names) == 3 + wanted
+    assert len(engine.names) == 5 + wanted
