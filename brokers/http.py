@@ -160,6 +160,7 @@ class Caller:
                 answer = self._read(response, began)
         finally:
             _over_at.reset(token)
+            self._pacer.answered(endpoint.template)
             spent = (self._clock.monotonic() - began) * 1000
             log.debug("%s %s %s %.0f ms", endpoint.method, endpoint.template, status, spent)
         if self._recorder is not None:

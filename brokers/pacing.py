@@ -67,6 +67,18 @@ class Pacer:
         while delay := self._take(endpoint):
             self._clock.sleep(delay)
 
+    def answered(self, endpoint: str) -> None:
+        """Count a rare call from its answer on: how long it was on its way is not known.
+
+        A handshake can hold a call up; the next one, let go a second after it, may be faster and
+        arrive within that second. Where several calls are allowed, the limits have room for this.
+        """
+        with self._lock:
+            now = self._clock.monotonic()
+            for limit in self._that_apply(endpoint):
+                if limit.calls == 1 and self._sent[limit]:
+                    self._sent[limit][-1] = now
+
     def delay(self, endpoint: str) -> float:
         """Seconds until this endpoint could be asked."""
         with self._lock:

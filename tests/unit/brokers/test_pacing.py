@@ -59,3 +59,15 @@ def test_the_pace_of_another_process_counts_as_our_own():
     ours.recall(ours.last_calls() | {"/slow": clock.now() + timedelta(days=1)})
     assert ours.delay("/fast") == 0
     assert ours.delay("/slow") == 3.75
+
+
+def test_a_rare_call_that_was_long_on_its_way_is_counted_from_its_answer():
+    clock = FakeClock()
+    pacer = Pacer([Limit(endpoint="/rare", calls=1, seconds=5)], clock)
+    pacer.wait("/rare")
+    clock.turn(4)
+    pacer.answered("/rare")
+    assert pacer.delay("/rare") == 5
+    clock.turn(5)
+    assert pacer.delay("/rare") == 0
+    pacer.answered("/unknown")
