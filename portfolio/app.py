@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, timedelta
 from functools import partial
 from pathlib import Path
@@ -50,6 +50,7 @@ from portfolio.jobs.embedded import EmbeddedEngine
 from portfolio.jobs.leader import leader_of
 from portfolio.jobs.schedule import Daily, Means, schedule
 from portfolio.notify import Send, sender
+from portfolio.pages import demo as demo_views
 from portfolio.pages import views as pages_views
 from portfolio.paths import check_front_end, resource
 from portfolio.settings import Settings
@@ -74,8 +75,12 @@ def create_app(
     brokers: Registry | None = None,
     fetch_rates: Callable[[], bytes] | None = None,
     send: Send | None = None,
+    demo: Any = None,
 ) -> Flask:
-    """Build the application; the database is brought up to date by `prepare_database`."""
+    """Build the application; the database is brought up to date by `prepare_database`.
+
+    `demo` is the simulated gateway of the demo, whose troubles its own page plays.
+    """
     check_front_end()
     clock = clock or SystemClock()
     app = Flask(
@@ -96,6 +101,10 @@ def create_app(
     )
     send = send or sender(settings.notify_urls)
     _attach_runtime(app, settings, outside, fetch_rates or partial(ecb.fetch, clock), send)
+    if demo is not None:
+        runtime: Runtime = app.extensions[EXTENSION]
+        app.extensions[EXTENSION] = replace(runtime, demo=demo)
+        app.register_blueprint(demo_views.blueprint)
     gate.register(app, settings, files=TAKES_FILES)
     headers.register(app)
     _register_slices(app)
@@ -269,4 +278,5 @@ def _register_templates(app: Flask, settings: Settings, clock: Clock) -> None:
             "time_zone": runtime.zone,
             "zone_name": _zone_name(runtime.zone),
             "demo": settings.demo,
+            "playable": runtime.demo is not None,
         }

@@ -110,11 +110,11 @@ def _settings(options: argparse.Namespace) -> Settings:
     return replace(settings, port=port)
 
 
-def _build(settings: Settings) -> Flask:
+def _build(settings: Settings, **more: Any) -> Flask:
     # Imported here, so that `--help` and a wrong setting need no second of imports.
     from portfolio.app import create_app, prepare_database
 
-    app = create_app(settings)
+    app = create_app(settings, **more)
     copy = prepare_database(app)
     if copy:
         print(f"The database was upgraded; a copy of the former one is {copy}.")
@@ -227,11 +227,11 @@ def _demo(options: argparse.Namespace) -> int:
     settings = demo_settings(_settings(options))
     _check_port(settings)
     with ExitStack() as stack:
-        gateway = stack.enter_context(demo_gateway(settings.data_dir))
+        gateway, simulator = stack.enter_context(demo_gateway(settings.data_dir))
         settings = replace(
             settings, ibkr_gateway_url=gateway.url, ibkr_gateway_login_url=gateway.url
         )
-        app = _build(settings)
+        app = _build(settings, demo=simulator)
         print("Demo: invented figures, a simulated gateway, no real login.")
         print(fill(app))
         serve(app, settings, f"Foliosync is at http://{_shown(settings)} (gateway {gateway.url})")

@@ -37,12 +37,12 @@ def demo_settings(settings: Settings) -> Settings:
 
 
 @contextmanager
-def demo_gateway(folder: Path) -> Iterator[Server]:
+def demo_gateway(folder: Path) -> Iterator[tuple[Server, Simulator]]:
     """The simulator on a TLS socket of loopback, with a certificate that is kept."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     simulator = Simulator(SystemClock())
     with serve_simulator(simulator, certificate_file=folder / "gateway.pem") as server:
-        yield server
+        yield server, simulator
 
 
 def fill(app: Flask) -> str:

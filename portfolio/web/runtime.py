@@ -26,7 +26,8 @@ class Runtime:
     they belong to slices that this module must not know. `fetch_rates` brings the file of
     reference rates. `send` brings a title and a body to the targets of NOTIFY_URLS and returns how
     many of them took it; it may take half a minute. `start` begins with periodic work, `stop` ends
-    all background work, and `jobs` says what it does now.
+    all background work, and `jobs` says what it does now. `demo` is the simulated gateway, in the
+    demo only.
     """
 
     settings: Settings
@@ -41,6 +42,7 @@ class Runtime:
     start: Callable[[], None]
     stop: Callable[[], None]
     jobs: Callable[[], Mapping[str, Any]]
+    demo: Any = None
 
 
 def runtime() -> Runtime:

@@ -37,6 +37,7 @@ class Simulator:
     def __init__(self, clock: Clock, *, signed_in: bool = True, limits: bool = True) -> None:
         self._lock = RLock()
         self.state = GatewayState(clock, enforce_limits=limits)
+        self.playing = "calm"
         # Told after each change of scenario: a server follows how connections fail.
         self.listeners: list[Callable[[], None]] = []
         if signed_in:
@@ -92,6 +93,7 @@ class Simulator:
         with self._lock:
             calm(self.state)
             chosen.apply(self.state)
+            self.playing = name
         for listener in self.listeners:
             listener()
         return chosen
