@@ -165,6 +165,14 @@ class Attention:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OldPart:
+    """An account that a total includes although it may hold something else by now."""
+
+    account_name: str
+    read_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PortfolioLine:
     """A portfolio with its value in its base currency and how fresh that is."""
 
@@ -179,3 +187,4 @@ class PortfolioLine:
     oldest_read: datetime | None
     stale: bool
     attention: tuple[Attention, ...] = field(default=())
+    old_parts: tuple[OldPart, ...] = field(default=())

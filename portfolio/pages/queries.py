@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from brokers.registry import Registry
 from portfolio.accounts.models import Account, DailyValue, Portfolio
 from portfolio.accounts.queries import portfolios as accounts
+from portfolio.accounts.queries.heirs import Heir, heirs
 from portfolio.accounts.queries.holdings import Wanted
 from portfolio.accounts.queries.rates import LONGEST_CHART, daily_values
 from portfolio.accounts.queries.scope import Scope
@@ -68,6 +69,7 @@ class AccountPage:
     card: Card
     history: Sequence[DailyValue]
     twins: tuple[LikelyTwin, ...] = ()
+    heirs: tuple[Heir, ...] = ()
 
     @property
     def points(self) -> list[tuple[date, Decimal | None]]:
@@ -133,6 +135,8 @@ def account_page(
         card=card,
         history=daily_values(session, account, newest=LONGEST_CHART),
         twins=likely_twins(session, account),
+        # Asked only after a sync in which something left: others need no more statements.
+        heirs=heirs(session, account, moment.now) if card.read and card.read.closed else (),
     )
 
 

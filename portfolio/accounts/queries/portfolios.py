@@ -19,6 +19,7 @@ from portfolio.accounts.resources import (
     AccountView,
     Attention,
     Link,
+    OldPart,
     PortfolioLine,
     TotalsView,
 )
@@ -176,6 +177,11 @@ def portfolio_line(
         oldest_read=min(reads, default=None),
         stale=any(is_stale(account, now) for account in members),
         attention=tuple(_attention(account) for account in members if account.attention_code),
+        old_parts=tuple(
+            OldPart(account_name=account.name, read_at=account.synced_at)
+            for account in members
+            if is_stale(account, now)
+        ),
     )
 
 

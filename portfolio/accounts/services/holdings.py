@@ -20,6 +20,7 @@ from portfolio.accounts.models import (
     InstrumentIdentifier,
 )
 from portfolio.accounts.names import clean_currency, clean_isin, clean_notes, clean_text
+from portfolio.accounts.queries.heirs import Heir
 from portfolio.accounts.queries.holdings import find_holding
 from portfolio.accounts.queries.scope import Scope
 from portfolio.accounts.services import twins
@@ -308,3 +309,14 @@ def refuse_synced(at: Scope, row: Holding | CashBalance, what: str) -> None:
             f"{what} comes from the broker and cannot be changed here.",
             "Change it at the broker and sync, or disconnect the account first.",
         )
+
+
+def inherit(at: Scope, offer: Heir) -> None:
+    """Move what a person wrote of a holding that left to the one that took its place."""
+    former, heir = (
+        at.session.get_one(Holding, offer.former_id),
+        at.session.get_one(Holding, offer.heir_id),
+    )
+    twins.hand_over(former, heir)
+    former.notes = None
+    at.session.flush()

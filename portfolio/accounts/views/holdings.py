@@ -10,6 +10,7 @@ from marshmallow.exceptions import ValidationError
 
 from brokers.types import Kind
 from portfolio.accounts.models import Instrument
+from portfolio.accounts.queries.heirs import heirs
 from portfolio.accounts.queries.holdings import (
     find_holding,
     instrument_view,
@@ -22,7 +23,7 @@ from portfolio.accounts.services import holdings as services
 from portfolio.accounts.views.portfolios import ACCOUNT, account_url
 from portfolio.db.base import canonical
 from portfolio.db.session import unit_of_work
-from portfolio.errors import Conflict, Invalid
+from portfolio.errors import Conflict, Invalid, NotFound
 from portfolio.web import respond
 from portfolio.web.runtime import moment, owner_id, reading, runtime
 
@@ -168,3 +169,16 @@ def settle_holding(portfolio_id: int, account_name: str, holding_id: int) -> Res
         at = scope(session, portfolio_id, account_name)
         services.change_holding(at, holding_id, {"duplicate_of": None})
         return respond.go(account_url(at.account), "Both count from now on.")
+
+
+@blueprint.post(f"{ACCOUNT}/holdings/<int:holding_id>/inherit")
+def inherit_notes(portfolio_id: int, account_name: str, holding_id: int) -> Response:
+    """Move the notes of a holding that left to one that took its place."""
+    with unit_of_work() as session:
+        at = scope(session, portfolio_id, account_name)
+        found = heirs(session, at.account, at.moment.now)
+        offer = next((of for of in found if of.heir_id == holding_id), None)
+        if offer is None:
+            raise NotFound("offer")
+        services.inherit(at, offer)
+        return respond.go(account_url(at.account), f"{offer.heir} has the notes now.")

@@ -1,0 +1,118 @@
+"""The demo's own page, which no other run ever shows; and what a connection leaves to a person."""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+
+from brokers.ibkr.simulator import Simulator
+from brokers.testing.clock import FakeClock
+from brokers.testing.network import WsgiNetwork
+from portfolio.app import create_app, prepare_database
+from portfolio.db.base import db
+from portfolio.settings import Settings
+
+HTML = {"Accept": "text/html"}
+MAIN = "U1234567"
+
+
+def test_every_trouble_is_played_with_a_click_in_the_demo_only(desk, tmp_path):
+    assert desk.program.get("/demo", headers=HTML).status_code == 404
+    assert "Play a trouble" not in desk.program.get("/", headers=HTML).get_data(as_text=True)
+    clock = FakeClock()
+    simulator = Simulator(clock)
+    settings = Settings.load({"FOLIOSYNC_DATA_DIR": str(tmp_path / "demo")}, demo=True)
+    app = create_app(settings, clock=clock, network=WsgiNetwork(simulator), demo=simulator)
+    prepare_database(app)
+    client = app.test_client(use_cookies=False)
+    page = client.get("/demo", headers=HTML).get_data(as_text=True)
+    for name in simulator.scenarios:
+        assert "Play<span" in page
+        assert name in page
+    done = client.post("/demo", data={"scenario": "signed-out"})
+    assert (done.status_code, simulator.playing) == (303, "signed-out")
+    wrong = client.post("/demo", data={"scenario": "nonsense"})
+    assert list(wrong.json["error"]["fields"]) == ["scenario"]
+    app.extensions["foliosync"].stop()
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()
+
+
+def test_two_syncs_that_differ_carry_a_badge_until_one_agrees(desk):
+    url = desk.connected()
+    desk.simulator.play("books-differ")
+    first = desk.sync(url).json["run"]
+    assert (first["reconciliation"]["status"], first["warnings"]) == ("differs", [])
+    assert first["reconciliation"]["difference"] == "5000"
+    account = "/api/v1/portfolios/1/accounts/A"
+    assert desk.program.get(account).json["warnings"] == []
+    second = desk.sync(url).json["run"]
+    assert (second["status"], second["warnings"]) == ("succeeded", ["not_reconciled"])
+    found = desk.program.get(account).json
+    assert (found["warnings"], found["stale"]) == (["not_reconciled"], False)
+    page = desk.program.get(url, headers=HTML).get_data(as_text=True)
+    assert "differs from IBKR by 5,000.00 USD" in page
+    desk.simulator.play("calm")
+    desk.turn(60)
+    assert desk.sync(url).json["run"]["reconciliation"]["status"] == "agrees"
+    assert desk.program.get(account).json["warnings"] == []
+
+
+def test_without_market_data_the_last_prices_stay(desk):
+    url = desk.connected()
+    before = desk.holdings(url)["totals"]["net_liquidation"]
+    desk.simulator.play("no-market-data")
+    run = desk.sync(url).json["run"]
+    assert (run["status"], run["repriced"], run["warnings"]) == (
+        "succeeded",
+        0,
+        ["no_market_data"],
+    )
+    assert run["reconciliation"]["status"] == "unavailable"
+    assert desk.holdings(url)["totals"]["net_liquidation"] == before
+
+
+def test_a_total_says_how_old_its_parts_are(desk):
+    desk.connected()
+    fresh = desk.program.get("/", headers=HTML).get_data(as_text=True)
+    assert "includes A as of" not in fresh
+    desk.turn(2 * 86_400)
+    for url in ("/", "/portfolio/1"):
+        old = desk.program.get(url, headers=HTML).get_data(as_text=True)
+        assert "includes A as of Fri 20 Nov" in old
+
+
+def found(desk, symbol):
+    page = desk.program.get("/api/v1/portfolios/1/accounts/A/holdings?limit=500").json
+    (row,) = [each for each in page["holdings"] if each["instrument"]["symbol"] == symbol]
+    return row
+
+
+def test_notes_are_offered_to_what_took_a_contract_s_place(desk):
+    url = desk.connected()
+    with desk.app.app_context():
+        db.session.execute(
+            text(
+                "UPDATE holding SET notes = 'for Ada' WHERE instrument_id ="
+                " (SELECT id FROM instrument WHERE symbol = 'AAPL' AND kind = 'stock')"
+            )
+        )
+        db.session.commit()
+    assert "took its place" not in desk.program.get(url, headers=HTML).get_data(as_text=True)
+    row = desk.simulator.state.accounts[MAIN].find("AAPL")
+    row.conid, row.ticker = 912_345, "APPL"
+    run = desk.sync(url).json["run"]
+    assert (run["added"], run["closed"]) == (1, 1)
+    page = desk.program.get(url, headers=HTML).get_data(as_text=True)
+    assert "Move the notes to APPL" in page
+    held = desk.program.get(
+        f"/api/v1{url.replace('/portfolio', '/portfolios')}/holdings?limit=500"
+    )
+    (heir,) = [h for h in held.json["holdings"] if h["instrument"]["symbol"] == "APPL"]
+    assert desk.program.post(f"{url}/holdings/{heir['id']}/inherit").status_code == 303
+    held = desk.program.get(
+        f"/api/v1{url.replace('/portfolio', '/portfolios')}/holdings?limit=500"
+    )
+    (heir,) = [h for h in held.json["holdings"] if h["instrument"]["symbol"] == "APPL"]
+    assert heir["notes"] == "for Ada"
+    assert desk.program.post(f"{url}/holdings/{heir['id']}/inherit").status_code == 404
