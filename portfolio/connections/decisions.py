@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session
 from portfolio.accounts.models import MANUAL, Account
 from portfolio.accounts.queries.portfolios import NOT_RECONCILED
 from portfolio.clock import Moment
-from portfolio.connections.gateways import Outside, find_gateway
+from portfolio.connections.gateways import Outside
 from portfolio.connections.models import Connection
 from portfolio.connections.runner import replaced_of, settle
-from portfolio.connections.services import connection_of
+from portfolio.connections.services import LinkRequest, Place, connect, connection_of
 from portfolio.db.session import unit_of_work
 from portfolio.errors import Conflict, NotFound
 from portfolio.sync import decisions as sync
@@ -102,19 +102,34 @@ def refusals(
 def change_connection(
     session: Session, owner_id: int, connection_id: int, values: dict[str, Any], moment: Moment
 ) -> Connection:
-    """Pause or resume a connection, switch its schedule, or send it through another gateway."""
-    wanted = Connection.id == connection_id, Connection.owner_id == owner_id
-    connection = session.scalar(select(Connection).where(*wanted))
-    if connection is None:
-        raise NotFound("connection")
+    """Pause or resume a connection, or switch its schedule."""
+    connection = find_connection(session, owner_id, connection_id)
     if "paused" in values and values["paused"] != connection.paused:
         connection.paused_at = moment.now if values["paused"] else None
         connection.paused_state_at = connection.account.synced_at if values["paused"] else None
         connection.next_run_at = None
     if "sync_enabled" in values:
         connection.sync_enabled = values["sync_enabled"]
-    if "gateway_id" in values:
-        gateway = find_gateway(session, owner_id, values["gateway_id"], connection.broker)
-        connection.gateway = gateway
     session.flush()
     return connection
+
+
+def find_connection(session: Session, owner_id: int, connection_id: int) -> Connection:
+    """A connection of this owner, or `NotFound`."""
+    wanted = Connection.id == connection_id, Connection.owner_id == owner_id
+    connection = session.scalar(select(Connection).where(*wanted))
+    if connection is None:
+        raise NotFound("connection")
+    return connection
+
+
+def move(owner_id: int, connection_id: int, gateway_id: int, outside: Outside) -> None:
+    """Send a connection through another gateway, once that one lists its account."""
+    with unit_of_work() as session:
+        found = find_connection(session, owner_id, connection_id)
+        account = found.account
+        where = Place(owner_id=owner_id, portfolio_id=account.portfolio_id, name=f"~{account.id}")
+        wanted = LinkRequest(
+            account_id=found.broker_account, gateway_id=gateway_id, broker=found.broker
+        )
+    connect(where, wanted, outside)

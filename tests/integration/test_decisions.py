@@ -185,6 +185,14 @@ def test_a_connection_is_paused_resumed_and_moved_over_json(desk):
     wrong = desk.program.patch(at, json={"gateway_id": 99})
     assert wrong.status_code == 404
     assert desk.program.patch("/api/v1/connections/99", json={}).status_code == 404
+    # Another gateway is tried first; behind this one is the same simulator.
+    desk.program.post("/api/v1/gateways", json={"url": "https://localhost:5001"})
+    desk.simulator.sign_out()
+    desk.turn(61)
+    assert desk.program.patch(at, json={"gateway_id": 2}).status_code == 409
+    desk.simulator.sign_in()
+    desk.turn(61)
+    assert desk.program.patch(at, json={"gateway_id": 2}).json["gateway_id"] == 2
     assert desk.program.patch(at, json={"paused": 1}).status_code == 422
 
 

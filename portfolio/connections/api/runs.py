@@ -54,6 +54,8 @@ def list_connections() -> dict[str, Any]:
 def change_connection(values: dict[str, Any], connection_id: int) -> ConnectionView:
     """Pause or resume a connection, switch its schedule, or send it through another gateway."""
     owner, at = owner_id(), moment()
+    if "gateway_id" in values:
+        decisions.move(owner, connection_id, values.pop("gateway_id"), runtime().outside)
     with unit_of_work() as session:
         decisions.change_connection(session, owner, connection_id, values, at)
     found = cards.connections(reading(), owner, at.now, runtime().outside.brokers)
