@@ -80,6 +80,7 @@ class Instrument:
     """What can be held; `key` is the broker's stable id and the only identity we rely on.
 
     `multiplier` turns quantity x price into value; it comes from data, and is 1 where unknown.
+    `guessed` names the fields that the broker did not say this time.
     """
 
     key: str
@@ -95,6 +96,7 @@ class Instrument:
     underlying: str | None = None
     underlying_key: str | None = None
     isin: str | None = None
+    guessed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -131,7 +131,8 @@ def _state(view: AccountView, of: Linked, now: datetime) -> tuple[str, Mapping[s
     if run is not None and run.status == RUNNING and (run.lease_until or now) > now:
         return "syncing", {}
     if view.attention_code is not None and needs_user(view.attention_code):
-        return "needs_you", _trouble(view.attention_code, of)
+        error = _trouble(view.attention_code, of)
+        return "needs_you" if needs_user(error["code"]) else "waiting", error
     if run is not None and run.status == REJECTED:
         return "not_applied", rejected_error(run)
     if run is not None and run.status == FAILED and run.error and not _settled(view, run.error):
@@ -149,11 +150,16 @@ def _settled(view: AccountView, error: Mapping[str, Any]) -> bool:
 
 
 def _trouble(code: str, of: Linked) -> Mapping[str, Any]:
-    """What is known of a trouble: from the newest run, or from the gateway's last contact."""
-    if of.run is not None and of.run.error and of.run.error["code"] == code:
-        return of.run.error
-    gateway = of.gateway
-    return {"code": code, "message": gateway.message, "remedy": gateway.remedy}
+    """What is known of a trouble, or of what the gateway said instead of it since.
+
+    The code, the sentence and the remedy are always of one cause.
+    """
+    gateway, failed = of.gateway, of.run.error if of.run else None
+    if failed and failed["code"] == code:
+        return failed
+    if failed and gateway.state != code:
+        return failed
+    return {"code": gateway.state, "message": gateway.message, "remedy": gateway.remedy}
 
 
 def _actions(state: str, code: str | None) -> tuple[str, ...]:

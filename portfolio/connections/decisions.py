@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portfolio.accounts.models import MANUAL, Account
+from portfolio.accounts.models import MANUAL, Account, CashBalance
 from portfolio.accounts.queries.portfolios import NOT_RECONCILED
 from portfolio.clock import Moment
 from portfolio.connections.gateways import Outside
@@ -19,7 +19,8 @@ from portfolio.db.session import unit_of_work
 from portfolio.errors import Conflict, NotFound
 from portfolio.sync import decisions as sync
 from portfolio.sync.decisions import Decision
-from portfolio.sync.models import Change, SyncRun
+from portfolio.sync.journal import CASH
+from portfolio.sync.models import BY_UNDO, Change, SyncRun
 from portfolio.sync.plan import Source
 from portfolio.sync.queries import owned_run
 from portfolio.users.models import User
@@ -29,14 +30,33 @@ def undo(owner_id: int, run_id: str, outside: Outside, zone: ZoneInfo) -> str:
     """Take a run back, and pause the schedule that would bring it again; the new run's id."""
     with unit_of_work() as session:
         of = _decision(session, owner_id, run_id, outside, zone)
+        was_undo = of.run.origin == BY_UNDO
         made = sync.undo(session, of)
         connection = connection_of(session, of.account)
-        if connection is not None:
+        if connection is not None and was_undo:
+            connection.paused_at = connection.paused_state_at = None
+        elif connection is not None:
             connection.paused_at = of.moment.now
             connection.paused_state_at = of.account.synced_at
+            _replace_again(session, connection, of.run)
         if of.account.attention_code == NOT_RECONCILED:
             of.account.attention_code = None
         return made.id
+
+
+def _replace_again(session: Session, connection: Connection, run: SyncRun) -> None:
+    """Rows kept by hand that the run had replaced are replaced by the next one as well."""
+    gone = Change.run_id == run.id, Change.source == MANUAL, Change.new.is_(None)
+    changes = list(session.scalars(select(Change).where(*gone)))
+    holdings = [change.holding_id for change in changes if change.holding_id is not None]
+    currencies = [change.label for change in changes if change.subject == CASH]
+    cash = select(CashBalance.id).where(
+        CashBalance.account_id == connection.account_id,
+        CashBalance.source == MANUAL,
+        CashBalance.currency.in_(currencies),
+    )
+    connection.replaced_holdings = [*connection.replaced_holdings, *holdings]
+    connection.replaced_cash = [*connection.replaced_cash, *session.scalars(cash)]
 
 
 def apply_anyway(owner_id: int, run_id: str, outside: Outside, zone: ZoneInfo) -> str:
@@ -46,7 +66,8 @@ def apply_anyway(owner_id: int, run_id: str, outside: Outside, zone: ZoneInfo) -
         connection = connection_of(session, of.account)
         if connection is None:
             raise Conflict("The account is not connected any more.", "Connect it and sync.")
-        made, reading = sync.apply_anyway(session, of, replaced_of(connection))
+        learnt = connection.futures_profit_counts
+        made, reading = sync.apply_anyway(session, of, replaced_of(connection), learnt)
         settle(session, reading, connection_id=connection.id)
         connection.paused_at = connection.paused_state_at = None
         return made.id

@@ -106,7 +106,10 @@ def _steps(plan: Plan, action: str) -> tuple[Step, ...]:
 
 def _by_hand(session: Session, account: Account, snapshot: Snapshot) -> tuple[HandRow, ...]:
     instruments = [position.instrument for position in snapshot.positions]
-    alike = {(of.symbol, of.currency, of.kind.value) for of in instruments}
+    alike = {
+        (of.symbol, of.currency, of.kind.value, of.expiry, of.strike, of.right and of.right.value)
+        for of in instruments
+    }
     currencies = {row.currency for row in snapshot.ledger.rows}
     held = session.scalars(open_holdings(account.id).where(Holding.source == MANUAL))
     found = [

@@ -205,7 +205,8 @@ def disconnect(place: Place, *, close_holdings: bool, moment: Moment) -> None:
         lease.revoke(session, lease_name(connection.id))
         session.delete(connection)
         account.mode, account.attention_code = MANUAL, None
-        touch(session, account, moment)
+        # Nobody states a total beside ours any more.
+        touch(session, account, moment).broker_net_liquidation = None
 
 
 def _stop_running(session: Session, account: Account, now: datetime) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
@@ -95,11 +96,12 @@ def apply(
     instruments = _instruments(session, target, snapshot.positions)
     moved = _write_holdings(session, target, rows, instruments, snapshot)
     moved |= _close_absent(rows, snapshot, keep)
-    moved |= _write_cash(session, target, snapshot)
+    wrote, spent = _write_cash(session, target, snapshot)
+    moved |= wrote
     rated = _write_rates(session, target, snapshot, rates)
     session.flush()
     present = rows_by_key(session, target.account, target.source)
-    journal.record(session, target.run.id, target.source, plan, present)
+    journal.record(session, target.run.id, target.source, plan, present, spent=spent)
     replaced = _replace(session, target, present)
     target.account.synced_at = snapshot.read_at
     if moved or replaced or plan.steps:
@@ -263,7 +265,7 @@ def _write_holdings(
         quoted = position.price is not None or position.market_value is not None
         if not quoted and row.id is not None:
             # The last known quote stays, with its time; its value follows the quantity.
-            journal.rescale(row, position.quantity)
+            journal.rescale(row, position.quantity, position.average_price)
         moved |= _set(row, _position_fields(position) | (_quote(position) if quoted else {}))
         row.quoted_at = snapshot.read_at if quoted else row.quoted_at
     return moved
@@ -297,7 +299,10 @@ def _close_absent(rows: Mapping[str, Holding], snapshot: Snapshot, keep: frozens
     return bool(gone)
 
 
-def _write_cash(session: Session, target: Target, snapshot: Snapshot) -> bool:
+def _write_cash(
+    session: Session, target: Target, snapshot: Snapshot
+) -> tuple[bool, dict[str, dict[str, Any]]]:
+    """Write the cash; whether any moved, and what was beside the amounts that are gone."""
     account, source = target.account, target.source
     rows = {row.currency: row for row in _cash_rows(session, account, source)}
     moved = False
@@ -312,9 +317,10 @@ def _write_cash(session: Session, target: Target, snapshot: Snapshot) -> bool:
             )
             session.add(row)
         moved |= _set(row, _cash_fields(line))
+    spent = {currency: journal.beside(row) for currency, row in rows.items()}
     for row in rows.values():
         session.delete(row)
-    return moved or bool(rows)
+    return moved or bool(rows), spent
 
 
 def _cash_fields(line: LedgerRow) -> dict[str, Decimal | None]:

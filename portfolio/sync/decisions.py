@@ -27,11 +27,19 @@ from portfolio.sync.models import (
     Change,
     SyncRun,
 )
+from portfolio.sync.past import past_of
 from portfolio.sync.plan import Source, make_plan, stored_digest
 from portfolio.sync.rates import believe
 from portfolio.sync.reading import Past, Reading
 from portfolio.sync.reconcile import reconcile
-from portfolio.sync.services import DECIDABLE, NO_RECONCILIATION, Storing, lease_name, succeed
+from portfolio.sync.services import (
+    DECIDABLE,
+    NO_RECONCILIATION,
+    Storing,
+    bury,
+    lease_name,
+    succeed,
+)
 
 STILL_FRESH = timedelta(hours=24)
 
@@ -82,6 +90,8 @@ def undo(session: Session, of: Decision) -> SyncRun:
     if refusal is not None:
         raise Conflict(refusal, "Look at the newest run of the account.")
     held = _reserve(session, of)
+    # What a person changed since, after disconnecting, stays; then there is no whole to compare.
+    untouched = stored_digest(stored_state(session, of.account, of.source)) == of.run.digest
     made = _new_run(session, of, BY_UNDO)
     counts = journal.take_back(
         session,
@@ -95,11 +105,11 @@ def undo(session: Session, of: Decision) -> SyncRun:
     )
     made.reconciliation = {**NO_RECONCILIATION, "likely_cause": "undone"}
     of.run.status = UNDONE
-    of.account.synced_at = shown_since(session, of.run)
+    of.account.synced_at = _brought_back(session, of.run)
     row = totals.touch(session, of.account, of.moment)
     _forget_broker_total(row)
     made.digest = stored_digest(stored_state(session, of.account, of.source))
-    if _is_newest(session, of) and made.digest != of.run.digest_before:
+    if untouched and _is_newest(session, of) and made.digest != of.run.digest_before:
         raise StorageFailed("The former state did not come back; nothing was changed.")
     if held is not None:
         lease.release(session, held)
@@ -109,6 +119,15 @@ def undo(session: Session, of: Decision) -> SyncRun:
 def _forget_broker_total(row: AccountTotals) -> None:
     # The broker's total belongs to the state that was taken back.
     row.broker_net_liquidation = None
+
+
+def _brought_back(session: Session, run: SyncRun) -> datetime | None:
+    """When the state that comes back was read; taking back an undo brings its run back."""
+    if run.origin != BY_UNDO or run.concerns is None:
+        return shown_since(session, run)
+    original = session.get_one(SyncRun, run.concerns)
+    original.status = SUCCEEDED
+    return original.finished_at
 
 
 def shown_since(session: Session, run: SyncRun) -> datetime | None:
@@ -140,13 +159,16 @@ def _is_newest(session: Session, of: Decision) -> bool:
     return session.scalar(later.limit(1)) is None
 
 
-def apply_anyway(session: Session, of: Decision, replaced: Replaced) -> tuple[SyncRun, Reading]:
+def apply_anyway(
+    session: Session, of: Decision, replaced: Replaced, futures_profit_counts: bool | None
+) -> tuple[SyncRun, Reading]:
     """Apply what a run read and a gate stopped; `Conflict` where that is no longer possible."""
     refusal = why_not_apply(session, of.run, of.source, of.moment.now)
     if refusal is not None:
         raise Conflict(refusal, "Sync again; a true change goes through by itself.")
     held = _reserve(session, of)
-    reading = kept_reading(session, of.account, of.run, of.source)
+    past = past_of(session, of.account, of.source, futures_profit_counts)
+    reading = kept_reading(of.run, past)
     made = _new_run(session, of, BY_DECISION)
     made.digest_before = of.run.digest_before
     made.warnings = list(reading.snapshot.warnings)
@@ -160,25 +182,26 @@ def apply_anyway(session: Session, of: Decision, replaced: Replaced) -> tuple[Sy
     return made, reading
 
 
-def kept_reading(session: Session, account: Account, run: SyncRun, source: Source) -> Reading:
-    """What a run that was not applied has read, to be looked at or applied."""
+def kept_reading(run: SyncRun, past: Past) -> Reading:
+    """What a run that was not applied has read, to be applied; its rates are judged as ever."""
     snapshot = kept.loaded(run.kept or {})
-    past = Past(stored=stored_state(session, account, source), first=False)
     plan = make_plan(past.stored, snapshot)
-    judgement = reconcile(snapshot)
+    judgement = reconcile(snapshot, past.futures_profit_counts)
+    rates = past.rates if past.base_currency == snapshot.ledger.base_currency else {}
     return Reading(
         past=past,
         snapshot=snapshot,
         plan=plan,
         evidence=gates.Evidence(stored=past.stored, snapshot=snapshot, judgement=judgement),
         judgement=judgement,
-        believed=believe(snapshot.ledger, {}, {}, snapshot.read_at),
+        believed=believe(snapshot.ledger, rates, past.doubts, snapshot.read_at),
         verdict=gates.Verdict(),
     )
 
 
 def _reserve(session: Session, of: Decision) -> Held | None:
     """Keep runs away while the state changes; `Conflict` while one is under way."""
+    bury(session, of.moment.now, of.account.id)
     running = SyncRun.account_id == of.account.id, SyncRun.status == RUNNING
     if session.scalar(select(SyncRun.id).where(*running)) is not None:
         raise Conflict("A sync of this account is under way.", "Wait until it is over.")

@@ -18,7 +18,7 @@ from portfolio.sync.reconcile import Judgement, tolerance
 
 # The broker's class values are rounded; below one unit of the base currency there is nothing.
 NOTHING = Decimal(1)
-BETWEEN_EMPTY_RUNS = timedelta(minutes=10)
+BETWEEN_EMPTY_RUNS = BETWEEN_SHRUNK_RUNS = timedelta(minutes=10)
 OPEN_RISK = frozenset({"future", "option", "future_option"})
 # What a person sells on an ordinary day; more than that needs the books as a witness.
 FEW_ROWS, FEW_SHARE = 5, Decimal("0.2")
@@ -34,7 +34,8 @@ class Evidence:
     `judgement` is whether the snapshot adds up; `witness` is None where no second look was needed;
     `margin` is the maintenance margin where it was read; `emptied_before` is when an earlier run
     first saw the account empty; `first` is whether no run was ever applied for this broker
-    account; `rates` are the last good ones to the base currency.
+    account; `rates` are the last good ones to the base currency; `shrunk_since` is when an earlier
+    run first saw just what shrinks now.
     """
 
     stored: Stored
@@ -45,6 +46,7 @@ class Evidence:
     emptied_before: datetime | None = None
     first: bool = False
     rates: Mapping[str, Decimal] = field(default_factory=dict)
+    shrunk_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,17 +107,29 @@ def _named(labels: list[str]) -> str:
 
 
 def shrink(plan: Plan, evidence: Evidence) -> Rejection | None:
-    """When much goes at once, what remains must agree with the broker's books class by class."""
+    """When much goes at once, what remains must agree with the broker's books class by class.
+
+    Where the books cannot be compared (a holding without a price), seeing the same twice will do.
+    """
     gone = _shrunk(plan, evidence)
     held = [row for row in evidence.stored.holdings if row.is_open]
     many = len(gone) > FEW_ROWS and len(gone) > FEW_SHARE * len(held)
     if not (many or _much(gone, held, evidence)) or evidence.judgement.by_class:
+        return None
+    since = evidence.shrunk_since
+    seen_before = since is not None and evidence.snapshot.read_at - since >= BETWEEN_SHRUNK_RUNS
+    if seen_before and not evidence.judgement.refuted:
         return None
     return Rejection(
         gate="shrink",
         saw=f"{len(gone)} of {len(held)} holdings would shrink or go at once, and what is left "
         "does not agree with the broker’s books.",
     )
+
+
+def shrunk_keys(plan: Plan, evidence: Evidence) -> frozenset[str]:
+    """Which holdings go without proof, or by more than half."""
+    return frozenset(row.key for row, _ in _shrunk(plan, evidence))
 
 
 def _shrunk(plan: Plan, evidence: Evidence) -> list[tuple[StoredHolding, Decimal]]:

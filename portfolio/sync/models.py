@@ -71,7 +71,10 @@ class SyncRun(Base):
 
 
 class Change(Base):
-    """One position field, old to new, of one run; cash is found by its source and its currency."""
+    """One position field, old to new, of one run; cash is found by its source and its currency.
+
+    `beside` is what a cash balance that is gone had beside its amount.
+    """
 
     __tablename__ = "change"
     __table_args__ = (Index("ix_change_run", "run_id"),)
@@ -86,6 +89,7 @@ class Change(Base):
     field: Mapped[Code]
     old: Mapped[str | None]
     new: Mapped[str | None]
+    beside: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 
 
 class Lease(Base):

@@ -28,14 +28,20 @@ def past_of(
     base = session.scalar(
         select(AccountTotals.broker_currency).where(AccountTotals.account_id == account.id)
     )
+    stored, seen = stored_state(session, account, source), _last_evidence(session, account.id)
+    nothing = not stored.cash and not any(row.is_open for row in stored.holdings)
+    since = seen.get("shrunk_since")
     return Past(
-        stored=stored_state(session, account, source),
-        first=_never_applied(session, account.portfolio.owner_id, source),
+        stored=stored,
+        # Where nothing is stored, there is nothing to compare with either.
+        first=nothing or _never_applied(session, account.portfolio.owner_id, source),
         emptied_before=emptied_before(session, account.id),
         rates=_last_good(session, account.portfolio.owner_id, source, base) if base else {},
         base_currency=base,
-        doubts=_doubts(session, account.id),
+        doubts=_doubts(seen),
         futures_profit_counts=futures_profit_counts,
+        shrunk=frozenset(seen.get("shrunk", ())),
+        shrunk_since=datetime.fromisoformat(since) if since else None,
     )
 
 
@@ -76,17 +82,22 @@ def _last_good(session: Session, owner_id: int, source: Source, base: str) -> di
     return {row.from_currency: row.value for row in rows}
 
 
-def _doubts(session: Session, account_id: int) -> Mapping[str, Doubt]:
-    """The rates that the newest run which read anything did not believe."""
+def _last_evidence(session: Session, account_id: int) -> dict[str, Any]:
+    """What the newest run that read anything has seen."""
     query = select(SyncRun.evidence).where(
         SyncRun.account_id == account_id, SyncRun.evidence.is_not(None)
     )
     found: dict[str, Any] | None = session.scalar(
         query.order_by(SyncRun.started_at.desc()).limit(1)
     )
+    return found or {}
+
+
+def _doubts(seen: Mapping[str, Any]) -> Mapping[str, Doubt]:
+    """The rates that were not believed."""
     return {
         currency: Doubt(
             value=Decimal(doubt["value"]), since=datetime.fromisoformat(doubt["since"])
         )
-        for currency, doubt in (found or {}).get("doubts", {}).items()
+        for currency, doubt in seen.get("doubts", {}).items()
     }

@@ -45,27 +45,44 @@ def believe(
         for currency, rate in known.items()
         if currency in last_good and _jumped(last_good[currency], rate)
     }
-    if jumps and books_close(ledger):
-        jumps = {}
+    closes = books_close(ledger)
+    if closes:
+        jumps = {
+            currency: rate
+            for currency, rate in jumps.items()
+            if not _would_show(ledger, currency, rate - last_good[currency])
+        }
     doubts = {
         currency: _doubt(rate, doubted.get(currency), now) for currency, rate in jumps.items()
     }
     waiting = {
-        currency: doubt for currency, doubt in doubts.items() if now - doubt.since < BETWEEN_DOUBTS
+        currency: doubt
+        for currency, doubt in doubts.items()
+        # Time confirms nothing that the books refute.
+        if now - doubt.since < BETWEEN_DOUBTS or closes is False
     }
     rates = {currency: rate for currency, rate in known.items() if currency not in waiting}
     return Believed(rates=rates, doubts=waiting)
 
 
-def books_close(ledger: Ledger) -> bool:
-    """Whether the rows of the books add up to their total with the rates they give."""
+def _would_show(ledger: Ledger, currency: str, jump: Decimal) -> bool:
+    """Whether the books could not close if the jump were wrong."""
+    worth = next((r.net_liquidation for r in ledger.rows if r.currency == currency), None)
+    total = ledger.total.net_liquidation
+    return worth is not None and abs(MONEY.multiply(worth, jump)) > tolerance([worth, total])
+
+
+def books_close(ledger: Ledger) -> bool | None:
+    """Whether the rows of the books add up to their total with their rates; None if not known."""
     total = ledger.total.net_liquidation
     parts = []
     for row in ledger.rows:
         if row.net_liquidation is None or (row.net_liquidation and row.rate_to_base is None):
-            return False
+            return None
         parts.append(MONEY.multiply(row.net_liquidation, row.rate_to_base or Decimal(0)))
-    return total is not None and abs(sum(parts, Decimal(0)) - total) <= tolerance([*parts, total])
+    if total is None:
+        return None
+    return abs(sum(parts, Decimal(0)) - total) <= tolerance([*parts, total])
 
 
 def _jumped(before: Decimal, after: Decimal) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from brokers.contract import Capability, Clock, Connection, believable
-from brokers.types import Position, Snapshot, Witness
+from brokers.types import Kind, Position, Snapshot, Witness
 from portfolio.sync import gates
 from portfolio.sync.gates import Evidence, Verdict
 from portfolio.sync.plan import Plan, Source, Stored, make_plan
@@ -25,7 +26,8 @@ class Past:
     """What is known of an account before it is read.
 
     `rates` are the last good ones to `base_currency`, `doubts` those that an earlier run doubted;
-    `first` is whether no run was ever applied; `futures_profit_counts` is what was learnt.
+    `first` is whether no run was ever applied; `futures_profit_counts` is what was learnt;
+    `shrunk` are the holdings that the last run saw shrink, and since when.
     """
 
     stored: Stored
@@ -35,6 +37,8 @@ class Past:
     base_currency: str | None = None
     doubts: Mapping[str, Doubt] = field(default_factory=dict)
     futures_profit_counts: bool | None = None
+    shrunk: frozenset[str] = frozenset()
+    shrunk_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +74,23 @@ def read(broker: Connection, source: Source, past: Past, clock: Clock) -> Readin
     return look.judged(snapshot, judgement, witness)
 
 
+def with_known_terms(snapshot: Snapshot, stored: Stored) -> Snapshot:
+    """The snapshot with what is known of its instruments where the broker only let us guess."""
+    known = {row.key: row.terms for row in stored.holdings}
+    positions = tuple(_with_terms(p, known.get(p.instrument.key)) for p in snapshot.positions)
+    return replace(snapshot, positions=positions)
+
+
+def _with_terms(position: Position, terms: Mapping[str, object] | None) -> Position:
+    of = position.instrument
+    if terms is None or not of.guessed:
+        return position
+    kept: dict[str, Any] = {name: terms[name] for name in of.guessed}
+    if "kind" in kept:
+        kept["kind"] = Kind(kept["kind"])
+    return replace(position, instrument=replace(of, **kept))
+
+
 class _Look:
     """One run's ways of looking at an account."""
 
@@ -83,7 +104,7 @@ class _Look:
         """The whole account, in a shape that an account can have."""
         found = self._broker.snapshot(self._source.broker_account)
         believable(found)
-        return found
+        return with_known_terms(found, self._past.stored)
 
     def is_doubtful(self, snapshot: Snapshot, judgement: Judgement) -> bool:
         """Whether one look is not enough."""
@@ -118,6 +139,8 @@ class _Look:
             first=past.first,
             rates=rates,
         )
+        if past.shrunk and gates.shrunk_keys(plan, evidence) == past.shrunk:
+            evidence = replace(evidence, shrunk_since=past.shrunk_since)
         verdict = gates.judge(plan, evidence)
         return Reading(
             past=past,

@@ -58,7 +58,8 @@ class Gap:
 class Judgement:
     """Whether a snapshot adds up, by how much it does not, and probably why.
 
-    `by_class` is whether positions and books agree in every class, as two gates want to know.
+    `by_class` is whether positions and books agree in every class, as two gates want to know;
+    `refuted` is whether a class that can be compared does not.
     `futures_profit_counts` is what the books say of futures, or None while they say nothing.
     """
 
@@ -67,6 +68,7 @@ class Judgement:
     currency: str | None
     likely_cause: str | None
     by_class: bool
+    refuted: bool = False
     futures_profit_counts: bool | None = None
 
 
@@ -75,9 +77,11 @@ def reconcile(snapshot: Snapshot, futures_profit_counts: bool | None = None) -> 
     learnt = _learn(snapshot.ledger)
     counts = futures_profit_counts if learnt is None else learnt
     own = _own_gap(snapshot.ledger, with_futures=bool(counts))
-    gaps, unknown = _class_gaps(snapshot)
+    gaps, unknown, allowed = _class_gaps(snapshot)
     total = _total(snapshot, with_futures=bool(counts))
     worst = own or max(gaps, key=lambda gap: abs(gap.amount), default=None)
+    if worst is None and unknown is None:
+        worst = _total_gap(snapshot, total, allowed)
     if worst is not None:
         status, amount, currency, cause = DIFFERS, worst.amount, worst.currency, worst.cause
     elif unknown or total is None:
@@ -91,6 +95,7 @@ def reconcile(snapshot: Snapshot, futures_profit_counts: bool | None = None) -> 
         currency=currency,
         likely_cause=cause,
         by_class=not gaps and unknown is None,
+        refuted=bool(gaps),
         futures_profit_counts=counts,
     )
 
@@ -152,10 +157,25 @@ def _own_gap(ledger: Ledger, *, with_futures: bool) -> Gap | None:
     return None
 
 
-def _class_gaps(snapshot: Snapshot) -> tuple[list[Gap], str | None]:
-    """Where positions and books differ, and why some of it cannot be told."""
+def _total_gap(snapshot: Snapshot, total: Decimal | None, allowed: Decimal) -> Gap | None:
+    """What every class hides and the total shows: a wrong rate, or a kind the books leave out."""
+    ledger = snapshot.ledger
+    said = [ledger.total.net_liquidation, ledger.total.cash, *ledger.total.values.values()]
+    if total is None or abs(total) <= allowed + tolerance(said):
+        return None
+    return Gap(
+        amount=total,
+        currency=ledger.base_currency,
+        cause="A rate of the broker, or a kind of holding that its books do not have.",
+    )
+
+
+def _class_gaps(snapshot: Snapshot) -> tuple[list[Gap], str | None, Decimal]:
+    """Where positions and books differ, why some cannot be told, and what was allowed in base."""
     gaps: list[Gap] = []
     unknown: str | None = None
+    allowed = Decimal(0)
+    rates = {row.currency: row.rate_to_base for row in snapshot.ledger.rows}
     books = {row.currency: row for row in snapshot.ledger.rows}
     before = {row.currency: row for row in (snapshot.ledger_before or snapshot.ledger).rows}
     currencies = {position.instrument.currency for position in snapshot.positions}
@@ -164,7 +184,6 @@ def _class_gaps(snapshot: Snapshot) -> tuple[list[Gap], str | None]:
         priceless = sum(_value(p) is None for p in held if p.instrument.kind != Kind.FUTURE)
         if priceless:
             unknown = f"no price for {priceless} holding{'' if priceless == 1 else 's'}"
-            continue
         found = _Compared(
             currency=currency,
             held=held,
@@ -173,7 +192,8 @@ def _class_gaps(snapshot: Snapshot) -> tuple[list[Gap], str | None]:
             weekday=snapshot.read_at.weekday(),
         )
         gaps += found.gaps()
-    return gaps, unknown
+        allowed += MONEY.multiply(found.allowed(), rates.get(currency) or Decimal(0))
+    return gaps, unknown, allowed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,13 +221,20 @@ class _Compared:
             for group, gap in open_gaps.items()
         ]
 
+    def allowed(self) -> Decimal:
+        """How far all classes together may be off."""
+        return sum((self._tolerance(group) for group in GROUPS), Decimal(0))
+
     def _of(self, group: frozenset[ValueClass]) -> list[Position]:
         return [p for p in self.held if PLACES.get(p.instrument.kind) == group]
 
     def _gap(self, group: frozenset[ValueClass]) -> Decimal | None:
         said = _booked(self.after, group)
-        ours = sum((_value(p) or Decimal(0) for p in self._of(group)), Decimal(0))
-        gap = said - ours
+        values = [_value(p) for p in self._of(group)]
+        if None in values:
+            # Without a price there is nothing to compare.
+            return None
+        gap = said - sum((value or Decimal(0) for value in values), Decimal(0))
         return gap if abs(gap) > self._tolerance(group) else None
 
     def _tolerance(self, group: frozenset[ValueClass]) -> Decimal:

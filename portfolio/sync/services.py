@@ -26,7 +26,7 @@ from portfolio.sync.models import (
     SUCCEEDED,
     SyncRun,
 )
-from portfolio.sync.plan import Plan, Source, stored_digest
+from portfolio.sync.plan import Plan, Source, make_plan, stored_digest
 from portfolio.sync.reading import Reading
 from portfolio.sync.reconcile import DIFFERS, as_stored
 
@@ -73,6 +73,8 @@ def begin(
     origin: str,
 ) -> Begun:
     """The run that is under way, or a new one that holds the lease of its connection."""
+    # Whoever comes second waits here, and then finds the run of the first.
+    session.execute(select(Account.id).where(Account.id == account_id).with_for_update())
     bury(session, now, account_id)
     running = session.scalar(
         select(SyncRun).where(SyncRun.account_id == account_id, SyncRun.status == RUNNING)
@@ -207,7 +209,14 @@ def _evidence(reading: Reading) -> dict[str, Any]:
         currency: {"value": str(doubt.value), "since": doubt.since.isoformat()}
         for currency, doubt in reading.believed.doubts.items()
     }
-    return {"empty": gates.both_empty(reading.evidence), "doubts": doubts}
+    plan = make_plan(reading.past.stored, reading.snapshot)
+    since = reading.evidence.shrunk_since or reading.snapshot.read_at
+    return {
+        "empty": gates.both_empty(reading.evidence),
+        "doubts": doubts,
+        "shrunk": sorted(gates.shrunk_keys(plan, reading.evidence)),
+        "shrunk_since": since.isoformat(),
+    }
 
 
 def _reject(session: Session, run: SyncRun, reading: Reading) -> None:

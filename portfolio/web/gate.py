@@ -12,7 +12,7 @@ from flask_wtf.csrf import generate_csrf, validate_csrf
 from markupsafe import Markup
 from wtforms.validators import ValidationError
 
-from portfolio.errors import BadRequest, Forbidden
+from portfolio.errors import BadRequest, Forbidden, NotFound
 from portfolio.settings import LOOPBACK, Settings
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -34,6 +34,9 @@ def register(app: Flask, settings: Settings, files: frozenset[str]) -> None:
     @app.before_request
     def check() -> None:
         check_host(request.environ.get("HTTP_HOST", ""), allowed)
+        if "\0" in request.path:
+            # PostgreSQL refuses to compare with it: nothing of ours has such a name.
+            raise NotFound("page")
         if request.endpoint in files:
             request.max_content_length = request.max_form_memory_size = LARGEST_FILE
         if request.method not in SAFE:

@@ -140,7 +140,7 @@ def test_rows_left_in_another_account_are_said_there(desk):
     assert warnings(desk) == ["possible_duplicates"]
     assert desk.program.get("/api/v1/portfolios/1/accounts/B").json["warnings"] == []
     page = desk.program.get(url, headers=HTML).get_data(as_text=True)
-    assert "held in another account as well" in page
+    assert "here or in another account" in page
     # Twice the same rows in one place is no such thing.
     desk.program.post(f"{other}/disconnect", json={"holdings": "close"})
     desk.turn()

@@ -74,7 +74,17 @@ def instrument(row: Row, terms: Row, base_currency: str) -> Instrument:
         right=RIGHTS.get(str(known.first("putOrCall")).upper()) if kind in OPTIONAL else None,
         underlying=(text(known.first("undSym")) or first) if kind in DERIVATIVES else None,
         underlying_key=text(known.first("undConid")),
+        guessed=_guessed(row, terms, known),
     )
+
+
+def _guessed(row: Row, terms: Row, known: _Layers) -> frozenset[str]:
+    silent = {
+        "currency": currency_of(row, terms) is None,
+        "kind": known.first("assetClass") is None,
+        "symbol": known.first("ticker") is None,
+    }
+    return frozenset(name for name, applies in silent.items() if applies)
 
 
 def recognised(row: Row, terms: Row, base_currency: str, known: Known) -> Instrument:

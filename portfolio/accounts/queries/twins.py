@@ -85,5 +85,8 @@ def duplicate_of(session: Session, row: Holding) -> int | None:
         Instrument.symbol == of.symbol,
         Instrument.currency == of.currency,
         Instrument.kind == of.kind,
+        Instrument.expiry.is_not_distinct_from(of.expiry),
+        Instrument.strike.is_not_distinct_from(of.strike),
+        Instrument.option_right.is_not_distinct_from(of.option_right),
     )
     return session.scalar(others.join(Holding.instrument).where(*alike).limit(1))

@@ -19,13 +19,13 @@ from portfolio.accounts.models import (
     Portfolio,
 )
 
-Likeness = tuple[str, str, str]
+Likeness = tuple[object, ...]
 
 
 def likeness(row: Holding) -> Likeness:
     """What two holdings of the same thing have in common; brokers tell no ISIN."""
     of = row.instrument
-    return of.symbol, of.currency, of.kind
+    return of.symbol, of.currency, of.kind, of.expiry, of.strike, of.option_right
 
 
 def mark(session: Session, owner_id: int) -> None:
@@ -70,6 +70,9 @@ def _holdings_by_hand(mine: Select[int]) -> Select[int]:
             theirs.symbol == ours.symbol,
             theirs.currency == ours.currency,
             theirs.kind == ours.kind,
+            theirs.expiry.is_not_distinct_from(ours.expiry),
+            theirs.strike.is_not_distinct_from(ours.strike),
+            theirs.option_right.is_not_distinct_from(ours.option_right),
         )
     )
 

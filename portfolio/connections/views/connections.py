@@ -8,7 +8,7 @@ from flask import Response, request, url_for
 
 from brokers.errors import BrokerError
 from portfolio.accounts.models import Account
-from portfolio.accounts.names import slug
+from portfolio.accounts.names import clean_text, slug
 from portfolio.accounts.queries.portfolios import account_view
 from portfolio.accounts.resources import AccountView
 from portfolio.accounts.schemas import AccountSchema
@@ -93,6 +93,7 @@ def connected(where: Place, broker: str, values: dict[str, Any]) -> Response:
     if browser and looked_at:
         # What was shown and not ticked stays.
         values |= {name: values[name] or [] for name in ("replace_holdings", "replace_cash")}
+    values["username"] = clean_text(values["username"], "username", 100)
     wanted = LinkRequest(broker=broker, **values)
     if browser and not looked_at:
         found = preview(where, wanted, runtime().outside)

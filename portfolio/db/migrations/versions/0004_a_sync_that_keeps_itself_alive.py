@@ -71,6 +71,7 @@ def upgrade() -> None:
     with op.batch_alter_table("change") as table:
         table.add_column(_code("source", "ibkr"))
         table.add_column(_code("source_account", ""))
+        table.add_column(sa.Column("beside", sa.JSON()))
     _name_the_sources()
 
 
