@@ -79,7 +79,8 @@ def reconcile(snapshot: Snapshot, futures_profit_counts: bool | None = None) -> 
     own = _own_gap(snapshot.ledger, with_futures=bool(counts))
     gaps, unknown, allowed = _class_gaps(snapshot)
     total = _total(snapshot, with_futures=bool(counts))
-    worst = own or max(gaps, key=lambda gap: abs(gap.amount), default=None)
+    rates = {row.currency: row.rate_to_base or Decimal(1) for row in snapshot.ledger.rows}
+    worst = own or max(gaps, key=lambda gap: _weight(gap, rates), default=None)
     if worst is None and unknown is None:
         worst = _total_gap(snapshot, total, allowed)
     if worst is not None:
@@ -155,6 +156,11 @@ def _own_gap(ledger: Ledger, *, with_futures: bool) -> Gap | None:
                 cause=f"The broker’s own books do not add up {where}.",
             )
     return None
+
+
+def _weight(gap: Gap, rates: Mapping[str, Decimal]) -> Decimal:
+    """How much a gap is in the base currency: a million yen is less than a million dollars."""
+    return abs(MONEY.multiply(gap.amount, rates.get(gap.currency, Decimal(1))))
 
 
 def _total_gap(snapshot: Snapshot, total: Decimal | None, allowed: Decimal) -> Gap | None:

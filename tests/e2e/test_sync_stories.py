@@ -43,7 +43,7 @@ def test_a_doubtful_answer_is_looked_at_applied_and_taken_back(page, house):
     page.get_by_role("heading", name="What it would have done").wait_for()
     accessible(page)
     page.get_by_role("button", name="Apply anyway").click()
-    page.get_by_text("Nothing is held here yet").wait_for()
+    page.get_by_text("Nothing is held here now").wait_for()
     page.get_by_role("link", name="History").click()
     page.get_by_text("applied anyway, decided by owner").wait_for()
     accessible(page)
@@ -71,7 +71,7 @@ def test_a_sale_and_a_liquidation_go_through_by_themselves(page, house):
     open_account(page)
     house.control("play", scenario="liquidated")
     sync(page)
-    page.get_by_text("Nothing is held here yet").wait_for()
+    page.get_by_text("Nothing is held here now").wait_for()
     accessible(page)
 
 

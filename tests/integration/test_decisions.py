@@ -55,6 +55,8 @@ def test_a_run_is_taken_back_field_by_field_and_the_schedule_pauses(anywhere):
     assert account["connection"]["paused"] is True
     page = desk.program.get(url, headers=HTML).get_data(as_text=True)
     assert "automatic sync paused" in page
+    listed = desk.program.get("/connections", headers=HTML).get_data(as_text=True)
+    assert 'action="/portfolio/1/accounts/A/resume"' in listed
     # A sync by hand takes it back once more, and ends the pause.
     again = desk.sync(url).json["run"]
     assert (again["changed"], again["closed"]) == (4, 1)
@@ -148,6 +150,9 @@ def test_a_run_that_was_not_applied_says_what_it_would_have_done_and_can_be_appl
     )
     assert made["closed"] == 230
     assert desk.holdings(url)["holdings"] == []
+    page = desk.program.get(url, headers=HTML).get_data(as_text=True)
+    assert "230 no longer held" in page
+    assert f"/syncs/{made['id']}" in page
     assert decide(desk, run["id"], "apply").status_code == 409
     # It was wrong: what was decided can be taken back, and the truth comes with the next sync.
     assert decide(desk, made["id"], "undo").json["run"]["added"] == 230

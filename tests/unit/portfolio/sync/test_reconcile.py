@@ -78,6 +78,14 @@ def test_a_currency_that_the_books_do_not_have_is_said():
     assert (found.status, found.currency) == (DIFFERS, "SEK")
 
 
+def test_the_largest_gap_is_the_one_worth_most_not_the_one_with_most_digits():
+    cash = (("USD", "10"), ("JPY", "0"))
+    stocks = position("1", quantity="100"), position("2", currency="JPY", quantity="200")
+    full = adding_up(*stocks, cash=cash, rates={"JPY": "0.006"})
+    found = reconcile(replace(full, positions=()))
+    assert (found.status, found.currency) == (DIFFERS, "USD")
+
+
 def test_a_bond_may_stand_in_either_class_and_its_interest_is_suspected():
     bond = position("B", kind=Kind.BOND, price="1000")
     for of in ("corporate_bonds", "government_bonds"):
