@@ -28,6 +28,8 @@ ROUNDS = 5
 LATENCY = 0.08
 PER_PAGE = 100
 TICKLES_APART = 1
+# The account list may be asked for once in five seconds, the user's name once in a minute.
+BETWEEN_READS, BETWEEN_STRANGERS = 6, 61
 CPU_BOUND, TIME_BOUND = 1.5, 1.15
 CLOCK = SystemClock()
 
@@ -55,7 +57,7 @@ def cpu(task: Callable[[], object]) -> float:
         began = time.process_time()
         task()
         spent.append(time.process_time() - began)
-        time.sleep(6)
+        time.sleep(BETWEEN_READS)
     return min(spent)
 
 
@@ -123,8 +125,7 @@ def measure_time() -> None:
         with gateway(positions, "--latency", str(LATENCY * 1000)) as address:
             first = connect(address)
             first.snapshot(LARGE)
-            # The account list and the user's name may be asked for again only after a pause.
-            time.sleep(61)
+            time.sleep(BETWEEN_STRANGERS)
             connection = connect(address, first.certificate)
             began = time.monotonic()
             connection.snapshot(LARGE)

@@ -15,7 +15,13 @@ from portfolio.accounts.models import Account
 from portfolio.accounts.queries.portfolios import NOT_RECONCILED, account_view
 from portfolio.accounts.resources import AccountView, Link
 from portfolio.connections.models import Connection, Gateway
-from portfolio.connections.queries import GatewayView, gateways, link, needs_user
+from portfolio.connections.queries import (
+    GatewayView,
+    broker_codes,
+    gateways,
+    link,
+    needs_user,
+)
 from portfolio.sync.models import FAILED, REJECTED, RUNNING, SyncRun
 from portfolio.sync.queries import RunView, run_view
 
@@ -155,11 +161,16 @@ def _trouble(code: str, of: Linked) -> Mapping[str, Any]:
     The code, the sentence and the remedy are always of one cause.
     """
     gateway, failed = of.gateway, of.run.error if of.run else None
-    if failed and failed["code"] == code:
+    if failed and (failed["code"] == code or gateway.state != code):
         return failed
-    if failed and gateway.state != code:
-        return failed
-    return {"code": gateway.state, "message": gateway.message, "remedy": gateway.remedy}
+    if gateway.state in broker_codes():
+        return {"code": gateway.state, "message": gateway.message, "remedy": gateway.remedy}
+    # The gateway is well, and the run that met the trouble was followed by one without a word.
+    return {
+        "code": code,
+        "message": "Something waited for you when this was last tried.",
+        "remedy": "Sync again; what is wrong is said here then.",
+    }
 
 
 def _actions(state: str, code: str | None) -> tuple[str, ...]:

@@ -6,15 +6,14 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, cast
 
-from sqlalchemy import CursorResult, Update, delete, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from portfolio.accounts.models import CONNECTED, Account
 from portfolio.connections.models import Connection, Messenger, Told
 from portfolio.connections.notices import News, Watched, compare, message, safe_name, states
-from portfolio.db.session import end_reading, unit_of_work
+from portfolio.db.session import changed_rows, end_reading, unit_of_work
 from portfolio.errors import Conflict, TooManyRequests
 from portfolio.web.runtime import owner_id, reading, runtime
 
@@ -80,17 +79,14 @@ def _claim(owner: int, now: datetime) -> News:
     nothing = News(needed={}, well={}, gone=frozenset())
     with unit_of_work() as session:
         free = Messenger.owner_id == owner, Messenger.until <= now
-        taken = _changes(session, update(Messenger).where(*free).values(until=now + CLAIM))
+        claim = update(Messenger).where(*free).values(until=now + CLAIM)
+        taken = changed_rows(session, claim) > 0
         # Read only now: the process before us may have told it.
         news = _news(session, owner)
         _forget(session, owner, news.gone)
         if taken and not news.worth_telling:
             _release(session, owner, now, failures=0)
         return news if taken else nothing
-
-
-def _changes(session: Session, statement: Update) -> bool:
-    return cast("CursorResult[Any]", session.execute(statement)).rowcount > 0
 
 
 def _sent(send: Callable[[str, str], int], title: str, body: str) -> bool:
@@ -189,7 +185,7 @@ def send_test() -> Delivery:
 def _rest(session: Session, owner: int, now: datetime) -> None:
     rested = Messenger.tested_at.is_(None) | (Messenger.tested_at <= now - BETWEEN_TESTS)
     mine = update(Messenger).where(Messenger.owner_id == owner, rested)
-    if not _changes(session, mine.values(tested_at=now)):
+    if not changed_rows(session, mine.values(tested_at=now)):
         raise TooManyRequests(
             "A test message was sent a moment ago.",
             "Try again in a few seconds.",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, CursorResult, Delete, Engine, Update, event
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -72,6 +72,11 @@ def unit_of_work() -> Iterator[Session]:
             yield session
     except OperationalError as error:
         raise storage_error(error) from error
+
+
+def changed_rows(session: Session, statement: Update | Delete) -> int:
+    """Carry a statement out; the number of rows that it has changed."""
+    return cast("CursorResult[Any]", session.execute(statement)).rowcount
 
 
 def storage_error(error: OperationalError) -> StorageBusy | StorageFailed:

@@ -178,7 +178,7 @@ def _holding_back(session: Session, at: Reversal, changes: list[Change]) -> str:
     quantity = fields.get("quantity")
     # What was closed has kept its other fields.
     closing = quantity is not None and quantity.new is None
-    for change in [quantity] if closing and quantity is not None else changes:
+    for change in (each for each in changes if each is quantity or not closing):
         _refuse_touched(session, at, row, change, closing=closing)
     if quantity is not None and quantity.old is None:
         row.closed_at = at.moment.now

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from portfolio.db.session import changed_rows
 from portfolio.sync.models import Lease
 
 LASTS = timedelta(seconds=30)
@@ -48,7 +49,7 @@ def renew(session: Session, held: Held, now: datetime) -> None:
     """Hold a lease for longer; `LeaseLost` where it is not ours any more."""
     mine = Lease.name == held.name, Lease.owner == held.owner, Lease.fence == held.fence
     longer = update(Lease).where(*mine).values(until=now + LASTS)
-    if session.execute(longer).rowcount != 1:  # type: ignore[attr-defined]
+    if changed_rows(session, longer) != 1:
         raise LeaseLost(held.name)
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from portfolio.accounts.models import Account
 from portfolio.accounts.queries.portfolios import NOT_RECONCILED
 from portfolio.clock import Moment
-from portfolio.db.session import unit_of_work
+from portfolio.db.session import changed_rows, unit_of_work
 from portfolio.sync import gates, kept, lease
 from portfolio.sync.apply import Replaced, Target, apply, stored_state
 from portfolio.sync.lease import Held, LeaseLost
@@ -113,8 +113,7 @@ def bury(session: Session, now: datetime, account_id: int | None = None) -> int:
     if account_id is not None:
         dead.append(SyncRun.account_id == account_id)
     ended = {"status": INTERRUPTED, "reason": "interrupted", "finished_at": now, "progress": None}
-    found = session.execute(update(SyncRun).where(*dead).values(**ended))
-    return int(found.rowcount)  # type: ignore[attr-defined]
+    return changed_rows(session, update(SyncRun).where(*dead).values(**ended))
 
 
 def renew(session: Session, run_id: str, held: Sequence[Held], now: datetime, **seen: Any) -> None:
@@ -123,7 +122,7 @@ def renew(session: Session, run_id: str, held: Sequence[Held], now: datetime, **
         lease.renew(session, each, now)
     ours = SyncRun.id == run_id, SyncRun.status == RUNNING
     values = {"lease_until": now + lease.LASTS, "progress": seen or None}
-    if session.execute(update(SyncRun).where(*ours).values(**values)).rowcount != 1:  # type: ignore[attr-defined]
+    if changed_rows(session, update(SyncRun).where(*ours).values(**values)) != 1:
         raise LeaseLost(run_id)
 
 

@@ -259,3 +259,23 @@ def test_the_card_tells_the_newest_cause_whole(desk):
     desk.simulator.play("calm")
     desk.turn(600)
     assert desk.sync(url).json["run"]["status"] == "succeeded"
+
+
+def test_what_waits_for_a_person_is_not_forgotten_when_a_later_run_dies(desk):
+    url = desk.connected()
+    desk.simulator.play("another-user")
+    desk.turn(60)
+    assert desk.sync(url).json["error"]["code"] == "broker_account_missing"
+    newest = "(SELECT id FROM sync_run ORDER BY started_at DESC LIMIT 1)"
+    with desk.app.app_context():
+        died = f"UPDATE sync_run SET status = 'interrupted', error = NULL WHERE id = {newest}"
+        db.session.execute(text(died))
+        db.session.commit()
+    line = desk.program.get("/api/v1/connections").json["items"][0]
+    assert (line["state"], line["code"]) == ("needs_you", "broker_account_missing")
+    page = desk.program.get(url, headers={"Accept": "text/html"}).get_data(as_text=True)
+    assert "Something waited for you" in page
+    desk.simulator.play("calm")
+    desk.turn(60)
+    assert desk.sync(url).json["run"]["status"] == "succeeded"
+    assert desk.program.get("/api/v1/connections").json["items"][0]["state"] == "ready"
