@@ -16,6 +16,8 @@ from hypothesis import HealthCheck, settings
 from brokers.ibkr.simulator import Simulator
 
 NO_SKIPS = "FOLIOSYNC_TEST_NO_SKIPS"
+# The same in each run of CI: there, red means a change and never bad luck.
+SEED = 20261125
 POSTGRES = "FOLIOSYNC_TEST_POSTGRES"
 _connect = socket.socket.connect
 
@@ -24,6 +26,18 @@ settings.register_profile(
     "calm", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("calm")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How much `tests/proof` tries, and with which seed."""
+    proof = parser.getgroup("proof")
+    proof.addoption("--full", action="store_true", help="the full counts, not CI's slice")
+    proof.addoption("--seed", type=int, default=SEED, help="the seed of every random schedule")
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """The seed that repeats this run."""
+    return f"proof: --seed {config.getoption('seed')}"
 
 
 @pytest.fixture(scope="session", autouse=True)

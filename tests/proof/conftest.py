@@ -1,0 +1,81 @@
+"""The long runs that turn the claims into figures: a slice in CI, the full counts by `make`."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from tests.proof.house import Gateway, opened_gateway
+
+FIGURES = pytest.StashKey[list[tuple[str, str]]]()
+
+
+@pytest.fixture
+def effort(request: pytest.FixtureRequest) -> Callable[..., int]:
+    """How often to try: `effort(ci=5, full=100)`."""
+
+    def chosen(*, ci: int, full: int) -> int:
+        return full if request.config.getoption("full") else ci
+
+    return chosen
+
+
+@pytest.fixture
+def draw(request: pytest.FixtureRequest) -> Callable[..., random.Random]:
+    """Randomness of a schedule that its parts name: `draw("R5", 17)` is the same every time."""
+    seed = request.config.getoption("seed")
+
+    def made(*parts: object) -> random.Random:
+        return random.Random("/".join(str(part) for part in (seed, *parts)))
+
+    return made
+
+
+@pytest.fixture
+def figure(request: pytest.FixtureRequest) -> Callable[[str, object], None]:
+    """Note what was measured: `figure("kills on SQLite", 500)`; shown at the end as a table."""
+    noted = request.config.stash.setdefault(FIGURES, [])
+
+    def note(what: str, value: object) -> None:
+        noted.append((what, str(value)))
+
+    return note
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """The table of what was measured."""
+    noted = config.stash.get(FIGURES, [])
+    if noted:
+        terminalreporter.section(f"measured with --seed {config.getoption('seed')}")
+        for what, value in sorted(noted):
+            terminalreporter.write_line(f"| {what} | {value} |")
+
+
+@pytest.fixture
+def gateway() -> Iterator[Gateway]:
+    """A simulated gateway on a TLS socket of its own."""
+    with opened_gateway() as found:
+        yield found
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A fresh database of each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'foliosync.db'}"
+        return
+    server = request.getfixturevalue("postgres_url")
+    name = f"p{uuid4().hex}"
+    admin = create_engine(server, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    yield server.rsplit("/", 1)[0] + f"/{name}"
+    with admin.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    admin.dispose()
