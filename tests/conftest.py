@@ -18,6 +18,7 @@ from brokers.ibkr.simulator import Simulator
 NO_SKIPS = "FOLIOSYNC_TEST_NO_SKIPS"
 # The same in each run of CI: there, red means a change and never bad luck.
 SEED = 20261125
+ENOUGH_MEMORY = 4_000_000_000
 POSTGRES = "FOLIOSYNC_TEST_POSTGRES"
 _connect = socket.socket.connect
 
@@ -33,6 +34,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     proof = parser.getgroup("proof")
     proof.addoption("--full", action="store_true", help="the full counts, not CI's slice")
     proof.addoption("--seed", type=int, default=SEED, help="the seed of every random schedule")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the tests’ files in memory where there is plenty: a disk is what they wait for most."""
+    memory = Path("/dev/shm")
+    if config.option.basetemp or not memory.is_dir() or not os.access(memory, os.W_OK):
+        return
+    if shutil.disk_usage(memory).free >= ENOUGH_MEMORY:
+        config.option.basetemp = str(memory / f"foliosync-tests-{os.getpid()}")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Give the memory back."""
+    if config.option.basetemp == f"/dev/shm/foliosync-tests-{os.getpid()}":
+        shutil.rmtree(config.option.basetemp, ignore_errors=True)
 
 
 def pytest_report_header(config: pytest.Config) -> str:

@@ -13,6 +13,7 @@ import pytest
 
 from brokers.contract import ENTRY_POINT_GROUP
 from brokers.registry import Registry
+from brokers.testing.clock import FakeClock
 from portfolio.app import create_app, prepare_database
 from portfolio.db.base import db
 from portfolio.settings import Settings
@@ -45,7 +46,7 @@ def brokers(installed, monkeypatch):
 @pytest.fixture
 def client(brokers, tmp_path):
     settings = Settings.load({"FOLIOSYNC_DATA_DIR": str(tmp_path / "data")})
-    app = create_app(settings, brokers=brokers)
+    app = create_app(settings, brokers=brokers, clock=FakeClock())
     prepare_database(app)
     yield app.test_client(use_cookies=False)
     app.extensions["foliosync"].stop()
