@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
-from io import BytesIO
+from io import BytesIO, RawIOBase
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -106,9 +106,7 @@ class WsgiNetwork:
             raise self.failure
         if self.transport == "refused":
             raise _refused(request)
-        if self.transport in {"silent", "cut"} and urlsplit(request.url or "").path.startswith(
-            "/v1/"
-        ):
+        if self.transport in {"silent", "cut", "drip"} and _goes_to_broker(request):
             raise requests.ReadTimeout("silence", request=request)
 
 
@@ -116,6 +114,23 @@ def _refused(request: requests.PreparedRequest) -> requests.ConnectionError:
     error = requests.ConnectionError("connection refused", request=request)
     error.__cause__ = ConnectionRefusedError()
     return error
+
+
+def _goes_to_broker(request: requests.PreparedRequest) -> bool:
+    return str(urlsplit(request.url or "").path).startswith("/v1/")
+
+
+class _Endless(RawIOBase):
+    """A body of spaces that never ends."""
+
+    def readable(self) -> bool:
+        """It can be read for ever."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill with spaces."""
+        buffer[:] = b" " * len(buffer)
+        return len(buffer)
 
 
 class _WsgiAdapter(BaseAdapter):
@@ -134,23 +149,24 @@ class _WsgiAdapter(BaseAdapter):
         def start_response(status: str, headers: list[tuple[str, str]], *_: Any) -> None:
             started[:] = [int(status.split()[0]), headers]
 
-        body = b"".join(self._network.app(_environ(request), start_response))
+        body = BytesIO(b"".join(self._network.app(_environ(request), start_response)))
         status, headers = started
-        return self._response(request, status, headers, body)
+        flood = self._network.transport == "flood" and "/positions/" in str(request.url)
+        return self._response(request, status, headers, _Endless() if flood else body)
 
     def _response(
         self,
         request: requests.PreparedRequest,
         status: int,
         headers: list[tuple[str, str]],
-        body: bytes,
+        body: BytesIO | RawIOBase,
     ) -> requests.Response:
         response = requests.Response()
         response.status_code, response.reason = status, HTTPStatus(status).phrase
         response.headers.update(headers)
         response.url, response.request = request.url or "", request
         response.raw = HTTPResponse(
-            BytesIO(body), headers=HTTPHeaderDict(headers), status=status, preload_content=False
+            body, headers=HTTPHeaderDict(headers), status=status, preload_content=False
         )
         return response
 

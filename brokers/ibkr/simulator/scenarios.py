@@ -11,7 +11,16 @@ from datetime import timedelta
 from typing import Any
 
 from brokers.ibkr.simulator.reply import Reply
-from brokers.ibkr.simulator.state import CUT, EXPIRED, PENALTY, REFUSED, SILENT, GatewayState
+from brokers.ibkr.simulator.state import (
+    CUT,
+    DRIP,
+    EXPIRED,
+    FLOOD,
+    PENALTY,
+    REFUSED,
+    SILENT,
+    GatewayState,
+)
 
 MAIN = "U1234567"
 HTML = "text/html"
@@ -150,6 +159,18 @@ def too_slow(state: GatewayState) -> None:
 def half_an_answer(state: GatewayState) -> None:
     """Answers stop in the middle and are never ended."""
     state.transport = CUT
+
+
+@scenario("drip", "gateway_silent")
+def drip(state: GatewayState) -> None:
+    """Answers come a byte at a time, one every five seconds."""
+    state.transport = DRIP
+
+
+@scenario("flood", "bad_answer")
+def flood(state: GatewayState) -> None:
+    """A page of positions does not end before it has two gigabytes."""
+    state.transport = FLOOD
 
 
 @scenario("another-program", "not_a_gateway")

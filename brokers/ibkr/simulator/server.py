@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
@@ -15,12 +15,14 @@ from typing import Any
 from urllib.parse import unquote
 
 from brokers.ibkr.simulator.certificate import ensure_certificate
-from brokers.ibkr.simulator.state import CUT, EXPIRED, REFUSED, SILENT
+from brokers.ibkr.simulator.state import CUT, DRIP, EXPIRED, FLOOD, REFUSED, SILENT
 
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 HANDSHAKE = 5.0
 IDLE = 150.0
 SLOTS = 5
+BETWEEN_DRIPS = 5.0
+FLOOD_PART, FLOOD_PARTS = b" " * 1_000_000, 2_000
 
 
 class Server:
@@ -48,6 +50,11 @@ class Server:
     def url(self) -> str:
         """The address of the gateway."""
         return f"https://127.0.0.1:{self.port}"
+
+    @property
+    def slots(self) -> BoundedSemaphore:
+        """The places on the way to IBKR; who holds them all keeps everybody waiting."""
+        return self._handler.slots
 
     def stop(self) -> None:
         """Close the socket and end the thread."""
@@ -156,15 +163,18 @@ class _Handler(BaseHTTPRequestHandler):
     def _handle(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if not self.path.startswith("/v1/"):
-            self._send(*self._answer(body))
+            status, headers, answer = self._answer(body)
+            self._send_head(status, headers)
+            self._send_body(answer)
             return
         # A place on the way to IBKR is held until an answer comes, whether or not the client is
         # still there; who waits for one is served late, even after it has gone.
         with self.slots:
             self._stall(SILENT)
             status, headers, answer = self._answer(body)
-            cut = self._transport() == CUT
-            self._send(status, headers, answer[: len(answer) // 2] if cut else answer, end=not cut)
+            trouble = self._transport()
+            self._send_head(status, headers)
+            self._send_body(answer[: len(answer) // 2] if trouble == CUT else answer, trouble)
             self._stall(CUT)
 
     def _answer(self, body: bytes) -> tuple[str, list[tuple[str, str]], bytes]:
@@ -186,17 +196,31 @@ class _Handler(BaseHTTPRequestHandler):
         while self._transport() == trouble:
             waited.wait(0.1)
 
-    def _send(
-        self, status: str, headers: list[tuple[str, str]], body: bytes, *, end: bool = True
-    ) -> None:
+    def _send_head(self, status: str, headers: list[tuple[str, str]]) -> None:
         lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in headers)]
         lines.append("Transfer-Encoding: chunked")
         self.wfile.write("\r\n".join([*lines, "", ""]).encode("latin-1"))
-        if body and self.command != "HEAD":
-            self.wfile.write(b"%x\r\n%b\r\n" % (len(body), body))
-        self.wfile.write(b"0\r\n\r\n" if end else b"")
+
+    def _send_body(self, body: bytes, trouble: str | None = None) -> None:
+        for part in self._parts(body, trouble) if self.command != "HEAD" else ():
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(part), part))
+            self.wfile.flush()
+        self.wfile.write(b"0\r\n\r\n" if trouble != CUT else b"")
         self.wfile.flush()
-        self.close_connection = self.close_connection or not end
+        self.close_connection = self.close_connection or trouble is not None
+
+    def _parts(self, body: bytes, trouble: str | None) -> Iterator[bytes]:
+        """The body in the parts that are sent; a client that has gone ends a flood."""
+        waited = Event()
+        while trouble == DRIP and body and self._transport() == DRIP:
+            yield body[:1]
+            body = body[1:]
+            waited.wait(BETWEEN_DRIPS)
+        flood = trouble == FLOOD and "/positions/" in self.path
+        for _ in range(FLOOD_PARTS if flood else 0):
+            yield FLOOD_PART
+        if body:
+            yield body
 
     def _environ(self, body: bytes) -> dict[str, Any]:
         path, _, query = self.path.partition("?")

@@ -16,7 +16,7 @@ from brokers.ibkr.simulator.reply import Reply
 STARTING = 3.0
 PENALTY = 900.0
 GLOBAL_LIMIT = 10
-REFUSED, SILENT, CUT = "refused", "silent", "cut"
+REFUSED, SILENT, CUT, DRIP, FLOOD = "refused", "silent", "cut", "drip", "flood"
 SSO_LASTS = 600_000
 EXPIRED = -1
 
