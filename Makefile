@@ -1,7 +1,7 @@
 # Every target does the set-up it needs; a second call installs nothing again.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check format clean
+.PHONY: help setup demo run test check format clean faults model kill storage soak stories fuzz silence mutants coverage
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -35,6 +35,42 @@ check: $(STAMP) ## lint, format, types and tests: what CI runs
 format: $(STAMP) ## format the code
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+# Full counts of what CI tries a slice of; the seed is printed, and SEED=... gives it back.
+SEED ?= $(shell date +%s)
+PROVE = $(BIN)/python -m pytest -p no:randomly --full --seed $(SEED) $(ARGS)
+
+faults: $(STAMP) ## 100 random schedules of each class of faults
+	@$(PROVE) tests/proof/test_faults.py
+
+model: $(STAMP) ## long random histories against a small model, and many syncs at once
+	@$(PROVE) tests/proof/test_model.py tests/proof/test_concurrency.py
+
+kill: $(STAMP) ## kill -9, 1000 syncs and 350 other tasks
+	@$(PROVE) tests/proof/test_kill.py tests/proof/test_kill_files.py
+
+storage: $(STAMP) ## every write fails once: full disk, broken disk, locks, PostgreSQL
+	@$(PROVE) tests/proof/test_storage.py
+
+soak: $(STAMP) ## a week of troubles with a turned clock
+	@$(PROVE) tests/proof/test_soak.py
+
+stories: $(STAMP) ## what truly happens in accounts, 50 variations each
+	@$(PROVE) tests/proof/test_true_stories.py
+
+fuzz: $(STAMP) ## 10,000 strange calls, and strange words in every field
+	@$(PROVE) tests/proof/test_fuzz.py tests/proof/test_nasty.py
+
+silence: $(STAMP) ## IBKR is silent: who else waits, and what piles up
+	@$(PROVE) tests/proof/test_silence.py
+
+mutants: $(STAMP) ## change the guards: do the tests notice?
+	@$(BIN)/python -m tests.proof.mutants
+
+coverage: $(STAMP) ## all tests, and which branches they take
+	@$(BIN)/python -m coverage run -m pytest $(ARGS)
+	@$(BIN)/python -m coverage combine --quiet
+	@$(BIN)/python -m coverage report
 
 clean: ## remove all that was built, but no data
 	@rm -rf $(VENV) build dist *.egg-info static/vendor tests/vendor
