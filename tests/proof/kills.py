@@ -177,7 +177,7 @@ def answered(answer: Future[Any]) -> Any:
     """What a request was answered with, or None where its server died."""
     try:
         return answer.result(timeout=90)
-    except requests.ConnectionError:
+    except requests.RequestException:
         return None
 
 

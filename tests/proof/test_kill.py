@@ -304,7 +304,7 @@ class Syncs:
         self._person.write(f"{API}/Bank/holdings/{self._gold}", quantity)
 
     def _write_meanwhile(self, draw: random.Random, note: str) -> None:
-        with suppress(requests.ConnectionError):
+        with suppress(requests.RequestException):
             self._write(draw, note)
 
     def _strike(self, blow: Blow, number: int, draw: random.Random) -> Any:
