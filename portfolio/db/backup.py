@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
+from tempfile import mkstemp
 
 from portfolio.errors import SetupProblem
 
@@ -19,24 +21,54 @@ def copy_aside(database: Path, why: str, now: datetime) -> Path:
 
 
 def copy(database: Path, target: Path) -> None:
-    """A verified copy, readable by its owner alone; a file that is there is never overwritten."""
+    """A verified copy, readable by its owner alone; a file that is there is never overwritten.
+
+    It has its name once it is whole: one that was cut short is called `….part`.
+    """
     if not database.exists():
         raise SetupProblem(f"There is no database at {database} to copy.")
+    part = _part(target)
     try:
-        target.touch(mode=0o600, exist_ok=False)
-    except FileExistsError:
-        raise SetupProblem(f"{target} is there already; choose another name.") from None
-    except OSError as error:
-        raise SetupProblem(f"{target} cannot be written: {error.strerror}.") from None
-    try:
-        with _opened(database) as source, closing(sqlite3.connect(target)) as into:
+        with _opened(database) as source, closing(sqlite3.connect(part)) as into:
             source.backup(into)
-            verify(into, target)
+            verify(into, part)
+        _give_name(part, target)
     except (sqlite3.Error, SetupProblem) as error:
-        target.unlink(missing_ok=True)
         raise SetupProblem(
             f"{database} could not be copied ({error}); nothing changed."
         ) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _part(target: Path) -> Path:
+    """A file of nobody else beside the target, which is not there yet."""
+    try:
+        if target.exists():
+            raise FileExistsError
+        handle, name = mkstemp(prefix=f"{target.name}.", suffix=".part", dir=target.parent)
+    except FileExistsError:
+        raise _is_there(target) from None
+    except OSError as error:
+        raise SetupProblem(f"{target} cannot be written: {error.strerror}.") from None
+    os.close(handle)
+    return Path(name)
+
+
+def _give_name(part: Path, target: Path) -> None:
+    try:
+        os.link(part, target)
+    except FileExistsError:
+        raise _is_there(target) from None
+    except OSError:
+        # Not every file system has links.
+        if target.exists():
+            raise _is_there(target) from None
+        part.rename(target)
+
+
+def _is_there(target: Path) -> SetupProblem:
+    return SetupProblem(f"{target} is there already; choose another name.")
 
 
 @contextmanager

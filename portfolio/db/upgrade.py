@@ -43,6 +43,8 @@ def upgrade(app: Flask, file: Path | None, now: datetime) -> Path | None:
     with app.app_context():
         present, newest = _opened(), newest_revision()
         if present == newest:
+            # Also where the upgrade was cut short just before it set the mark.
+            _set_mark(file)
             return None
         copy = copy_aside(file, "before-upgrade", now) if file and present is not None else None
         try:
@@ -52,8 +54,7 @@ def upgrade(app: Flask, file: Path | None, now: datetime) -> Path | None:
             raise newer() from error
         finally:
             db.session.remove()
-    if file is not None:
-        _mark(file).touch(mode=0o600)
+    _set_mark(file)
     return copy
 
 
@@ -68,6 +69,11 @@ def newer() -> SetupProblem:
 def _mark(file: Path) -> Path:
     """The file that says that there was a database here."""
     return file.with_name(f".{file.name}.made")
+
+
+def _set_mark(file: Path | None) -> None:
+    if file is not None:
+        _mark(file).touch(mode=0o600)
 
 
 def check_file(file: Path) -> None:

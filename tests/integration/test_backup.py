@@ -10,7 +10,9 @@ from alembic.operations.base import BatchOperations
 from flask_migrate import upgrade as run_migrations
 
 from portfolio.app import create_app, prepare_database
+from portfolio.db import backup
 from portfolio.db.base import db
+from portfolio.errors import SetupProblem
 from portfolio.settings import Settings
 from tests.integration.test_cli import run
 
@@ -65,6 +67,47 @@ def test_a_file_that_is_there_is_not_overwritten(data, tmp_path):
     done = run("backup", str(copy), data=data)
     assert (done.returncode, "is there already" in done.stderr) == (1, True)
     assert copy.read_text(encoding="utf-8") == "something else"
+
+
+def test_a_copy_has_its_name_once_it_is_whole(data, tmp_path, monkeypatch):
+    copy, seen = tmp_path / "copy.db", []
+    verify = backup.verify
+
+    def looked(connection, file):
+        verify(connection, file)
+        seen.append((copy.exists(), oct(file.stat().st_mode)[-3:]))
+
+    monkeypatch.setattr(backup, "verify", looked)
+    backup.copy(data / "foliosync.db", copy)
+    assert seen == [(False, "600")]
+    assert [each.name for each in tmp_path.iterdir() if each.is_file()] == ["copy.db"]
+    with pytest.raises(SetupProblem, match="is there already"):
+        backup.copy(data / "foliosync.db", copy)
+
+
+def test_a_copy_is_named_where_a_file_system_has_no_links(data, tmp_path, monkeypatch):
+    def refused(*_):
+        raise OSError("no links here")
+
+    monkeypatch.setattr(backup.os, "link", refused)
+    backup.copy(data / "foliosync.db", tmp_path / "copy.db")
+    assert [each.name for each in tmp_path.iterdir() if each.is_file()] == ["copy.db"]
+    assert backup.revision_of(tmp_path / "copy.db")
+
+
+def test_a_copy_that_came_into_being_meanwhile_is_not_overwritten(data, tmp_path, monkeypatch):
+    copy = tmp_path / "copy.db"
+    monkeypatch.setattr(backup, "verify", lambda *_: copy.write_text("theirs", encoding="utf-8"))
+    with pytest.raises(SetupProblem, match="is there already"):
+        backup.copy(data / "foliosync.db", copy)
+    assert copy.read_text(encoding="utf-8") == "theirs"
+
+
+def test_an_upgrade_that_ended_before_its_mark_sets_it_at_the_next_start(data):
+    mark = data / ".foliosync.db.made"
+    mark.unlink()
+    assert run("db", "upgrade", data=data).returncode == 0
+    assert mark.exists()
 
 
 def truncated(copy, data):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -9,6 +10,8 @@ import pytest
 from sqlalchemy import text
 
 from portfolio.db.base import db
+from portfolio.users.queries import LocalOwner
+from portfolio.web.runtime import EXTENSION
 
 MAIN = "U1234567"
 HTML = {"Accept": "text/html"}
@@ -30,6 +33,16 @@ def state(desk):
 
 def decide(desk, run_id, verb):
     return desk.program.post(f"/api/v1/runs/{run_id}/{verb}")
+
+
+def test_the_first_request_after_a_start_sees_what_it_has_written(anywhere):
+    url = anywhere.connected()
+    anywhere.simulator.sell(MAIN, "SPY")
+    run = anywhere.sync(url).json["run"]
+    started = replace(anywhere.app.extensions[EXTENSION], owner_of=LocalOwner())
+    anywhere.app.extensions[EXTENSION] = started
+    answer = decide(anywhere, run["id"], "undo")
+    assert (answer.status_code, answer.json["run"]["origin"]) == (200, "undo")
 
 
 def test_a_run_is_taken_back_field_by_field_and_the_schedule_pauses(anywhere):
