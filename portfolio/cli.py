@@ -15,7 +15,7 @@ from typing import Any
 from flask import Flask
 
 from portfolio import __version__
-from portfolio.errors import SetupProblem
+from portfolio.errors import DomainError, SetupProblem
 from portfolio.settings import Settings, as_document
 
 THREADS = 32
@@ -33,6 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status: int = options.command(options)
     except SetupProblem as problem:
         print(f"foliosync: {problem}", file=sys.stderr)
+        return 1
+    except DomainError as error:
+        print(f"foliosync: {error.message} {error.remedy or ''}".rstrip(), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("Stopped.")

@@ -11,7 +11,9 @@
     ├── TooManyRequests          429
     ├── RatesUnavailable         503  the reference rates could not be fetched
     ├── SyncRejected             409  an answer was not believed; nothing changed
-    └── StorageBusy              503  the database is locked; heals by itself
+    ├── StorageBusy              503  the database is locked; heals by itself
+    └── StorageFailed            503  it could not be read or written: full, failing, damaged
+        └── StorageLost          503  its server went away in the middle; heals by itself
 
 A broker's own failures are in `brokers.errors`; `portfolio.web.errors` shows both in one shape.
 """
@@ -19,7 +21,7 @@ A broker's own failures are in `brokers.errors`; `portfolio.web.errors` shows bo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 
 class SetupProblem(Exception):
@@ -33,6 +35,8 @@ class DomainError(Exception):
     status = 400
     remedy: str | None = "Change what it names, then try again. Nothing was changed."
     retry_at: datetime | None = None
+    # How long to wait before another try, where no time of day is known.
+    pause: timedelta | None = None
 
     def __init__(self, message: str, remedy: str | None = None) -> None:
         super().__init__(message)
@@ -141,6 +145,7 @@ class StorageBusy(DomainError):
     code = "storage_busy"
     status = 503
     remedy = "Try again in a moment; nothing was changed."
+    pause = timedelta(seconds=5)
 
 
 class StorageFailed(DomainError):
@@ -149,3 +154,10 @@ class StorageFailed(DomainError):
     code = "storage_failed"
     status = 503
     remedy = "Check that the disk is not full and that the data folder can be written."
+
+
+class StorageLost(StorageFailed):
+    """The connection to the database ended, so that what was sent last may be stored or not."""
+
+    remedy = "It is made again by itself. Look at what is stored, then try again."
+    pause = timedelta(seconds=5)

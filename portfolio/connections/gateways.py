@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 
 from sqlalchemy import select
@@ -21,6 +21,7 @@ from brokers.types import Certificate, Diagnosis
 from portfolio.connections.models import Connection, Gateway
 from portfolio.connections.watch import Watch
 from portfolio.db.session import unit_of_work
+from portfolio.db.unsaid import Unsaid
 from portfolio.errors import Conflict, Invalid, NotFound, SetupProblem
 
 # The adapter that the documented routes are for, and the gateway that a setting makes.
@@ -50,6 +51,7 @@ class Outside:
     """What is needed to reach brokers: the adapters, the network, time, and whom to trust.
 
     `fixed_by` says, as the beginning of a sentence, what holds the first gateway at its address.
+    `unsaid` is what contacts could not store yet.
     """
 
     brokers: Registry
@@ -60,6 +62,7 @@ class Outside:
     recorder: Recorder | None = None
     new_id: Callable[[], str] = random_id
     fixed_by: str | None = None
+    unsaid: Unsaid = field(default_factory=Unsaid)
 
     def broker(self, key: str) -> Broker:
         """The adapter of a key; `Conflict` where it is not installed any more."""
@@ -234,7 +237,7 @@ def reaching(
 
     Its pace, its penalty, and on request its first certificate, are remembered.
     """
-    watch = watch or Watch(outside.clock)
+    watch = watch or Watch(outside.clock, unsaid=outside.unsaid)
     with watch.holding(f"gateway:{route.id}", outside.new_id()):
         with unit_of_work() as session:
             found = session.get(Gateway, route.id)

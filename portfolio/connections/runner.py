@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from threading import BoundedSemaphore
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
@@ -23,7 +25,8 @@ from portfolio.connections.services import Place, connection_of
 from portfolio.connections.upkeep import Outcome
 from portfolio.connections.watch import RunWatch
 from portfolio.db.session import unit_of_work
-from portfolio.errors import DomainError, NotConnected
+from portfolio.db.unsaid import FAILURES
+from portfolio.errors import DomainError, NotConnected, StorageLost
 from portfolio.sync import services as sync
 from portfolio.sync.apply import Replaced
 from portfolio.sync.lease import Held, LeaseLost
@@ -39,7 +42,10 @@ MOST_WAITING = 8
 LONGEST_WAIT = 90
 # Runs through one gateway follow each other; a long queue is not a failure.
 QUEUE = timedelta(minutes=15)
+# A database server that is started again is back within these seconds.
+COMES_BACK = (1, 1, 2, 4)
 
+Found = TypeVar("Found")
 Defer = Callable[[Callable[[], None]], "Future[None]"]
 
 
@@ -76,6 +82,20 @@ class Runner:
 
         A run by hand ends the pause that an undo began.
         """
+        self._outside.unsaid.catch_up()
+        new_id = self._outside.new_id()
+        try:
+            begun = self._begin(place, origin, new_id)
+        except StorageLost:
+            # Perhaps it did begin; nobody would ever carry it out.
+            self._end(new_id, _described(*UNBEGUN), attention=False)
+            raise
+        if isinstance(begun, str):
+            return Started(run_id=begun, done=None)
+        return Started(run_id=begun.run_id, done=self._defer(lambda: self._run(begun)))
+
+    def _begin(self, place: Place, origin: str, new_id: str) -> Job | str:
+        """What is to be done, or the run that is under way."""
         with unit_of_work() as session:
             account = place.find(session)
             connection = connection_of(session, account)
@@ -89,19 +109,18 @@ class Runner:
                 account.id,
                 connection.id,
                 now=self._outside.clock.now(),
-                new_id=self._outside.new_id(),
+                new_id=new_id,
                 origin=origin,
             )
             if begun.held is None:
-                return Started(run_id=begun.run.id, done=None)
-            job = Job(
+                return begun.run.id
+            return Job(
                 run_id=begun.run.id,
                 connection_id=connection.id,
                 held=begun.held,
                 route=route_of(connection.gateway),
                 source=Source(manifest=manifest, broker_account=connection.broker_account),
             )
-        return Started(run_id=job.run_id, done=self._defer(lambda: self._run(job)))
 
     def wait(self, started: Started) -> bool:
         """Wait for the end; False where there is no seat, or it is somebody else's run."""
@@ -119,22 +138,25 @@ class Runner:
         try:
             self._carry_out(job)
         except BrokerError as error:
-            self._fail(job, as_error(error), attention=error.needs_user)
+            self._end(job.run_id, as_error(error), attention=error.needs_user)
             self._note(job, Outcome.of_run(error))
         except LeaseLost:
             self._interrupt(job)
         except DomainError as error:
-            self._fail(job, _described(error.code, error.message, error.remedy), attention=False)
+            told = _described(error.code, error.message, error.remedy)
+            self._end(job.run_id, told, attention=False)
         except Exception:
             # The outermost guard of a thread: a silent end would leave the run "running".
             log.exception("sync run failed unexpectedly")
-            self._fail(job, _described(*UNEXPECTED), attention=False)
+            self._end(job.run_id, _described(*UNEXPECTED), attention=False)
         finally:
-            sync.give_back(job.held)
+            # The run has ended, whatever becomes of this.
+            with suppress(*FAILURES):
+                self._outside.unsaid.say(partial(sync.give_back, job.held))
 
     def _carry_out(self, job: Job) -> None:
         clock = self._outside.clock
-        watch = RunWatch(clock, job.run_id, job.held, QUEUE)
+        watch = RunWatch(clock, job.run_id, job.held, QUEUE, self._outside.unsaid)
         with reaching(job.route, pin=True, outside=self._outside, watch=watch) as broker:
             past, replaced = _what_is_known(job)
             reading = read(broker, job.source, past, clock)
@@ -147,17 +169,41 @@ class Runner:
             replaced=replaced,
             settle=partial(settle, connection_id=job.connection_id),
         )
-        sync.store(job.run_id, reading, with_)
+        self._store(job.run_id, reading, with_)
         self._note(job, Outcome.of_run(None, session_of_broker))
+
+    def _store(self, run_id: str, reading: Reading, with_: sync.Storing) -> None:
+        try:
+            sync.store(run_id, reading, with_)
+        except StorageLost:
+            # Lost during COMMIT it may be stored or not: look first, then decide.
+            if not self._patiently(partial(sync.has_ended, run_id)):
+                raise
+
+    def _patiently(self, what: Callable[[], Found]) -> Found:
+        """Do something with the database, which may come back within some seconds."""
+        for pause in COMES_BACK:
+            try:
+                return what()
+            except StorageLost:
+                self._outside.clock.sleep(pause)
+        return what()
 
     def _note(self, job: Job, outcome: Outcome) -> None:
         """What the run has told about the gateway holds for all its accounts."""
-        with unit_of_work() as session:
+        # The next contact tells it again.
+        with suppress(*FAILURES), unit_of_work() as session:
             record_contact(session, job.route.id, outcome, self._outside.clock.now())
 
-    def _fail(self, job: Job, error: dict[str, object], *, attention: bool) -> None:
+    def _end(self, run_id: str, error: dict[str, object], *, attention: bool) -> None:
+        """Say why a run failed; where that cannot be stored, before the next one begins."""
         now = self._outside.clock.now()
-        sync.fail(job.run_id, error, now, attention=attention)
+        fail = partial(sync.fail, run_id, error, now, attention=attention)
+        try:
+            self._outside.unsaid.say(fail, self._patiently)
+        except FAILURES:
+            log.warning("a sync run failed (%s), which could not be stored yet", error["code"])
+            raise
 
     def _interrupt(self, job: Job) -> None:
         with unit_of_work() as session:
@@ -193,6 +239,11 @@ def settle(session: Session, reading: Reading, *, connection_id: int) -> None:
     connection.futures_profit_counts = reading.judgement.futures_profit_counts
 
 
+UNBEGUN = (
+    "storage_failed",
+    "The connection to the database was lost; the sync did not begin.",
+    "Try again.",
+)
 UNEXPECTED = (
     "storage_failed",
     "The sync ended unexpectedly; your holdings are unchanged.",

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
+from functools import partial
 
 from sqlalchemy.exc import IntegrityError
 
 from brokers.contract import Clock
 from brokers.errors import GatewaySilent
 from portfolio.db.session import unit_of_work
+from portfolio.db.unsaid import FAILURES, Unsaid
 from portfolio.errors import StorageBusy
 from portfolio.sync import lease
 from portfolio.sync import services as sync
@@ -28,8 +30,11 @@ PROGRESS_EVERY = timedelta(seconds=1)
 class Watch:
     """Holds leases while a broker is called, renewed before each call that needs it."""
 
-    def __init__(self, clock: Clock, patience: timedelta = PATIENCE) -> None:
+    def __init__(
+        self, clock: Clock, patience: timedelta = PATIENCE, unsaid: Unsaid | None = None
+    ) -> None:
         self.clock = clock
+        self._unsaid = unsaid or Unsaid()
         self.held: list[Held] = []
         self._patience = patience
         self._renewed_at = clock.now()
@@ -39,6 +44,8 @@ class Watch:
     @contextmanager
     def holding(self, name: str, owner: str) -> Iterator[Held]:
         """Hold a lease; waits for it as long as this watch has patience, then `StorageBusy`."""
+        # It may be ours still, from a time when giving it back could not be stored.
+        self._unsaid.catch_up()
         began = self.clock.now()
         while (held := self._take(name, owner)) is None:
             if self.clock.now() - began > self._patience:
@@ -54,8 +61,9 @@ class Watch:
             yield held
         finally:
             self.held.remove(held)
-            with unit_of_work() as session:
-                lease.release(session, held)
+            # What was done is done; at worst the lease ends by itself.
+            with suppress(*FAILURES):
+                self._unsaid.say(partial(sync.give_back, held))
 
     def _take(self, name: str, owner: str) -> Held | None:
         try:
@@ -93,8 +101,15 @@ class Watch:
 class RunWatch(Watch):
     """Watches over a run: the lease of its connection too, and what its card shows meanwhile."""
 
-    def __init__(self, clock: Clock, run_id: str, connection: Held, patience: timedelta) -> None:
-        super().__init__(clock, patience)
+    def __init__(
+        self,
+        clock: Clock,
+        run_id: str,
+        connection: Held,
+        patience: timedelta,
+        unsaid: Unsaid | None = None,
+    ) -> None:
+        super().__init__(clock, patience, unsaid)
         self.connection = connection
         self.held.append(connection)
         self._run_id = run_id

@@ -7,14 +7,22 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 from sqlalchemy import Connection, CursorResult, Delete, Engine, Update, event
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import (
+    DatabaseError,
+    DBAPIError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+)
 from sqlalchemy.orm import Session
 
 from portfolio.db.base import db
-from portfolio.errors import StorageBusy, StorageFailed
+from portfolio.errors import StorageBusy, StorageFailed, StorageLost
 
 BUSY_TIMEOUT_MS = 10_000
 WRITE = {"foliosync_write": True}
+# How both databases say that somebody else was first.
+BUSY = ("locked", "busy", "deadlock", "could not serialize")
 
 
 def engine_options(url: str) -> dict[str, Any]:
@@ -59,7 +67,7 @@ def _begin(connection: Connection) -> None:
 @contextmanager
 def read_only() -> Iterator[Session]:
     """A fresh session for reading outside of a request."""
-    with Session(db.engine) as session:
+    with _translated(), Session(db.engine) as session:
         yield session
 
 
@@ -67,10 +75,21 @@ def read_only() -> Iterator[Session]:
 def unit_of_work() -> Iterator[Session]:
     """A fresh session in one write transaction: all of it is stored, or none of it."""
     engine = db.engine.execution_options(**WRITE)
+    with (
+        _translated(),
+        Session(engine, expire_on_commit=False) as session,
+        session.begin(),
+    ):
+        yield session
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
     try:
-        with Session(engine, expire_on_commit=False) as session, session.begin():
-            yield session
-    except OperationalError as error:
+        yield
+    except DBAPIError as error:
+        if not is_of_storage(error):
+            raise
         raise storage_error(error) from error
 
 
@@ -79,11 +98,21 @@ def changed_rows(session: Session, statement: Update | Delete) -> int:
     return cast("CursorResult[Any]", session.execute(statement)).rowcount
 
 
-def storage_error(error: OperationalError) -> StorageBusy | StorageFailed:
+def is_of_storage(error: DBAPIError) -> bool:
+    """Whether the database failed, and not a statement of ours."""
+    # A damaged file is a plain `DatabaseError`, whose other kinds are about what was asked.
+    failed = OperationalError | InternalError | InterfaceError
+    return isinstance(error, failed) or type(error) is DatabaseError
+
+
+def storage_error(error: DBAPIError) -> StorageBusy | StorageFailed:
     """The domain error behind a database error."""
     text = str(error.orig).lower()
-    if "locked" in text or "busy" in text or "deadlock" in text:
+    if any(word in text for word in BUSY):
         return StorageBusy("Another process is writing to the database.")
+    # A server that was never reached gives no reason of its own.
+    if error.connection_invalidated or getattr(error.orig, "sqlstate", "") is None:
+        return StorageLost("The connection to the database was lost.")
     return StorageFailed("The database could not be read or written.")
 
 

@@ -35,8 +35,8 @@ def upgrade(app: Flask, file: Path | None, now: datetime) -> Path | None:
     """Run the missing migrations; returns the copy that was made of an SQLite file, if any.
 
     They run in one transaction: an interrupted upgrade leaves the former schema, and can be run
-    again. Raises `SetupProblem` for a database that is damaged, missing where one was, or newer
-    than this program.
+    again. Raises `SetupProblem` for a database that is damaged, missing where one was, newer
+    than this program, or that cannot be written.
     """
     if file is not None:
         check_file(file)
@@ -52,10 +52,19 @@ def upgrade(app: Flask, file: Path | None, now: datetime) -> Path | None:
                 run_migrations()
         except (CommandError, SystemExit) as error:
             raise newer() from error
+        except DBAPIError as error:
+            raise _not_upgraded(error) from error
         finally:
             db.session.remove()
     _set_mark(file)
     return copy
+
+
+def _not_upgraded(error: DBAPIError) -> SetupProblem:
+    return SetupProblem(
+        f"The database could not be upgraded ({error.orig}); it is as it was. Check that the disk "
+        "is not full and that no other program writes to the database, then try again."
+    )
 
 
 def newer() -> SetupProblem:

@@ -251,10 +251,22 @@ def give_back(held: Held) -> None:
         lease.release(session, held)
 
 
-def fail(run_id: str, error: dict[str, Any], now: datetime, *, attention: bool) -> None:
-    """Record that a run failed; the holdings are as they were."""
+def has_ended(run_id: str) -> bool:
+    """Whether a run has ended; waits for a COMMIT that is still on its way, and then knows."""
     with unit_of_work() as session:
-        run = session.get(SyncRun, run_id)
+        run = _locked(session, run_id)
+        return run is not None and run.status != RUNNING
+
+
+def _locked(session: Session, run_id: str) -> SyncRun | None:
+    # Without the lock a COMMIT whose connection was lost could come after our look.
+    return session.get(SyncRun, run_id, with_for_update=True)
+
+
+def fail(run_id: str, error: dict[str, Any], now: datetime, *, attention: bool) -> None:
+    """Record that a run failed, unless it has ended; the holdings are as they were."""
+    with unit_of_work() as session:
+        run = _locked(session, run_id)
         if run is None or run.status != RUNNING:
             return
         run.status, run.reason, run.error = FAILED, error["code"], error
@@ -266,7 +278,7 @@ def fail(run_id: str, error: dict[str, Any], now: datetime, *, attention: bool) 
 
 def interrupt(session: Session, run_id: str, now: datetime) -> None:
     """Record that a run ended without a word, or was overtaken."""
-    run = session.get(SyncRun, run_id)
+    run = _locked(session, run_id)
     if run is not None and run.status == RUNNING:
         run.status, run.reason, run.finished_at = INTERRUPTED, "interrupted", now
         run.progress = None

@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Any
 
 from flask import Flask, Response
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 
 from brokers.errors import BrokerError
-from portfolio.db.session import storage_error
+from portfolio.db.session import is_of_storage, storage_error
 from portfolio.errors import DomainError
 from portfolio.web import respond
 from portfolio.web.respond import Reader
@@ -44,7 +44,7 @@ def register(app: Flask) -> None:
     app.register_error_handler(DomainError, from_domain)
     app.register_error_handler(BrokerError, from_broker)
     app.register_error_handler(HTTPException, from_http)
-    app.register_error_handler(OperationalError, from_storage)
+    app.register_error_handler(DBAPIError, from_storage)
 
 
 def body(
@@ -72,10 +72,11 @@ def broker_status(error: BrokerError) -> int:
 
 def from_domain(error: DomainError) -> Response:
     """A failure of our own."""
-    shown = body(
-        error.code, error.message, error.remedy, fields=error.fields, retry_at=error.retry_at
-    )
-    return answer(shown, error.status, error.retry_at)
+    at = error.retry_at
+    if at is None and error.pause is not None:
+        at = runtime().clock.now() + error.pause
+    shown = body(error.code, error.message, error.remedy, fields=error.fields, retry_at=at)
+    return answer(shown, error.status, at)
 
 
 def from_broker(error: BrokerError) -> Response:
@@ -84,8 +85,11 @@ def from_broker(error: BrokerError) -> Response:
     return answer(shown, broker_status(error), error.retry_at)
 
 
-def from_storage(error: OperationalError) -> Response:
-    """A database that is locked, full, or gone."""
+def from_storage(error: DBAPIError) -> Response:
+    """A database that is locked, full, damaged, or gone."""
+    if not is_of_storage(error):
+        # A fault of ours: let it be told as one.
+        raise error
     return from_domain(storage_error(error))
 
 
