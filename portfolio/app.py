@@ -148,15 +148,24 @@ def signing_key(file: Path) -> str:
     try:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not file.exists():
-            handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "w", encoding="ascii") as stream:
-                stream.write(secrets.token_hex(32))
+            _write_key(file)
         key = file.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise SetupProblem(f"The secret key file {file} cannot be used: {error}.") from None
     if len(key) < 32:
         raise SetupProblem(f"The secret key in {file} is too short; remove the file to renew it.")
     return key
+
+
+def _write_key(file: Path) -> None:
+    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "w", encoding="ascii") as stream:
+            stream.write(secrets.token_hex(32))
+    except OSError:
+        # Half a key would be refused at every start from now on.
+        file.unlink()
+        raise
 
 
 def _open_database(app: Flask) -> None:

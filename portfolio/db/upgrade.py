@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import sqlite3
 from contextlib import closing, redirect_stdout
 from datetime import datetime
@@ -21,6 +22,8 @@ from sqlalchemy.exc import DBAPIError
 from portfolio.db.backup import copy_aside
 from portfolio.db.base import db
 from portfolio.errors import SetupProblem
+
+log = logging.getLogger(__name__)
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 RESTORE = "Restore a copy with `foliosync restore FILE`"
@@ -41,22 +44,24 @@ def upgrade(app: Flask, file: Path | None, now: datetime) -> Path | None:
     if file is not None:
         check_file(file)
     with app.app_context():
-        present, newest = _opened(), newest_revision()
-        if present == newest:
-            # Also where the upgrade was cut short just before it set the mark.
-            _set_mark(file)
-            return None
-        copy = copy_aside(file, "before-upgrade", now) if file and present is not None else None
-        try:
-            with redirect_stdout(io.StringIO()):
-                run_migrations()
-        except (CommandError, SystemExit) as error:
-            raise newer() from error
-        except DBAPIError as error:
-            raise _not_upgraded(error) from error
-        finally:
-            db.session.remove()
-    _set_mark(file)
+        present = _opened()
+        copy = None if present == newest_revision() else _migrated(file, present, now)
+    if file is not None:
+        _leave_mark(file)
+    return copy
+
+
+def _migrated(file: Path | None, present: str | None, now: datetime) -> Path | None:
+    copy = copy_aside(file, "before-upgrade", now) if file and present is not None else None
+    try:
+        with redirect_stdout(io.StringIO()):
+            run_migrations()
+    except (CommandError, SystemExit) as error:
+        raise newer() from error
+    except DBAPIError as error:
+        raise _not_upgraded(error) from error
+    finally:
+        db.session.remove()
     return copy
 
 
@@ -80,9 +85,12 @@ def _mark(file: Path) -> Path:
     return file.with_name(f".{file.name}.made")
 
 
-def _set_mark(file: Path | None) -> None:
-    if file is not None:
+def _leave_mark(file: Path) -> None:
+    """Say that there is a database here; where the disk is full, at a later start."""
+    try:
         _mark(file).touch(mode=0o600)
+    except OSError as error:
+        log.warning("%s cannot be written: %s", _mark(file).name, error.strerror)
 
 
 def check_file(file: Path) -> None:
