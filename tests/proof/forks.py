@@ -10,7 +10,7 @@ import sys
 import traceback
 
 # Whatever a command imports late: loading it once is most of the time of a command.
-import portfolio.app  # noqa: F401
+import portfolio.app
 import portfolio.db.migrations  # noqa: F401
 from portfolio.cli import main
 

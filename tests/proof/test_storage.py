@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +19,10 @@ from flask_migrate import upgrade as run_migrations
 from sqlalchemy import text
 
 from portfolio.app import create_app
+from portfolio.db import session as db_session
 from portfolio.db.base import db
 from portfolio.settings import Settings
+from tests.integration.conftest import make_desk
 from tests.proof.disk import FROM_THEN_ON, ONCE, Disk, built, disk_below
 from tests.proof.house import ROOT, House
 from tests.proof.stand import JSON, KIDS, MAIN, Stand, answer, content, is_whole, stand
@@ -64,7 +68,8 @@ def schedules(count: int, wanted: int) -> Iterator[tuple[int, str, int]]:
 
 def code_of(answer: Any) -> str:
     """The code of a failure, in whichever of the documented shapes it came."""
-    body = answer.json()
+    # One client has a method for it, the other an attribute.
+    body = answer.json() if callable(answer.json) else answer.json
     assert body["error"]["message"], body
     assert body["error"]["remedy"], body
     return str(body["error"]["code"])
@@ -204,7 +209,8 @@ class Upgrade:
     def run(self) -> int:
         """Upgrade; the exit status."""
         self.errors.write_text("")
-        assert self.commands.stdin is not None and self.commands.stdout is not None
+        assert self.commands.stdin is not None
+        assert self.commands.stdout is not None
         self.commands.stdin.write("db upgrade\n")
         self.commands.stdin.flush()
         return int(self.commands.stdout.readline())
@@ -299,3 +305,62 @@ def test_a_write_of_an_upgrade_fails(disk, tmp_path, effort, figure):
             results[of.fail(number, error, mode)] += 1
     assert results["status 1"], results
     figure("a write of an upgrade fails", dict(results))
+
+
+@contextmanager
+def locked(file: Path) -> Iterator[None]:
+    """A database that another program writes to, and does not let go."""
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+        connection.execute("ROLLBACK")
+
+
+def test_a_database_is_locked_for_ten_seconds(disk, figure):
+    with stand(disk, KIDS) as at:
+        at.learn()
+        _, before = at.shown()
+        with locked(at.file), ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(at.house.call, "POST", f"{at.url}/sync", headers=JSON)
+            looks = 0
+            while not asked.done():
+                assert at.shown() == (200, before)
+                looks += 1
+            done = asked.result()
+        assert (done.status_code, code_of(done)) == (503, "storage_busy")
+        assert int(done.headers["Retry-After"]) > 0
+        assert at.state() == at.sides.stored[1 - at.sides.side]
+        at.sync()
+        assert at.state() == at.sides.stored[at.sides.side]
+    assert looks > 1
+    figure("locked for 10 s: pages read meanwhile, then 503 storage_busy", "at least 2")
+
+
+def test_a_database_is_locked_in_the_middle_of_a_sync(tmp_path, monkeypatch):
+    monkeypatch.setattr(db_session, "BUSY_TIMEOUT_MS", 200)
+    made = make_desk({"FOLIOSYNC_DATA_DIR": str(tmp_path), "FOLIOSYNC_TIMEZONE": "UTC"})
+    desk = next(made)
+    url, file = desk.connected(), tmp_path / "foliosync.db"
+    desk.simulator.sell("U1234567", "SPY")
+    before = look(f"sqlite:///{file}")
+    lock = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+
+    def take(path: str, reply: Any) -> Any:
+        if path.endswith("/ledger") and not lock.in_transaction:
+            lock.execute("BEGIN IMMEDIATE")
+        return reply
+
+    with closing(lock):
+        desk.simulator.state.rewrites.append(take)
+        done = desk.sync(url)
+        assert (done.status_code, code_of(done)) == (503, "storage_busy")
+        page = desk.program.get(url, headers={"Accept": "text/html"})
+        assert page.status_code == 200
+        assert look(f"sqlite:///{file}") == before
+        desk.simulator.state.rewrites.clear()
+        lock.execute("ROLLBACK")
+    again = desk.sync(url)
+    assert (again.status_code, again.json["run"]["closed"]) == (200, 1)
+    runs = answer(file, "SELECT status, reason FROM sync_run ORDER BY started_at DESC LIMIT 2")
+    assert runs == [("succeeded", None), ("failed", "storage_busy")]
+    next(made, None)

@@ -1,4 +1,4 @@
-"""PostgreSQL that goes away in the middle of a sync: the old state or the new, and a true answer."""
+"""PostgreSQL that goes away in the middle of a sync: the old state or the new, truly told."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A wire between the application and PostgreSQL that can be cut at a COMMIT, on either side of it."""
+"""A wire to PostgreSQL that can be cut at a COMMIT, before it or after it."""
 
 from __future__ import annotations
 

@@ -1,0 +1,238 @@
+"""Storage that fails at the worst moment: looked up by the run's id, said later, never half."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
+
+from portfolio import cli
+from portfolio.app import create_app, prepare_database, signing_key
+from portfolio.db.base import db
+from portfolio.db.session import is_of_storage, storage_error, unit_of_work
+from portfolio.db.unsaid import Unsaid
+from portfolio.db.upgrade import _mark
+from portfolio.errors import SetupProblem, StorageBusy, StorageFailed, StorageLost
+from portfolio.settings import Settings
+from portfolio.sync import services as sync
+from portfolio.sync.models import RUNNING, SUCCEEDED, SyncRun
+
+ERROR = {"code": "storage_failed", "message": "It failed.", "remedy": None}
+
+
+def once(monkeypatch, name, error, *, before=False):
+    """Let a function of the sync fail once; it does its work first, unless it is `before`."""
+    original, left = getattr(sync, name), [error]
+
+    def failing(*args, **more):
+        if before and left:
+            raise left.pop()
+        found = original(*args, **more)
+        if left:
+            raise left.pop()
+        return found
+
+    monkeypatch.setattr(sync, name, failing)
+
+
+def runs(desk, url):
+    api = url.replace("/portfolio", "/api/v1/portfolios")
+    return [each["status"] for each in desk.program.get(f"{api}/runs").json["items"]]
+
+
+def test_a_commit_whose_answer_was_lost_is_looked_up(anywhere, monkeypatch):
+    url = anywhere.connected()
+    anywhere.simulator.sell("U1234567", "SPY")
+    once(monkeypatch, "store", StorageLost("lost"))
+    done = anywhere.sync(url)
+    assert (done.status_code, done.json["run"]["status"]) == (200, "succeeded")
+    assert done.json["run"]["closed"] == 1
+
+
+def test_a_commit_that_never_came_is_a_failed_run(anywhere, monkeypatch):
+    url = anywhere.connected()
+    anywhere.simulator.sell("U1234567", "SPY")
+    before = anywhere.holdings(url)["holdings"]
+    once(monkeypatch, "store", StorageLost("lost"), before=True)
+    # The server comes back while the outcome is looked up.
+    once(monkeypatch, "has_ended", StorageLost("lost"), before=True)
+    done = anywhere.sync(url)
+    assert (done.status_code, done.json["error"]["code"]) == (503, "storage_failed")
+    assert anywhere.holdings(url)["holdings"] == before
+    assert anywhere.sync(url).json["run"]["closed"] == 1
+    assert runs(anywhere, url)[:2] == ["succeeded", "failed"]
+
+
+def test_a_run_that_began_unnoticed_holds_nobody_up(anywhere, monkeypatch):
+    url = anywhere.connected()
+    original = unit_of_work
+
+    def begun(*args, **more):
+        monkeypatch.setattr("portfolio.connections.runner.unit_of_work", original)
+        return lost()
+
+    class lost:
+        def __enter__(self):
+            self.inner = original()
+            return self.inner.__enter__()
+
+        def __exit__(self, *_):
+            self.inner.__exit__(None, None, None)
+            raise StorageLost("lost")
+
+    monkeypatch.setattr("portfolio.connections.runner.unit_of_work", begun)
+    assert anywhere.sync(url).status_code == 503
+    assert runs(anywhere, url)[0] == "failed"
+    assert anywhere.sync(url).json["run"]["status"] == "succeeded"
+
+
+def test_the_end_of_a_run_that_could_not_be_stored_is_stored_later(anywhere, monkeypatch):
+    url = anywhere.connected()
+    full = StorageFailed("The database could not be read or written.")
+    once(monkeypatch, "store", full, before=True)
+    once(monkeypatch, "fail", full, before=True)
+    once(monkeypatch, "give_back", full, before=True)
+    done = anywhere.sync(url)
+    assert (done.status_code, done.json["error"]["code"]) == (503, "storage_failed")
+    assert runs(anywhere, url)[0] == "running"
+    assert anywhere.sync(url).json["run"]["status"] == "succeeded"
+    assert runs(anywhere, url)[:2] == ["succeeded", "failed"]
+
+
+def test_a_lease_that_cannot_be_given_back_spoils_no_sync(anywhere, monkeypatch):
+    url = anywhere.connected()
+    once(monkeypatch, "give_back", StorageFailed("full"), before=True)
+    for _ in range(2):
+        now = anywhere.clock.now()
+        assert anywhere.sync(url).json["run"]["status"] == "succeeded"
+        # Nobody waits until the lease is over.
+        assert (anywhere.clock.now() - now).total_seconds() < 25
+
+
+@pytest.mark.parametrize("look", ["fail", "has_ended"])
+def test_a_look_waits_for_a_commit_that_is_on_its_way(anywhere, look):
+    url = anywhere.connected()
+    app, entered = anywhere.app, threading.Event()
+    with app.app_context():
+        with unit_of_work() as session:
+            run = session.query(SyncRun).one()
+            run_id, run.status = run.id, RUNNING
+
+        def asks():
+            with app.app_context():
+                entered.set()
+                if look == "has_ended":
+                    return sync.has_ended(run_id)
+                return sync.fail(run_id, ERROR, anywhere.clock.now(), attention=False)
+
+        with ThreadPoolExecutor(1) as pool, unit_of_work() as session:
+            session.get(SyncRun, run_id).status = SUCCEEDED
+            session.flush()
+            asked = pool.submit(asks)
+            entered.wait(30)
+            with pytest.raises(TimeoutError):
+                asked.result(0.3)
+            session.commit()
+            found = asked.result(30)
+    assert found in (True, None)
+    assert runs(anywhere, url) == ["succeeded"]
+
+
+@pytest.mark.parametrize(
+    ("orig", "kind"),
+    [
+        (sqlite3.OperationalError("database is locked"), StorageBusy),
+        (sqlite3.OperationalError("disk I/O error"), StorageFailed),
+        (sqlite3.OperationalError("database or disk is full"), StorageFailed),
+    ],
+)
+def test_a_failure_of_storage_is_one_of_ours(orig, kind):
+    assert type(storage_error(OperationalError("x", None, orig))) is kind
+
+
+def test_a_damaged_file_is_a_failure_of_storage_and_a_broken_rule_is_not(desk, monkeypatch):
+    damaged = DatabaseError("x", None, sqlite3.DatabaseError("database disk image is malformed"))
+    assert is_of_storage(damaged)
+    assert not is_of_storage(IntegrityError("x", None, sqlite3.IntegrityError("UNIQUE")))
+
+    def broken(*_args, **_more):
+        raise damaged
+
+    monkeypatch.setattr("portfolio.pages.queries.overview", broken)
+    page = desk.program.get("/", headers={"Accept": "application/json"})
+    assert (page.status_code, page.json["error"]["code"]) == (503, "storage_failed")
+
+
+def test_who_finds_the_database_locked_hears_when_to_come_back(desk, monkeypatch):
+    def busy(*_args, **_more):
+        raise StorageBusy("Another process is writing to the database.")
+
+    monkeypatch.setattr("portfolio.pages.queries.overview", busy)
+    page = desk.program.get("/", headers={"Accept": "application/json"})
+    assert (page.status_code, page.headers["Retry-After"]) == (503, "5")
+
+
+def test_what_is_left_is_said_in_order_and_only_once():
+    unsaid, said, full = Unsaid(), [], [True]
+
+    def tell(word):
+        def told():
+            if full[0]:
+                raise StorageFailed("full")
+            said.append(word)
+
+        return told
+
+    for word in ("first", "second"):
+        with pytest.raises(StorageFailed):
+            unsaid.say(tell(word))
+    with pytest.raises(StorageFailed):
+        unsaid.catch_up()
+    full[0] = False
+    unsaid.catch_up()
+    unsaid.catch_up()
+    assert said == ["first", "second"]
+
+
+def test_a_command_ends_in_one_sentence_where_the_database_fails(tmp_path, monkeypatch, capsys):
+    def full(*_args, **_more):
+        raise StorageFailed("The database could not be read or written.")
+
+    monkeypatch.setenv("FOLIOSYNC_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr("portfolio.app.ensure_owner", full)
+    assert cli.main(["db", "upgrade"]) == 1
+    assert capsys.readouterr().err.startswith("foliosync: The database could not be read")
+
+
+def test_an_upgrade_that_cannot_be_written_is_refused_in_one_sentence(tmp_path, monkeypatch):
+    def full():
+        raise OperationalError("x", None, sqlite3.OperationalError("database or disk is full"))
+
+    app = create_app(Settings.load({"FOLIOSYNC_DATA_DIR": str(tmp_path)}))
+    monkeypatch.setattr("portfolio.db.upgrade.run_migrations", full)
+    with pytest.raises(SetupProblem, match="disk is full"):
+        prepare_database(app)
+    with app.app_context():
+        db.engine.dispose()
+
+
+def test_the_mark_of_a_database_is_left_at_a_later_start(desk, tmp_path):
+    mark = _mark(tmp_path / "foliosync.db")
+    mark.unlink()
+    prepare_database(desk.app)
+    assert mark.exists()
+
+
+def test_half_a_key_is_not_left_behind(tmp_path, monkeypatch):
+    file = tmp_path / "secret"
+
+    def full(_length):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(SetupProblem, match="No space"):
+        patch.setattr("portfolio.app.secrets.token_hex", full)
+        signing_key(file)
+    assert len(signing_key(file)) == 64
