@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
@@ -70,18 +71,12 @@ def test_a_run_that_began_unnoticed_holds_nobody_up(anywhere, monkeypatch):
     url = anywhere.connected()
     original = unit_of_work
 
-    def begun(*args, **more):
+    @contextmanager
+    def begun():
         monkeypatch.setattr("portfolio.connections.runner.unit_of_work", original)
-        return lost()
-
-    class lost:
-        def __enter__(self):
-            self.inner = original()
-            return self.inner.__enter__()
-
-        def __exit__(self, *_):
-            self.inner.__exit__(None, None, None)
-            raise StorageLost("lost")
+        with original() as session:
+            yield session
+        raise StorageLost("lost")
 
     monkeypatch.setattr("portfolio.connections.runner.unit_of_work", begun)
     assert anywhere.sync(url).status_code == 503
@@ -232,7 +227,8 @@ def test_half_a_key_is_not_left_behind(tmp_path, monkeypatch):
     def full(_length):
         raise OSError(28, "No space left on device")
 
-    with monkeypatch.context() as patch, pytest.raises(SetupProblem, match="No space"):
+    with monkeypatch.context() as patch:
         patch.setattr("portfolio.app.secrets.token_hex", full)
-        signing_key(file)
+        with pytest.raises(SetupProblem, match="No space"):
+            signing_key(file)
     assert len(signing_key(file)) == 64

@@ -22,7 +22,8 @@ def run(arguments: list[str]) -> int:
         status = 70
         try:
             status = main(arguments)
-        except BaseException:
+        except Exception:  # noqa: BLE001
+            # Whoever reads the errors must see it; the fork must not go on as if it were us.
             traceback.print_exc()
         finally:
             sys.stderr.flush()

@@ -177,7 +177,7 @@ def test_the_back_ends_are_terminated_at_a_statement(fresh, tmp_path, effort, dr
         place.sides.turn()
         place.sync()
         place.sides.turn()
-        wanted = effort(ci=12, full=seen[0])
+        wanted = effort(ci=6, full=seen[0])
         numbers = sorted(draw("R25").sample(range(1, seen[0] + 1), wanted))
         for number in numbers:
             with at_statement(place, number, terminate):
