@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
+from functools import partial
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
@@ -21,7 +22,7 @@ from brokers.types import Certificate, Diagnosis
 from portfolio.connections.models import Connection, Gateway
 from portfolio.connections.watch import Watch
 from portfolio.db.session import unit_of_work
-from portfolio.db.unsaid import Unsaid
+from portfolio.db.unsaid import FAILURES, Unsaid
 from portfolio.errors import Conflict, Invalid, NotFound, SetupProblem
 
 # The adapter that the documented routes are for, and the gateway that a setting makes.
@@ -264,7 +265,10 @@ def _remembering(
         raise
     finally:
         if penalty or first or broker.last_calls != route.last_calls:
-            _remember(route.id, penalty, first, broker.last_calls)
+            seen = partial(_remember, route.id, penalty, first, broker.last_calls)
+            # What the broker said comes first; at worst this is stored before the next contact.
+            with suppress(*FAILURES):
+                outside.unsaid.say(seen)
 
 
 def diagnose(route: Route, outside: Outside, expected: Sequence[str]) -> Diagnosis:

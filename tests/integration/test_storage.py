@@ -12,6 +12,7 @@ from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 
 from portfolio import cli
 from portfolio.app import create_app, prepare_database, signing_key
+from portfolio.connections import gateways
 from portfolio.db.base import db
 from portfolio.db.session import is_of_storage, storage_error, unit_of_work
 from portfolio.db.unsaid import Unsaid
@@ -24,9 +25,9 @@ from portfolio.sync.models import RUNNING, SUCCEEDED, SyncRun
 ERROR = {"code": "storage_failed", "message": "It failed.", "remedy": None}
 
 
-def once(monkeypatch, name, error, *, before=False):
-    """Let a function of the sync fail once; it does its work first, unless it is `before`."""
-    original, left = getattr(sync, name), [error]
+def once(monkeypatch, of, name, error, *, before=False):
+    """Let a function of a module fail once; it does its work first, unless it is `before`."""
+    original, left = getattr(of, name), [error]
 
     def failing(*args, **more):
         if before and left:
@@ -36,7 +37,7 @@ def once(monkeypatch, name, error, *, before=False):
             raise left.pop()
         return found
 
-    monkeypatch.setattr(sync, name, failing)
+    monkeypatch.setattr(of, name, failing)
 
 
 def runs(desk, url):
@@ -47,7 +48,7 @@ def runs(desk, url):
 def test_a_commit_whose_answer_was_lost_is_looked_up(anywhere, monkeypatch):
     url = anywhere.connected()
     anywhere.simulator.sell("U1234567", "SPY")
-    once(monkeypatch, "store", StorageLost("lost"))
+    once(monkeypatch, sync, "store", StorageLost("lost"))
     done = anywhere.sync(url)
     assert (done.status_code, done.json["run"]["status"]) == (200, "succeeded")
     assert done.json["run"]["closed"] == 1
@@ -57,9 +58,9 @@ def test_a_commit_that_never_came_is_a_failed_run(anywhere, monkeypatch):
     url = anywhere.connected()
     anywhere.simulator.sell("U1234567", "SPY")
     before = anywhere.holdings(url)["holdings"]
-    once(monkeypatch, "store", StorageLost("lost"), before=True)
+    once(monkeypatch, sync, "store", StorageLost("lost"), before=True)
     # The server comes back while the outcome is looked up.
-    once(monkeypatch, "has_ended", StorageLost("lost"), before=True)
+    once(monkeypatch, sync, "has_ended", StorageLost("lost"), before=True)
     done = anywhere.sync(url)
     assert (done.status_code, done.json["error"]["code"]) == (503, "storage_failed")
     assert anywhere.holdings(url)["holdings"] == before
@@ -87,9 +88,9 @@ def test_a_run_that_began_unnoticed_holds_nobody_up(anywhere, monkeypatch):
 def test_the_end_of_a_run_that_could_not_be_stored_is_stored_later(anywhere, monkeypatch):
     url = anywhere.connected()
     full = StorageFailed("The database could not be read or written.")
-    once(monkeypatch, "store", full, before=True)
-    once(monkeypatch, "fail", full, before=True)
-    once(monkeypatch, "give_back", full, before=True)
+    once(monkeypatch, sync, "store", full, before=True)
+    once(monkeypatch, sync, "fail", full, before=True)
+    once(monkeypatch, sync, "give_back", full, before=True)
     done = anywhere.sync(url)
     assert (done.status_code, done.json["error"]["code"]) == (503, "storage_failed")
     assert runs(anywhere, url)[0] == "running"
@@ -99,12 +100,25 @@ def test_the_end_of_a_run_that_could_not_be_stored_is_stored_later(anywhere, mon
 
 def test_a_lease_that_cannot_be_given_back_spoils_no_sync(anywhere, monkeypatch):
     url = anywhere.connected()
-    once(monkeypatch, "give_back", StorageFailed("full"), before=True)
+    once(monkeypatch, sync, "give_back", StorageFailed("full"), before=True)
     for _ in range(2):
         now = anywhere.clock.now()
         assert anywhere.sync(url).json["run"]["status"] == "succeeded"
         # Nobody waits until the lease is over.
         assert (anywhere.clock.now() - now).total_seconds() < 25
+
+
+def test_a_penalty_that_could_not_be_stored_is_said_and_kept(anywhere, monkeypatch):
+    url = anywhere.connected()
+    anywhere.simulator.play("rate-limited")
+    once(monkeypatch, gateways, "_remember", StorageFailed("full"), before=True)
+    assert anywhere.sync(url).json["error"]["code"] == "rate_limited"
+    asked = len(anywhere.simulator.requests)
+    anywhere.simulator.play("calm")
+    assert anywhere.sync(url).json["error"]["code"] == "rate_limited"
+    assert len(anywhere.simulator.requests) == asked
+    anywhere.turn(1000)
+    assert anywhere.sync(url).json["run"]["status"] == "succeeded"
 
 
 @pytest.mark.parametrize("look", ["fail", "has_ended"])
