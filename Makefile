@@ -50,7 +50,7 @@ kill: $(STAMP) ## kill -9, 1000 syncs and 350 other tasks
 	@$(PROVE) tests/proof/test_kill.py tests/proof/test_kill_files.py
 
 storage: $(STAMP) ## every write fails once: full disk, broken disk, locks, PostgreSQL
-	@$(PROVE) tests/proof/test_storage.py
+	@$(PROVE) tests/proof/test_storage.py tests/proof/test_storage_postgres.py
 
 soak: $(STAMP) ## a week of troubles with a turned clock
 	@$(PROVE) tests/proof/test_soak.py
