@@ -105,24 +105,24 @@ def decode(raw: bytes) -> str:
     raise Invalid({"file": "This is not a text file."})
 
 
-def read(text: str) -> Table:
-    """The table of a file, or `Invalid` where it is none."""
+def read(text: str, field: str = "file") -> Table:
+    """The table of a file, or `Invalid`, which names the field it came in, where it is none."""
     if "\0" in text:
-        raise Invalid({"file": "This is not a text file."})
+        raise Invalid({field: "This is not a text file."})
     try:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
         rows = [(reader.line_num, row) for row in reader]
     except csv.Error as error:
-        raise Invalid({"file": f"This is not a CSV file: {error}."}) from None
+        raise Invalid({field: f"This is not a CSV file: {error}."}) from None
     filled = [(number, row) for number, row in rows if any(cell.strip() for cell in row)]
     if len(filled) < 2:
-        raise Invalid({"file": "The file needs a line of headings and at least one more."})
+        raise Invalid({field: "The file needs a line of headings and at least one more."})
     if len(filled) > LONGEST:
-        raise Invalid({"file": f"The file has more than {LONGEST} lines."})
+        raise Invalid({field: f"The file has more than {LONGEST} lines."})
     headings = tuple(cell.strip() for cell in filled[0][1])
     repeated = next((name for name in headings if name and headings.count(name) > 1), None)
     if repeated:
-        raise Invalid({"file": f"The heading “{repeated[:40]}” stands twice."})
+        raise Invalid({field: f"The heading “{repeated[:40]}” stands twice."})
     lines = tuple((number, dict(zip(headings, row, strict=False))) for number, row in filled[1:])
     return Table(headings=headings, lines=lines)
 

@@ -9,10 +9,14 @@ from marshmallow import Schema, fields, validate
 from brokers.types import Kind
 from portfolio.accounts.csvfile import COLUMNS
 from portfolio.accounts.queries.holdings import SORTS
-from portfolio.web.openapi import Exact, Flag, PageQuery, Utc
+from portfolio.web.openapi import Exact, Flag, PageQuery, Typed, Utc
 
 NAME = {"example": "Retirement"}
 CURRENCY = {"example": "USD"}
+# Small letters are taken too, and written in capitals.
+CODE = "^[A-Za-z]{3}$"
+TYPED_CURRENCY = {**CURRENCY, "pattern": CODE}
+KINDS = [str(kind) for kind in Kind]
 
 
 class Shares(fields.Dict):
@@ -40,14 +44,14 @@ class PortfolioChange(Schema):
     """What can be changed of a portfolio; what is left out stays."""
 
     name = fields.String(metadata={"example": "Old age"})
-    base_currency = fields.String(metadata={"example": "EUR"})
+    base_currency = fields.String(metadata={"example": "EUR", "pattern": CODE})
 
 
 class NewPortfolio(Schema):
     """What a portfolio is made from."""
 
     name = fields.String(required=True, metadata=NAME)
-    base_currency = fields.String(required=True, metadata=CURRENCY)
+    base_currency = fields.String(required=True, metadata=TYPED_CURRENCY)
 
 
 class LinkSchema(Schema):
@@ -82,7 +86,7 @@ class NewAccount(Schema):
     """What an account is made from."""
 
     name = fields.String(required=True, metadata={"example": "Savings"})
-    currency = fields.String(required=True, metadata=CURRENCY)
+    currency = fields.String(required=True, metadata=TYPED_CURRENCY)
     notes = fields.String(allow_none=True)
 
 
@@ -90,7 +94,7 @@ class AccountChange(Schema):
     """What can be changed of an account; what is left out stays."""
 
     name = fields.String(metadata={"example": "IBKR Main"})
-    currency = fields.String(metadata=CURRENCY)
+    currency = fields.String(metadata=TYPED_CURRENCY)
     notes = fields.String(allow_none=True, metadata={"example": "Opened in 2019"})
 
 
@@ -156,15 +160,15 @@ class HoldingChange(Schema):
 
     symbol = fields.String()
     name = fields.String(allow_none=True)
-    kind = fields.String()
-    currency = fields.String()
-    quantity = Exact(metadata={"example": "13"})
-    average_price = Exact(allow_none=True)
-    price = Exact(allow_none=True, metadata={"example": "101.50"})
-    multiplier = Exact()
+    kind = fields.String(metadata={"enum": KINDS})
+    currency = fields.String(metadata={"pattern": CODE})
+    quantity = Typed(metadata={"example": "13"})
+    average_price = Typed(allow_none=True)
+    price = Typed(allow_none=True, metadata={"example": "101.50"})
+    multiplier = Typed()
     identifiers = fields.Nested(Identifiers)
     expiry = fields.Date(allow_none=True)
-    strike = Exact(allow_none=True)
+    strike = Typed(allow_none=True)
     right = fields.String(allow_none=True, validate=validate.OneOf(["call", "put"]))
     underlying = fields.String(allow_none=True)
     notes = fields.String(allow_none=True, metadata={"example": "for Ada"})
@@ -184,12 +188,12 @@ class NewHolding(HoldingChange):
 
     symbol = fields.String(required=True, metadata={"example": "VWCE"})
     name = fields.String(allow_none=True, metadata={"example": "Vanguard FTSE All-World"})
-    kind = fields.String(required=True, metadata={"example": "etf"})
-    currency = fields.String(required=True, metadata={"example": "EUR"})
-    quantity = Exact(required=True, metadata={"example": "12.5"})
-    average_price = Exact(allow_none=True, metadata={"example": "98.10"})
-    price = Exact(allow_none=True, metadata={"example": "101"})
-    multiplier = Exact(metadata={"example": "1"})
+    kind = fields.String(required=True, metadata={"example": "etf", "enum": KINDS})
+    currency = fields.String(required=True, metadata={"example": "EUR", "pattern": CODE})
+    quantity = Typed(required=True, metadata={"example": "12.5"})
+    average_price = Typed(allow_none=True, metadata={"example": "98.10"})
+    price = Typed(allow_none=True, metadata={"example": "101"})
+    multiplier = Typed(metadata={"example": "1"})
     identifiers = fields.Nested(Identifiers, metadata={"example": {"isin": "IE00BK5BQT80"}})
 
 
@@ -207,14 +211,14 @@ class CashSchema(Schema):
 class NewCash(Schema):
     """What a cash balance by hand is made from."""
 
-    currency = fields.String(required=True, metadata={"example": "EUR"})
-    amount = Exact(required=True, metadata={"example": "100.00"})
+    currency = fields.String(required=True, metadata={"example": "EUR", "pattern": CODE})
+    amount = Typed(required=True, metadata={"example": "100.00"})
 
 
 class CashChange(Schema):
     """Another amount, or (`duplicate_of` null) that it is not counted twice."""
 
-    amount = Exact(metadata={"example": "250.00"})
+    amount = Typed(metadata={"example": "250.00"})
     duplicate_of = fields.String(allow_none=True, validate=validate.OneOf([]))
 
 
@@ -304,9 +308,11 @@ class RateSchema(Schema):
 class NewRate(Schema):
     """What a rate by hand is made from; without a `date` it is today's."""
 
-    from_ = fields.String(required=True, data_key="from", attribute="from", metadata=CURRENCY)
-    to = fields.String(required=True, metadata={"example": "EUR"})
-    rate = Exact(required=True, metadata={"example": "0.91"})
+    from_ = fields.String(
+        required=True, data_key="from", attribute="from", metadata=TYPED_CURRENCY
+    )
+    to = fields.String(required=True, metadata={"example": "EUR", "pattern": CODE})
+    rate = Typed(required=True, metadata={"example": "0.91"})
     date = fields.Date(allow_none=True, metadata={"example": "2026-11-20"})
 
 

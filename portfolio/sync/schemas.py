@@ -43,6 +43,13 @@ class RunEnvelope(Schema):
     error = fields.Nested(ErrorBody)
 
 
+class FailedRun(Schema):
+    """Why a sync failed or was not applied, and the run where one was begun."""
+
+    run = fields.Nested(RunSchema)
+    error = fields.Nested(ErrorBody, required=True)
+
+
 class RunsSchema(Schema):
     """A stretch of an account's runs, newest first."""
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from http import HTTPStatus
 from typing import Any
 
+from apispec import BasePlugin
 from flask import Flask
 from flask_smorest import Api
 from flask_smorest import Blueprint as SmorestBlueprint
@@ -26,6 +29,11 @@ class Blueprint(SmorestBlueprint):
 
     ARGUMENTS_PARSER = StrictParser()
 
+    def arguments(self, schema: type[Schema], *, location: str = "json", **more: Any) -> Any:
+        """What a request brings; a body of which nothing is required need not be there."""
+        needed = any(of.required for of in schema().fields.values())
+        return super().arguments(schema, location=location, required=needed, **more)
+
 
 NOT_EXACT = (
     'Send plain digits as a string, such as "12.5": at most 20 before and 20 after the point, '
@@ -36,6 +44,11 @@ NOT_EXACT = (
 class Exact(fields.Field[Decimal]):
     """A decimal as a string of plain digits; exact both ways, and never a JSON number."""
 
+    PATTERN = r"^-?[0-9]+(\.[0-9]+)?$"
+
+    def __init__(self, *, metadata: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+        super().__init__(metadata={"pattern": self.PATTERN, **(metadata or {})}, **kwargs)
+
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
         number = typed_decimal(value) if isinstance(value, str) else None
         if number is None:
@@ -44,6 +57,12 @@ class Exact(fields.Field[Decimal]):
 
     def _serialize(self, value: Decimal | None, attr: Any, obj: Any, **kwargs: Any) -> Any:
         return None if value is None else canonical(value)
+
+
+class Typed(Exact):
+    """A decimal as a person or a program sends it."""
+
+    PATTERN = r"^-?[0-9]{1,20}(\.[0-9]{1,20})?$"
 
 
 class Utc(fields.Field[datetime]):
@@ -74,7 +93,11 @@ class ErrorBody(Schema):
     message = fields.String(required=True, metadata={"example": "There is no such account."})
     remedy = fields.String(allow_none=True, required=True)
     fields_ = fields.Dict(
-        keys=fields.String(), values=fields.String(), required=True, data_key="fields"
+        keys=fields.String(),
+        values=fields.String(),
+        required=True,
+        data_key="fields",
+        attribute="fields",
     )
     retry_at = fields.String(allow_none=True, required=True)
 
@@ -91,13 +114,47 @@ class PageQuery(Schema):
     limit = fields.Integer(
         load_default=DEFAULT_LIMIT, validate=validate.Range(min=1, max=LARGEST_LIMIT)
     )
-    cursor = fields.String(load_default="0", validate=validate.Regexp(r"\A[0-9]{1,9}\Z"))
+    cursor = fields.String(
+        load_default="0",
+        validate=validate.Regexp(r"\A[0-9]{1,9}\Z"),
+        metadata={"pattern": "^[0-9]{1,9}$"},
+    )
+
+
+# A request that cannot be read or comes under a foreign name; a locked or broken database.
+ALWAYS = (400, 503)
+# A page of another site asks; what is stored says otherwise; more is sent than is taken.
+OF_CHANGES = (403, 409, 413)
+
+
+class Failures(BasePlugin):
+    """Names each status with which an operation can fail, so that any other one is a fault."""
+
+    def operation_helper(
+        self, path: str | None = None, operations: dict[str, Any] | None = None, **kwargs: Any
+    ) -> None:
+        """Add what follows from the path and the method; the rest is said at the route."""
+        for method, operation in (operations or {}).items():
+            responses = operation["responses"]
+            said = {str(status) for status in responses}
+            for status in _failures(path or "", method, operation):
+                if str(status) not in said:
+                    responses[str(status)] = HTTPStatus(status).name
+
+
+def _failures(path: str, method: str, operation: dict[str, Any]) -> tuple[int, ...]:
+    of_method = () if method == "get" else OF_CHANGES
+    of_path = (404,) if "{" in path else ()
+    of_body = (415,) if "requestBody" in operation else ()
+    return (*ALWAYS, *of_method, *of_path, *of_body)
 
 
 class DocumentedApi(Api):
     """The API object; failures have our own shape and handlers."""
 
     ERROR_SCHEMA = Failure
+    # A default would stand for every status there is.
+    DEFAULT_ERROR_RESPONSE_NAME = None
 
     def _register_error_handlers(self) -> None:
         """Our own handlers are registered for the whole application."""
@@ -112,8 +169,9 @@ def register(app: Flask) -> Api:
         OPENAPI_URL_PREFIX="/api",
         OPENAPI_JSON_PATH="openapi.json",
     )
-    api = DocumentedApi(app)
-    api.register_field(Exact, "string", "decimal")
+    api = DocumentedApi(app, spec_kwargs={"extra_plugins": [Failures()]})
+    for kind in (Exact, Typed):
+        api.register_field(kind, "string", "decimal")
     api.register_field(Utc, "string", "date-time")
     app.extensions[SPEC] = api
     return api

@@ -125,7 +125,7 @@ def test_what_is_no_csv_is_refused(hand):
     assert page.status_code == 422
     assert "needs a line of headings" in page.get_data(as_text=True)
     answer = hand.program.post(f"{P}/1/accounts/Bank/import", json={"csv": ""})
-    assert (answer.status_code, list(answer.json["error"]["fields"])) == (422, ["file"])
+    assert (answer.status_code, list(answer.json["error"]["fields"])) == (422, ["csv"])
 
 
 def test_ten_thousand_lines_come_in_and_are_browsed(hand):

@@ -29,7 +29,7 @@ blueprint = Blueprint(
 @blueprint.response(200, ImportOutcome)
 def import_csv(values: dict[str, Any], portfolio_id: int, account_name: str) -> dict[str, Any]:
     """Show what a CSV file would do; with `apply`, do it, and leave bad lines out."""
-    table = csvfile.read(values["csv"])
+    table = csvfile.read(values["csv"], "csv")
     with unit_of_work() as session:
         at = scope(session, portfolio_id, account_name)
         layout = csvfile.guess(table, at.account.currency)

@@ -51,12 +51,12 @@ def cash_by_hand(at: Scope, currency: str) -> CashBalance | None:
 
 
 def change_cash(at: Scope, cash_id: int, values: Mapping[str, Any]) -> CashBalance:
-    """Another amount for a cash balance that is kept by hand."""
+    """Another amount for a cash balance that is kept by hand; what is not named stays."""
     row = find_cash(at.session, at.account, cash_id)
     if "duplicate_of" in values:
         twins.settle(at.session, row, at.account.portfolio.owner_id)
-        if "amount" not in values:
-            return row
+    if "amount" not in values:
+        return row
     refuse_synced(at, row, f"The {row.currency} cash")
     row.amount = _amount(values)
     if row.source != MANUAL:

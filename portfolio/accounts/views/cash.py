@@ -63,7 +63,8 @@ def edit_cash(portfolio_id: int, account_name: str, cash_id: int) -> Response:
 def change_cash(portfolio_id: int, account_name: str, cash_id: int) -> Response:
     """Save a cash balance."""
     try:
-        values = typed(CashChange, ("amount",))
+        # A form names it always: left empty it is missing, not kept.
+        values = {"amount": None, **typed(CashChange, ("amount",))}
         with unit_of_work() as session:
             at = scope(session, portfolio_id, account_name)
             row = services.change_cash(at, cash_id, values)

@@ -20,7 +20,7 @@ from portfolio.connections.schemas import (
 )
 from portfolio.connections.views import connections as views
 from portfolio.db.session import unit_of_work
-from portfolio.sync.schemas import RunEnvelope
+from portfolio.sync.schemas import FailedRun, RunEnvelope
 from portfolio.web import respond
 from portfolio.web.openapi import Blueprint, Failure
 from portfolio.web.respond import Reader
@@ -33,6 +33,8 @@ ACCOUNT = "/portfolio/<int:portfolio_id>/accounts/<account_name>"
 @blueprint.get("/ibkr/test-connection")
 @blueprint.arguments(GatewayQuery, location="query")
 @blueprint.response(200, DiagnosisSchema)
+@blueprint.alt_response(403, schema=Failure, description="Another site asks")
+@blueprint.alt_response(404, schema=Failure, description="There is no such gateway")
 def test_connection(query: dict[str, Any]) -> Response:
     """Test the connection to Interactive Brokers without linking accounts."""
     return views.diagnosed(views.route(query["gateway_id"]))
@@ -41,6 +43,9 @@ def test_connection(query: dict[str, Any]) -> Response:
 @blueprint.get("/ibkr/accounts")
 @blueprint.arguments(GatewayQuery, location="query")
 @blueprint.response(200, AvailableAccountsSchema)
+@blueprint.alt_response(403, schema=Failure, description="Another site asks")
+@blueprint.alt_response(404, schema=Failure, description="There is no such gateway")
+@blueprint.alt_response(409, schema=Failure, description="You must act")
 def accounts(query: dict[str, Any]) -> Response:
     """List the available IBKR accounts of the signed-in user."""
     return views.listed(views.choices(query["gateway_id"]))
@@ -69,8 +74,8 @@ def connect_to(
 @blueprint.post(f"{ACCOUNT}/sync")
 @blueprint.response(200, RunEnvelope)
 @blueprint.alt_response(202, schema=RunEnvelope, description="Under way; see Location")
-@blueprint.alt_response(409, schema=RunEnvelope, description="You must act; the run says why")
-@blueprint.alt_response(503, schema=RunEnvelope, description="Heals by itself; the run says why")
+@blueprint.alt_response(409, schema=FailedRun, description="You must act; the error says why")
+@blueprint.alt_response(503, schema=FailedRun, description="Heals by itself; see the error")
 def sync(portfolio_id: int, account_name: str) -> Response:
     """Synchronise the holdings of an account from Interactive Brokers."""
     where = views.place(portfolio_id, account_name)

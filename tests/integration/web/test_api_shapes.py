@@ -32,7 +32,27 @@ def test_every_operation_says_what_it_does_and_how_it_fails(desk):
         for method, operation in operations.items():
             if method in {"get", "post", "patch", "delete"}:
                 assert operation["summary"], (method, path)
-                assert "default" in operation["responses"] or "422" in operation["responses"]
+                answers = set(operation["responses"])
+                assert {"400", "503"} <= answers, (method, path)
+                # A default would document whatever happens.
+                assert "default" not in answers, (method, path)
+                assert ("404" in answers) >= ("{" in path), (method, path)
+                assert ("422" in answers) >= ("requestBody" in operation), (method, path)
+                assert ("409" in answers) >= (method != "get"), (method, path)
+
+
+def test_the_document_says_which_body_need_not_be_there(desk):
+    desk.connected()
+    program = desk.program
+    money = {"currency": "CHF", "amount": "1"}
+    cash = program.post(f"{P}/1/accounts/A/cash", json=money).json["id"]
+    paths = document(desk)["paths"]
+    assert paths[P]["post"]["requestBody"]["required"] is True
+    item = f"{P}/{{portfolio_id}}/accounts/{{account_name}}"
+    for path, of in (("", ""), ("/cash/{cash_id}", f"/cash/{cash}")):
+        assert paths[f"{item}{path}"]["patch"]["requestBody"]["required"] is False
+        assert program.patch(f"{P}/1/accounts/A{of}").status_code == 200
+    assert program.patch(f"{P}/1/accounts/A/cash/99999").status_code == 404
 
 
 ACCOUNT_KEYS = {
@@ -206,6 +226,31 @@ def test_errors_of_the_frame_have_the_same_shape(desk):
     url = desk.account()
     answer = desk.program.post(f"{url}/sync")
     assert (answer.status_code, answer.json["error"]["code"]) == (409, "not_connected")
+
+
+@pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
+@pytest.mark.parametrize("key", ["2147483648", "9" * 5000, "\u0661"])
+def test_a_key_that_cannot_be_is_not_found_whatever_the_method(desk, method, key):
+    desk.account()
+    answer = desk.program.open(f"{P}/{key}", method=method)
+    assert (answer.status_code, answer.json["error"]["code"]) == (404, "not_found")
+    assert desk.program.get(f"{P}/1").status_code == 200
+
+
+def test_a_sync_that_was_not_believed_has_every_key_of_an_error(desk):
+    url = desk.connected()
+    desk.simulator.play("empty-positions")
+    answer = desk.sync(url)
+    assert (answer.status_code, answer.json["run"]["status"]) == (409, "rejected")
+    error = answer.json["error"]
+    assert set(error) == {"code", "message", "remedy", "fields", "retry_at"}
+    assert error["fields"] == {}
+
+
+def test_a_file_that_is_none_is_told_by_the_field_it_came_in(desk):
+    desk.account()
+    answer = desk.program.post(f"{P}/1/accounts/A/import", json={"csv": "one line"})
+    assert (answer.status_code, list(answer.json["error"]["fields"])) == (422, ["csv"])
 
 
 def test_one_url_serves_three_readers(desk):
