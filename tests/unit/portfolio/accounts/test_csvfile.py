@@ -84,8 +84,12 @@ def test_files_of_old_and_new_spreadsheets_are_decoded():
     assert csvfile.decode("ä;€".encode("cp1252")) == "ä;€"
 
 
+# Full-width signs, a new line, and what stands behind spaces and quotes.
+FURTHER = ("＝1", "＋1", "－x", "＠x", "\nx", " =1", ' "=1', "''", " '", "' =1")
+
+
 @pytest.mark.parametrize(
-    "cell", ["=1+1", "@x", "+41", "-x", "'=1", "\tx", "'", "plain", "-5", "5.25"]
+    "cell", [*("=1+1", "@x", "+41", "-x", "'=1", "\tx", "'", "plain", "-5", "5.25"), *FURTHER]
 )
 def test_no_spreadsheet_takes_a_cell_for_a_formula_and_it_comes_back(cell):
     written = csvfile.guarded(cell)

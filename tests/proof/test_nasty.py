@@ -1,0 +1,258 @@
+"""Every field of every form and every part of every address against texts that break programs.
+
+Whatever is typed: a clear answer, no error of the program, only text on the page, and what was
+typed still stands in a form that is shown again.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import pytest
+
+from brokers.testing.network import CERTIFICATE
+from tests.proof.library import DOCUMENTED_503, Library, furnished
+from tests.proof.markup import Form, Markup, strange
+from tests.proof.nasty import NASTY
+
+BROWSER = {"Accept": "text/html", "Sec-Fetch-Site": "same-origin"}
+PROGRAM = {"Accept": "application/json"}
+TOKEN = "form_token"
+# What a person would type where a form shows nothing at first.
+USUAL = {
+    "name": "Another",
+    "symbol": "ABC",
+    "quantity": "3",
+    "amount": "5",
+    "currency": "CHF",
+    "base_currency": "CHF",
+    "from": "USD",
+    "to": "EUR",
+    "rate": "0.9",
+    "url": "https://localhost:5002",
+    "account_id": "U7654321",
+    "fingerprint": CERTIFICATE.fingerprint,
+}
+TABLE = "symbol,kind,currency,quantity,notes\nVWCE,etf,EUR,5,x\n"
+QUERIES = (
+    *("text", "symbol", "sort", "kind", "group", "page", "cursor", "limit", "back", "form"),
+    *("gateway_id", "instrument"),
+)
+
+
+@pytest.fixture
+def library(tmp_path, monkeypatch):
+    with furnished(tmp_path, monkeypatch) as found:
+        yield found
+
+
+@dataclass
+class Visitor:
+    """A browser that looks at every answer; everything stands as before at its next request."""
+
+    library: Library
+    answers: Counter[int] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.client = self.library.desk.program
+
+    def open(self, path: str, what: object, **more: Any) -> Any:
+        """An answer that is in order; `what` names the try."""
+        self.library.desk.turn()
+        answer = self.client.open(path, **{"headers": BROWSER, **more})
+        self.library.settle()
+        self.answers[answer.status_code] += 1
+        body = answer.get_data(as_text=True)
+        assert "Traceback" not in body, what
+        assert answer.status_code < 500 or self._is_documented(answer, body), (what, body[:500])
+        if answer.mimetype == "text/html":
+            assert strange(body) == [], what
+        return answer
+
+    def _is_documented(self, answer: Any, body: str) -> bool:
+        if answer.status_code != 503:
+            return False
+        if answer.is_json:
+            return json.loads(body)["error"]["code"] in DOCUMENTED_503
+        return any(f"<code>{code}</code>" in body or code in body for code in DOCUMENTED_503)
+
+    def page(self, path: str) -> Markup:
+        """A page without anything nasty."""
+        answer = self.open(path, path)
+        return Markup(answer.get_data(as_text=True)) if answer.mimetype == "text/html" else NONE
+
+    def submit(self, here: str, form: Form, values: dict[str, Any], what: object) -> Any:
+        """Send a form and look at where it leads."""
+        target = form.action or here
+        if form.method == "get":
+            return self.open(f"{target.partition('?')[0]}?{encoded(values)}", what)
+        sent = {"data": encoded(values), "content_type": "application/x-www-form-urlencoded"}
+        if form.files:
+            sent = {"data": {name: of for name, of in values.items() if isinstance(of, str)}}
+            sent["data"]["file"] = (io.BytesIO(as_bytes(values["file"])), "table.csv")
+        answer = self.open(target.partition("#")[0], what, method="POST", **sent)
+        if answer.status_code == 303 and answer.location.startswith("/"):
+            self.open(answer.location, what)
+        self.library.restore()
+        return answer
+
+
+NONE = Markup("")
+
+
+def as_bytes(text: str | bytes) -> bytes:
+    return text if isinstance(text, bytes) else text.encode()
+
+
+def encoded(values: dict[str, str | bytes]) -> str:
+    return "&".join(f"{quote(name)}={quote(as_bytes(of), safe='')}" for name, of in values.items())
+
+
+def endpoint(library: Library, path: str, method: str = "GET") -> str:
+    adapter = library.desk.app.url_map.bind("localhost")
+    return str(adapter.match(urlsplit(path).path, method=method)[0])
+
+
+def shape(library: Library, here: str, form: Form) -> tuple[Any, ...]:
+    """What makes two forms the same: the rule they go to, and their fields."""
+    target = endpoint(library, form.action or here, form.method.upper())
+    return target, tuple(sorted({name for name, _, _ in form.fields}))
+
+
+def every_form(visitor: Visitor) -> dict[tuple[Any, ...], tuple[str, Form]]:
+    """Every form of every page that links lead to, and of those that only a form leads to."""
+    found: dict[tuple[Any, ...], tuple[str, Form]] = {}
+    for here, page in (*every_page(visitor), *behind_forms(visitor)):
+        for form in page.forms:
+            found.setdefault(shape(visitor.library, here, form), (here, form))
+    return found
+
+
+def every_page(visitor: Visitor) -> Iterator[tuple[str, Markup]]:
+    """Every page that links lead to; of many of one kind the first few."""
+    waiting, known, of_kind = ["/"], {"/"}, Counter[str]()
+    while waiting:
+        here = waiting.pop(0)
+        page = visitor.page(here)
+        yield here, page
+        for link in page.links:
+            kind = endpoint(visitor.library, link)
+            if link not in known and of_kind[kind] < 6:
+                of_kind[kind] += 1
+                known.add(link)
+                waiting.append(link)
+
+
+def behind_forms(visitor: Visitor) -> Iterator[tuple[str, Markup]]:
+    """The choices of a broker's accounts, the preview of a file, and that of a first sync."""
+    mine = f"/portfolio/1/accounts/{quote(visitor.library.places['account_name'][-1])}"
+    token = {TOKEN: visitor.page(f"{mine}/edit").forms[0].sends()[TOKEN]}
+    asked = visitor.open(f"{mine}/edit", "", method="POST", data={**token, "choices": "ibkr"})
+    yield f"{mine}/edit", Markup(asked.get_data(as_text=True))
+    file = {**token, "csv": TABLE}
+    shown = visitor.open(f"{mine}/import", "", method="POST", data=file)
+    yield f"{mine}/import", Markup(shown.get_data(as_text=True))
+    wanted = {**token, "account_id": "U7654321"}
+    preview = visitor.open(f"{mine}/connect/ibkr", "", method="POST", data=wanted)
+    yield f"{mine}/connect/ibkr", Markup(preview.get_data(as_text=True))
+    visitor.library.restore()
+
+
+def usual(form: Form) -> dict[str, str | bytes]:
+    """The form filled in well."""
+    sent: dict[str, str | bytes] = {
+        name: value or USUAL.get(name, "") for name, value in form.sends().items()
+    }
+    if form.files:
+        sent["file"] = TABLE
+    return sent
+
+
+def test_every_field_of_every_form_takes_any_text(library, effort, draw, figure):
+    visitor = Visitor(library)
+    forms = every_form(visitor)
+    tries = [
+        (place, name, text)
+        for place, (_, form) in forms.items()
+        for name in sorted({*form.sends(), *(["file"] if form.files else [])} - {TOKEN})
+        for text in NASTY
+    ]
+    assert len(forms) >= 20
+    kept = 0
+    chosen = draw("nasty forms").sample(tries, effort(ci=400, full=len(tries)))
+    for place, name, text in chosen:
+        here, form = forms[place]
+        what = f"{place[0]} {name}={text!r}"[:400]
+        answer = visitor.submit(here, form, {**usual(form), name: text}, what)
+        kept += was_kept(answer, form, name, text, what)
+    assert kept >= len(chosen) / 25
+    figure("nasty texts in fields of forms", f"{len(chosen)} of {len(tries)}")
+    figure("forms, and fields of forms", f"{len(forms)}, {len({of[:2] for of in tries})}")
+    figure("what was typed stood in a form shown again", kept)
+    figure("statuses of nasty forms", dict(sorted(visitor.answers.items())))
+
+
+def was_kept(answer: Any, form: Form, name: str, text: str | bytes, what: str) -> bool:
+    """Whether the form came back; then what was typed is in it."""
+    if answer.status_code not in {409, 422} or name not in form.typed() or isinstance(text, bytes):
+        return False
+    shown = [of for of in Markup(answer.get_data(as_text=True)).forms if name in of.typed()]
+    values = {same_lines(of.typed()[name]) for of in shown}
+    assert not shown or same_lines(text) in values, f"{what}: what was typed is gone: {values}"
+    return bool(shown)
+
+
+def same_lines(text: str) -> str:
+    # Browsers write one line end as the other, and nobody sees a NUL.
+    return text.replace("\r\n", "\n").replace("\r", "\n").strip()
+
+
+def patterns(library: Library) -> Iterator[tuple[str, str, list[str]]]:
+    """Each rule with each of its methods, and the names of its parts."""
+    for rule in library.desk.app.url_map.iter_rules():
+        path = rule.rule.replace("<path:", "<").replace("<int:", "<")
+        for method in sorted(rule.methods - {"HEAD", "OPTIONS"}):
+            yield method, path.replace("<", "{").replace(">", "}"), sorted(rule.arguments)
+
+
+def every_part(library: Library) -> Iterator[tuple[str, str]]:
+    """Each address with one of its parts left open."""
+    for method, path, names in patterns(library):
+        for name in names:
+            yield method, path.format(**{**usual_parts(library, names), name: "{}"})
+
+
+def every_query(library: Library) -> Iterator[tuple[str, str]]:
+    """Each address that is read with one value of its query left open."""
+    for method, path, names in patterns(library):
+        if method == "GET":
+            full = path.format(**usual_parts(library, names))
+            yield from ((method, f"{full}?{query}={{}}") for query in QUERIES)
+
+
+def usual_parts(library: Library, names: list[str]) -> dict[str, str]:
+    return {name: quote(str(library.places.get(name, [1])[0]), safe="") for name in names}
+
+
+@pytest.mark.parametrize("places", [every_part, every_query])
+def test_every_part_of_every_address_takes_any_text(places, library, effort, draw, figure):
+    tries = [(*place, text) for place in places(library) for text in NASTY]
+    count = min(effort(ci=250, full=20_000), len(tries))
+    visitor = Visitor(library)
+    for number, (method, pattern, text) in enumerate(draw(places.__name__).sample(tries, count)):
+        # A program sends no cookies, and may change things without a form.
+        visitor.client = library.desk.program
+        headers = PROGRAM if number % 3 == 0 else {"Accept": "text/html"}
+        headers |= {"HX-Request": "true"} if number % 5 == 1 else {}
+        path = pattern.format(quote(as_bytes(text)[:3000], safe=""))
+        visitor.open(path, f"{method} {pattern} {text!r}"[:400], method=method, headers=headers)
+        if method != "GET":
+            library.restore()
+    figure(f"nasty texts: {places.__name__}", f"{count} of {len(tries)}")
+    figure(f"statuses: {places.__name__}", dict(sorted(visitor.answers.items())))
