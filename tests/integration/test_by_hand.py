@@ -315,3 +315,14 @@ def test_a_wrong_rate_names_its_field(desk, body, field):
     )
     assert (answer.status_code, list(answer.json["error"]["fields"])) == (422, [field])
     assert desk.program.get("/api/v1/rates").json["items"] == []
+
+
+def test_an_amount_left_empty_in_the_form_is_missing_and_changes_nothing(hand):
+    balance = hand.cash("EUR", "12.50")
+    url = f"/portfolio/1/accounts/Bank/cash/{balance['id']}"
+    program = hand.desk.program
+    page = program.post(url, data={"amount": ""}, headers={"Accept": "text/html"})
+    assert page.status_code == 422
+    assert "An amount is needed." in page.get_data(as_text=True)
+    kept = hand.call("PATCH", f"/cash/{balance['id']}", 200, {})
+    assert kept["amount"] == "12.5"

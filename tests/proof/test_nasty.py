@@ -6,6 +6,7 @@ typed still stands in a form that is shown again.
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 from collections import Counter
@@ -16,8 +17,9 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
+from brokers.ibkr.simulator.scenarios import on
 from brokers.testing.network import CERTIFICATE
-from tests.proof.library import DOCUMENTED_503, Library, furnished
+from tests.proof.library import DOCUMENTED_503, Library, P, furnished
 from tests.proof.markup import Form, Markup, strange
 from tests.proof.nasty import NASTY
 
@@ -256,3 +258,87 @@ def test_every_part_of_every_address_takes_any_text(places, library, effort, dra
             library.restore()
     figure(f"nasty texts: {places.__name__}", f"{count} of {len(tries)}")
     figure(f"statuses: {places.__name__}", dict(sorted(visitor.answers.items())))
+
+
+FIELDS = ("ticker", "name", "fullName", "contractDesc", "undSym", "listingExchange", "type")
+SAID = [of if isinstance(of, str) else of.decode("latin-1") for of in NASTY]
+PAGES = ("", "/edit", "/syncs", "/import", "/delete")
+
+
+def named(row: dict[str, Any], text: str) -> dict[str, Any]:
+    return {**row, **{name: text for name in FIELDS if name in row}}
+
+
+def look_at_everything(visitor: Visitor, url: str, run_id: str, what: str) -> None:
+    """Every page, document and file that shows what the broker's data are called."""
+    paths = [f"{url}{page}" for page in PAGES] + [f"{url}?page={page}" for page in range(2, 6)]
+    paths += [f"{url}/syncs/{run_id}", f"{url}?group=underlying", f"{url}/export.csv"]
+    paths += ["/", "/portfolio/1", "/connections", "/settings", "/rates", "/ibkr/accounts"]
+    paths += [f"/api/v1/runs/{run_id}/changes", f"{P}/1/accounts/~1/holdings?limit=500"]
+    for path in paths:
+        visitor.open(path, f"{what} {path}"[:300])
+
+
+def test_any_name_of_the_brokers_is_text(library, figure):
+    simulator, visitor = library.desk.simulator, Visitor(library)
+    url = "/portfolio/1/accounts/~1"
+    library.desk.simulator.play("calm")
+
+    def of_row(row: dict[str, Any]) -> dict[str, Any]:
+        return named(row, SAID[int(row["conid"]) % len(SAID)])
+
+    on(simulator.state, "/positions/", lambda rows: [of_row(row) for row in rows])
+    on(simulator.state, "/secdef", lambda body: {"secdef": [of_row(r) for r in body["secdef"]]})
+    run = library.desk.sync(url).json["run"]
+    assert run["status"] == "succeeded", run
+    look_at_everything(visitor, url, run["id"], "names")
+    cells = visitor.open(f"{url}/export.csv", "export").get_data(as_text=True)
+    rows = list(csv.reader(io.StringIO(cells, newline="")))
+    formulas = [of for row in rows for of in row if is_formula(of)]
+    assert formulas == []
+    assert len(rows) > 200
+    figure("nasty names from the broker in one sync", len(SAID))
+
+
+def is_formula(cell: str) -> bool:
+    """Whether a spreadsheet could take a cell for one; a plain number is none."""
+    begins = cell.strip(' "').startswith(tuple("=+-@\t\r\n＝＋－＠"))
+    return begins and not cell.lstrip("-").replace(".", "", 1).isdecimal()
+
+
+@pytest.mark.parametrize("where", ["currency", "conid", "acctId", "title", "user", "half"])
+def test_nasty_data_of_the_broker_end_clearly(where, library, effort, draw, figure):
+    simulator, visitor = library.desk.simulator, Visitor(library)
+    url, ends = "/portfolio/1/accounts/~1", Counter[str]()
+    for text in draw("broker", where).sample(SAID, effort(ci=4, full=len(SAID))):
+        simulator.play("calm")
+        say(simulator.state, where, text)
+        answer = library.desk.sync(url)
+        what = f"{where} {text!r}"[:300]
+        assert answer.status_code in {200, 409, 503}, what
+        if answer.status_code == 503:
+            assert answer.json["error"]["code"] in DOCUMENTED_503, what
+        ends[answer.json["run"]["reason"] or answer.json["run"]["status"]] += 1
+        visitor.open("/ibkr/test-connection", what)
+        visitor.open("/ibkr/accounts", what, headers=PROGRAM)
+        for path in (url, f"{url}/syncs/{answer.json['run']['id']}", "/connections", "/"):
+            visitor.open(path, what)
+        library.restore()
+    figure(f"syncs with a nasty {where}", dict(ends))
+
+
+def say(state: Any, where: str, text: str) -> None:
+    """Have the gateway say a text where something else belongs."""
+    if where == "title":
+        more = {"accountTitle": text, "displayName": text, "accountAlias": text, "type": text}
+        on(state, "/portfolio/accounts", lambda rows: [{**row, **more} for row in rows])
+    elif where == "user":
+        on(state, "/sso/validate", lambda body: {**body, "USER_NAME": text, "region": text})
+    elif where == "half":
+        on(state, "/positions/", lambda rows: [named(row, f"{text[:9]}\ud800") for row in rows])
+    else:
+        on(
+            state,
+            "/positions/",
+            lambda rows: [{**rows[0], where: text}, *rows[1:]] if rows else [],
+        )
