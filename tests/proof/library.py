@@ -14,15 +14,12 @@ import pytest
 
 from portfolio.jobs.embedded import EmbeddedEngine
 from tests.integration.conftest import Desk, make_desk
+from tests.integration.web.test_nothing_breaks import DOCUMENTED_503
 
 DAILY = Path(__file__).parents[1] / "data" / "ecb" / "daily.xml"
 P = "/api/v1/portfolios"
+__all__ = ["DOCUMENTED_503", "Library", "P", "furnished"]
 LINKED, BY_HAND = "IBKR Main", "Mine, 50% ~ née/Ω"
-DOCUMENTED_503 = {
-    *("positions_not_released", "gateway_unreachable", "gateway_silent", "session_starting"),
-    *("rate_limited", "broker_maintenance", "bad_answer", "storage_busy", "storage_failed"),
-    "rates_unavailable",
-}
 
 
 def _memory() -> sqlite3.Connection:
