@@ -58,8 +58,8 @@ def record_contact(
     elif needs_user(outcome.code):
         for connection in _connections(session, gateway_id):
             connection.account.attention_code = outcome.code
+    _say(gateway, before, after)
     session.flush()
-    _tell(gateway_id, before, after)
 
 
 def _store(gateway: Gateway, after: Standing, outcome: Outcome) -> None:
@@ -94,12 +94,17 @@ def _connections(session: Session, gateway_id: int) -> list[Connection]:
     return list(session.scalars(query))
 
 
-def _tell(gateway_id: int, before: Standing, after: Standing) -> None:
+def _say(gateway: Gateway, before: Standing, after: Standing) -> None:
     """One line when a gateway breaks and one when it heals, without anything that is private."""
-    if after.is_broken and not before.is_broken:
-        log.warning("gateway %d is broken: %s", gateway_id, after.state)
-    if before.is_broken and not after.is_broken:
-        log.warning("gateway %d is healed: it was %s", gateway_id, before.state)
+    if after.contacted_at is None or not upkeep.worth_saying(
+        gateway.said, before, after, after.contacted_at
+    ):
+        return
+    if after.is_broken:
+        log.warning("gateway %d is broken: %s", gateway.id, after.state)
+    else:
+        log.warning("gateway %d is healed: it was %s", gateway.id, before.state)
+    gateway.said = after.state
 
 
 def note_test(session: Session, gateway_id: int, found: Diagnosis) -> None:

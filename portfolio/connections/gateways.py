@@ -175,7 +175,7 @@ def _move(gateway: Gateway, address: str, login_address: str) -> None:
         gateway.certificate_pem = gateway.certificate_fingerprint = None
         gateway.silent_until = gateway.next_contact_at = gateway.contacted_at = None
         gateway.state, gateway.state_since, gateway.failures = "unknown", None, 0
-        gateway.message = gateway.remedy = gateway.session = None
+        gateway.message = gateway.remedy = gateway.session = gateway.said = None
     gateway.address, gateway.login_address = address, login_address
 
 

@@ -20,6 +20,7 @@ class Gateway(Base):
     contact ended ("ready" or an error code) since `state_since`, with `message` and `remedy` of a
     failure; `session` is who was signed in, as `brokers.types.SessionState` has it; the next
     keep-alive is due at `next_contact_at`, and `failures` have followed each other until now.
+    `said` is the trouble that the log was told of last, and "ready" once it was told of its end.
     """
 
     __tablename__ = "gateway"
@@ -42,6 +43,7 @@ class Gateway(Base):
     contacted_at: Mapped[datetime | None]
     next_contact_at: Mapped[datetime | None]
     failures: Mapped[int] = mapped_column(default=0)
+    said: Mapped[Code | None]
     created_at: Mapped[datetime]
 
 

@@ -78,7 +78,10 @@ OTHER = Words(title="look at an account", matter="{who} needs you.", do="It says
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
-    """A connected account; `name` is safe to be told, `code` is what it needs a person for."""
+    """A connected account; `name` is safe to be told, `code` is what it needs a person for.
+
+    While its gateway `comes_and_goes`, the last word about the gateway stands.
+    """
 
     account_id: int
     portfolio_id: int
@@ -86,13 +89,15 @@ class Watched:
     name: str
     code: str | None
     scheduled: bool = True
+    comes_and_goes: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
     """How a subject is: `code` is its need, and None where it is well.
 
-    It is not `known` while a trouble of the gateway keeps us from looking at the account.
+    It is not `known` while a trouble of the gateway keeps us from looking at the account, or
+    while the gateway comes and goes.
     """
 
     who: tuple[str, ...]
@@ -144,6 +149,7 @@ def _gateway(members: Sequence[Watched]) -> State:
         who=tuple(each.name for each in members),
         path=SETTINGS,
         code=next((code for code in GATEWAY_WIDE if code in codes), None),
+        known=not any(each.comes_and_goes for each in judged),
     )
 
 

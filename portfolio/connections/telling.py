@@ -11,8 +11,10 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from portfolio.accounts.models import CONNECTED, Account
-from portfolio.connections.models import Connection, Messenger, Told
+from portfolio.connections.contacts import standing_of
+from portfolio.connections.models import Connection, Gateway, Messenger, Told
 from portfolio.connections.notices import News, Watched, compare, message, safe_name, states
+from portfolio.connections.upkeep import READY
 from portfolio.db.session import changed_rows, end_reading, unit_of_work
 from portfolio.errors import Conflict, TooManyRequests
 from portfolio.web.runtime import owner_id, reading, runtime
@@ -57,10 +59,12 @@ def _news(session: Session, owner: int) -> News:
 
 
 def _watched(session: Session, owner: int) -> list[Watched]:
-    query = select(Account, Connection).join(Connection, Connection.account_id == Account.id)
+    query = select(Account, Connection, Gateway)
+    query = query.join(Connection, Connection.account_id == Account.id)
+    query = query.join(Gateway, Gateway.id == Connection.gateway_id)
     mine = Connection.owner_id == owner, Account.mode == CONNECTED
     rows = session.execute(query.where(*mine).order_by(Account.name, Account.id)).all()
-    secret = [connection.broker_account for _, connection in rows]
+    secret = [connection.broker_account for _, connection, _ in rows]
     return [
         Watched(
             account_id=account.id,
@@ -69,8 +73,9 @@ def _watched(session: Session, owner: int) -> list[Watched]:
             name=safe_name(account.name, secret),
             code=account.attention_code,
             scheduled=connection.sync_enabled and not connection.paused,
+            comes_and_goes=standing_of(gateway).is_broken and gateway.said == READY,
         )
-        for account, connection in rows
+        for account, connection, gateway in rows
     ]
 
 

@@ -33,6 +33,12 @@ from portfolio.connections.queries import needs_user
 READY, UNKNOWN = "ready", "unknown"
 SHORTEST_PAUSE = timedelta(seconds=60)
 LONGEST_PAUSE = timedelta(minutes=30)
+# Brokers end a session that nobody uses for some minutes (IBKR: six). So a login is looked for
+# often enough to be kept, and a session that an outage may have left is asked for as before.
+BETWEEN_LOOKS_FOR_LOGIN = timedelta(minutes=5)
+EVEN_FAILURES = 6
+# What is well for so long is well; what breaks again sooner comes and goes.
+SETTLED = timedelta(minutes=10)
 # So much lies between two accounts that catch up through the same gateway.
 APART = timedelta(seconds=5)
 
@@ -128,7 +134,7 @@ def after_contact(before: Standing, outcome: Outcome, now: datetime, pause: time
         return replace(before, contacted_at=now)
     changed = outcome.code != before.state
     failures = 0 if outcome.code == READY else _failures(before, now, changed=changed)
-    at = now + (back_off(failures) if failures else pause)
+    at = now + (back_off(failures, outcome.code) if failures else pause)
     user = outcome.session.user if outcome.session else None
     return replace(
         before,
@@ -150,9 +156,34 @@ def _failures(before: Standing, now: datetime, *, changed: bool) -> int:
     return max(before.failures, 1) if early else before.failures + 1
 
 
-def back_off(failures: int) -> timedelta:
-    """The pause after so many failures in a row: a minute, doubling up to half an hour."""
-    return min(SHORTEST_PAUSE * (1 << min(max(failures - 1, 0), 10)), LONGEST_PAUSE)
+def back_off(failures: int, code: str) -> timedelta:
+    """The pause after so many failures in a row: a minute, doubling up to half an hour.
+
+    It stays a minute while a session may still live, and five at most while a login is missed.
+    """
+    lost = code in WAITS_FOR_A_PERSON
+    growing = failures - 1 if lost else failures - EVEN_FAILURES
+    longest = BETWEEN_LOOKS_FOR_LOGIN if code == NotAuthenticated.code else LONGEST_PAUSE
+    return min(SHORTEST_PAUSE * (1 << min(max(growing, 0), 10)), longest)
+
+
+def worth_saying(said: str | None, before: Standing, after: Standing, now: datetime) -> bool:
+    """Whether a change is news; `said` is the trouble that was said last, or "ready" after it.
+
+    A gateway that comes and goes is said once: what breaks soon after it has healed is news only
+    when it lasts.
+    """
+    if after.state == READY:
+        return said not in {None, READY}
+    if not after.is_broken or said not in {None, READY}:
+        return False
+    was_settled = before.state == READY and _lasted(before, before.contacted_at)
+    return said is None or was_settled or _lasted(after, now)
+
+
+def _lasted(standing: Standing, until: datetime | None) -> bool:
+    since = standing.since
+    return since is not None and until is not None and until - since >= SETTLED
 
 
 def has_come_back(before: Standing, after: Standing) -> bool:

@@ -202,7 +202,8 @@ def test_a_login_lost_at_night_hammers_nobody_and_is_said_on_each_account(quiet,
     quiet.desk.simulator.play("signed-out")
     with quiet.asked() as calls:
         quiet.pass_time(4 * 60)
-    assert len(calls) < 15
+    # Often enough that a login is seen before it falls asleep.
+    assert 45 < len(calls) < 55
     assert {of.path for of in calls} == {"/v1/api/tickle"}
     assert quiet.codes() == ["not_authenticated"] * 2
     gateway = quiet.gateway()
@@ -255,7 +256,7 @@ def test_maintenance_is_waited_for(quiet):
     quiet.desk.simulator.play("maintenance")
     with quiet.asked() as calls:
         quiet.pass_time(3 * 60)
-    assert len(calls) < 15
+    assert len(calls) < 20
     assert quiet.gateway().state == "broker_maintenance"
     assert quiet.codes() == [None, None]
     quiet.desk.simulator.play("calm")
@@ -279,6 +280,37 @@ def test_the_reset_at_midnight_is_waited_for_to_its_announced_end(quiet):
     with quiet.asked() as calls:
         quiet.pass_time(13)
     assert calls == []
+
+
+def test_a_short_outage_and_a_late_login_cost_no_session(quiet):
+    state = quiet.desk.simulator.state
+    state.idle_limit = 360
+    state.transport = "refused"
+    quiet.pass_time(3, 15)
+    state.transport = None
+    quiet.pass_time(3)
+    assert state.signed_in
+    quiet.desk.simulator.sign_out()
+    quiet.pass_time(45)
+    quiet.desk.simulator.sign_in()
+    quiet.pass_time(20)
+    assert state.signed_in
+    assert quiet.gateway().state == "ready"
+
+
+def test_a_sign_in_that_comes_and_goes_is_said_once(quiet, caplog):
+    caplog.set_level(logging.INFO, "portfolio")
+    for _ in range(10):
+        quiet.desk.simulator.sign_out()
+        quiet.pass_time(2)
+        quiet.desk.simulator.sign_in()
+        quiet.pass_time(6)
+    assert len(caplog.records) == 2
+    quiet.desk.simulator.sign_out()
+    quiet.pass_time(20)
+    assert [of.getMessage() for of in caplog.records][2:] == [
+        "gateway 1 is broken: not_authenticated"
+    ]
 
 
 @pytest.mark.parametrize("name", ["gateway-down", "silence"])
@@ -405,7 +437,7 @@ def test_an_adapter_that_fails_in_its_own_way_is_not_asked_at_each_beat(
 
     monkeypatch.setattr(GatewayConnection, "keep_alive", keep_alive)
     quiet.pass_time(20)
-    assert len(asked) == 5
+    assert len(asked) < 12
     assert quiet.gateway().state == "bad_answer"
     assert len(caplog.records) == 2
     monkeypatch.undo()

@@ -106,6 +106,8 @@ def test_a_lost_sign_in_is_told_once_and_its_return_once(told_anywhere):
     for _ in range(3):
         told_anywhere.tell()
     assert post.titles[1:] == ["Foliosync: well again"]
+    desk.turn(600)
+    desk.sync(url)
     desk.simulator.sign_out()
     desk.sync(url)
     told_anywhere.tell()
@@ -308,6 +310,26 @@ def test_each_place_a_message_names_is_there(told):
     assert len(places) == 2
     for place in places:
         assert told.desk.program.get(place, headers={"Accept": "text/html"}).status_code == 200
+
+
+def test_a_sign_in_that_comes_and_goes_is_told_once(told):
+    url = told.desk.connected()
+    for _ in range(5):
+        told.desk.simulator.sign_out()
+        told.desk.sync(url)
+        told.tell()
+        told.desk.simulator.sign_in()
+        told.desk.sync(url)
+        told.tell()
+    assert told.post.titles == [
+        "Foliosync needs you: sign in again",
+        "Foliosync: well again",
+    ]
+    told.desk.simulator.sign_out()
+    for _ in range(3):
+        told.desk.sync(url)
+        told.tell(301)
+    assert told.post.titles[2:] == ["Foliosync needs you: sign in again"]
 
 
 def test_what_is_paused_does_not_keep_its_gateway_in_trouble(told):

@@ -44,11 +44,55 @@ def test_a_gateway_that_is_well_is_asked_at_an_even_pace():
 
 
 def test_pauses_double_up_to_half_an_hour_and_begin_anew():
-    standing, times = follow(READY, *[failed(errors.GatewaySilent)] * 8)
+    standing, times = follow(READY, *[failed(errors.CertificateChanged)] * 8)
     assert [of // MINUTE for of in times] == [1, 2, 4, 8, 16, 30, 30, 30]
-    assert (standing.state, standing.failures) == ("gateway_silent", 8)
+    assert (standing.state, standing.failures) == ("certificate_changed", 8)
     assert follow(standing, failed(errors.NotAuthenticated))[1] == [MINUTE]
     assert follow(standing, WELL)[1] == [MINUTE]
+
+
+def test_a_session_that_may_have_survived_is_asked_for_each_minute_as_long_as_it_lives():
+    _, times = follow(READY, *[failed(errors.GatewaySilent)] * 12)
+    assert [of // MINUTE for of in times] == [1, 1, 1, 1, 1, 1, 2, 4, 8, 16, 30, 30]
+
+
+def test_a_login_is_seen_before_it_falls_asleep():
+    _, times = follow(READY, *[failed(errors.NotAuthenticated)] * 6)
+    assert [of // MINUTE for of in times] == [1, 2, 4, 5, 5, 5]
+
+
+def said_of(*story):
+    """What is said of (minutes, outcome) pairs, and when."""
+    standing, said, words = READY, None, []
+    for minutes, outcome in story:
+        now = NOW + minutes * MINUTE
+        before, standing = standing, upkeep.after_contact(standing, outcome, now, MINUTE)
+        if upkeep.worth_saying(said, before, standing, now):
+            said = standing.state
+            words.append((minutes, standing.state))
+    return words
+
+
+DOWN, OUT = failed(errors.GatewayUnreachable), failed(errors.NotAuthenticated)
+
+
+def test_a_trouble_and_its_end_are_said_at_once():
+    story = [(9, WELL), (10, DOWN), (11, OUT), (12, WELL), (22, WELL), (23, OUT), (24, WELL)]
+    assert said_of(*story) == [
+        (10, "gateway_unreachable"),
+        (12, "ready"),
+        (23, "not_authenticated"),
+        (24, "ready"),
+    ]
+
+
+def test_what_comes_and_goes_is_said_once_and_again_only_when_it_lasts():
+    flaps = [(10 + at, WELL if at % 2 else DOWN) for at in range(120)]
+    well = [(9, WELL)]
+    assert said_of(*well, *flaps) == [(10, "gateway_unreachable"), (11, "ready")]
+    lasts = [(at, OUT) for at in range(130, 145)]
+    assert said_of(*well, *flaps, *lasts)[2:] == [(140, "not_authenticated")]
+    assert said_of(*well, *flaps, *lasts, (150, WELL))[3:] == [(150, "ready")]
 
 
 def test_a_time_that_the_broker_names_is_kept():
