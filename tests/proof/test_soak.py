@@ -181,7 +181,7 @@ class Week:
                 break
             self._trouble()
             now = self.home.clock.monotonic()
-            if now - measured > DAY / 4:
+            if now - measured > 2 * HOUR:
                 self.usages.append(self.home.usage())
                 measured = now
         self._rest(until_the_end=False)
@@ -278,10 +278,10 @@ TROUBLES: dict[str, Callable[[Household, Way, float], float]] = {
 
 
 def test_what_can_be_kept_without_a_person_is_kept(tmp_path, monkeypatch, draw, effort, figure):
-    days, stretch = effort(ci=1, full=7), effort(ci=3, full=1)
+    hours, stretch = effort(ci=8, full=7 * 24), effort(ci=3, full=1)
     with household(tmp_path, draw("soak"), monkeypatch, stretch) as home:
         home.connect()
-        week = Week(home=home, end=home.clock.monotonic() + days * DAY)
+        week = Week(home=home, end=home.clock.monotonic() + hours * HOUR)
         week.live()
         truth = look(f"sqlite:///{tmp_path / 'foliosync.db'}")
         note(figure, week)

@@ -44,7 +44,8 @@ DOCUMENTED = {"*": (10, 1), "/tickle": (1, 1), "/portfolio/accounts": (1, 5)}
 DOCUMENTED |= {"/sso/validate": (1, 60)}
 # Both sides read the same clock, as the simulator does, which allows this much.
 HAIR = 0.05
-START = datetime(2026, 11, 20, 14, 0, tzinfo=UTC)
+# A Friday evening: also a short run meets midnight in New York.
+START = datetime(2026, 11, 20, 23, 0, tzinfo=UTC)
 
 
 class Clock(FakeClock):
