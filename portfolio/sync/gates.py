@@ -19,7 +19,7 @@ from portfolio.sync.reconcile import Judgement, tolerance
 # The broker's class values are rounded; below one unit of the base currency there is nothing.
 NOTHING = Decimal(1)
 BETWEEN_EMPTY_RUNS = BETWEEN_SHRUNK_RUNS = timedelta(minutes=10)
-OPEN_RISK = frozenset({"future", "option", "future_option"})
+OPTIONS = frozenset({"option", "future_option"})
 # What a person sells on an ordinary day; more than that needs the books as a witness.
 FEW_ROWS, FEW_SHARE = 5, Decimal("0.2")
 MOST_VALUE = Decimal("0.5")
@@ -148,20 +148,14 @@ def _much(
 ) -> bool:
     """Whether more than half of the value goes; a value that is not known counts as too much."""
     values = {row.key: _value(row, evidence) for row in held}
-    lost = [
-        None if values[row.key] is None else MONEY.multiply(values[row.key] or Decimal(0), share)
-        for row, share in gone
-        if row.kind != "future"
-    ]
-    if not lost:
-        return False
-    if None in lost:
-        return True
-    known = (value for row in held if (value := values[row.key]) is not None)
-    gross = sum(known, Decimal(0))
-    return sum((value or Decimal(0) for value in lost), Decimal(0)) > MONEY.multiply(
-        MOST_VALUE, gross
-    )
+    lost = Decimal(0)
+    for row, share in gone:
+        value = values[row.key]
+        if value is None:
+            return True
+        lost += MONEY.multiply(value, share)
+    gross = Decimal(sum(value for value in values.values() if value is not None))
+    return lost > MONEY.multiply(MOST_VALUE, gross)
 
 
 def _value(row: StoredHolding, evidence: Evidence) -> Decimal | None:
@@ -210,7 +204,7 @@ def both_empty(evidence: Evidence) -> bool:
 
 
 def _class_values(snapshot: Snapshot) -> Decimal:
-    return sum((abs(value) for value in snapshot.ledger.total.values.values()), Decimal(0))
+    return Decimal(sum(abs(value) for value in snapshot.ledger.total.values.values()))
 
 
 def _seen_empty_twice(evidence: Evidence) -> bool:
@@ -221,7 +215,7 @@ def _seen_empty_twice(evidence: Evidence) -> bool:
 
 
 def _open_risk(row: StoredHolding) -> bool:
-    return row.kind == "future" or (row.kind in OPEN_RISK and row.quantity < 0)
+    return row.kind == "future" or (row.kind in OPTIONS and row.quantity < 0)
 
 
 def first_read(_: Plan, evidence: Evidence) -> Rejection | None:
@@ -247,10 +241,12 @@ def cash(plan: Plan, evidence: Evidence) -> Rejection | None:
     ledger = evidence.snapshot.ledger
     parts = []
     for row in ledger.rows:
-        if row.cash and row.rate_to_base is None:
+        if not row.cash:
+            continue
+        if row.rate_to_base is None:
             return _lost_cash(gone, f"the rate of {row.currency} is not known")
-        parts.append(MONEY.multiply(row.cash, row.rate_to_base or Decimal(0)))
-    if abs(sum(parts, Decimal(0)) - ledger.total.cash) <= tolerance([*parts, ledger.total.cash]):
+        parts.append(MONEY.multiply(row.cash, row.rate_to_base))
+    if abs(sum(parts) - ledger.total.cash) <= tolerance([*parts, ledger.total.cash]):
         return None
     return _lost_cash(gone, "the rest does not add up to the broker’s total")
 

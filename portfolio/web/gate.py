@@ -19,8 +19,10 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 TOKEN_FIELD = "form_token"
 TOKEN_HEADER = "X-Form-Token"
-# These read from the gateway, so that even a GET of another site must not reach them.
+# What browsers add by themselves, and no page can change.
+SITE_HEADER, ORIGIN_HEADER = "Sec-Fetch-Site", "Origin"
 LARGEST_FILE = 8_000_000
+# These read from the gateway, so that even a GET of another site must not reach them.
 CONTACTS_THE_BROKER = "/ibkr/"
 
 
@@ -29,7 +31,7 @@ def register(app: Flask, settings: Settings, files: frozenset[str]) -> None:
 
     `files` are the endpoints that take whole files.
     """
-    allowed = frozenset((*LOOPBACK, "[::1]", *settings.allowed_hosts))
+    allowed = frozenset((*LOOPBACK, *settings.allowed_hosts))
 
     @app.before_request
     def check() -> None:
@@ -51,24 +53,29 @@ def register(app: Flask, settings: Settings, files: frozenset[str]) -> None:
 
 def check_host(host: str, allowed: frozenset[str]) -> None:
     """Refuse a name that is not ours: another site may have pointed its own name at us."""
-    try:
-        parts = urlsplit(f"//{host}")
-        name, _ = parts.hostname or "", parts.port
-    except ValueError:
-        name, parts = "", urlsplit("")
-    if name not in allowed or parts.username is not None or parts.path or parts.query:
+    if not _is_ours(host, allowed):
         raise BadRequest(
             "This address is not one of ours.",
             "Open http://127.0.0.1 with our port, or add the name to FOLIOSYNC_ALLOWED_HOSTS.",
         )
 
 
+def _is_ours(host: str, allowed: frozenset[str]) -> bool:
+    try:
+        parts = urlsplit(f"//{host}")
+        # Only asked, because it refuses what is no number.
+        _ = parts.port
+    except ValueError:
+        return False
+    return parts.hostname in allowed and parts.username is None and parts.netloc == host
+
+
 def check_origin() -> None:
     """Refuse a change that another site asks for."""
-    if "Sec-Fetch-Site" in request.headers:
+    if SITE_HEADER in request.headers:
         _check_site(("same-origin",))
-    elif "Origin" in request.headers:
-        if request.headers["Origin"] != request.host_url.rstrip("/"):
+    elif ORIGIN_HEADER in request.headers:
+        if request.headers[ORIGIN_HEADER] != request.host_url.rstrip("/"):
             raise _foreign()
     elif request.cookies:
         raise Forbidden(
@@ -78,7 +85,7 @@ def check_origin() -> None:
 
 
 def _check_site(accepted: tuple[str, ...]) -> None:
-    if request.headers.get("Sec-Fetch-Site", accepted[0]) not in accepted:
+    if request.headers.get(SITE_HEADER, accepted[0]) not in accepted:
         raise _foreign()
 
 
@@ -88,7 +95,7 @@ def _foreign() -> Forbidden:
 
 def check_token() -> None:
     """Refuse a browser's change without the token that our own forms carry."""
-    from_browser = "Sec-Fetch-Site" in request.headers or "Origin" in request.headers
+    from_browser = SITE_HEADER in request.headers or ORIGIN_HEADER in request.headers
     if not from_browser:
         return
     token = request.headers.get(TOKEN_HEADER) or request.form.get(TOKEN_FIELD)

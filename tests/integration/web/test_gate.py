@@ -20,7 +20,11 @@ def test_our_own_names_are_answered(desk, host):
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "localhost.evil.example", "127.0.0.1@evil", "", "a b", "localhost:x"]
+    "host",
+    [
+        *("evil.example", "localhost.evil.example", "127.0.0.1@evil", "evil@localhost", ""),
+        *("a b", "localhost:x", "localhost/a", "localhost?a", "localhost#a", "[::1"),
+    ],
 )
 def test_another_name_is_refused_everywhere(desk, host):
     for path in ("/", "/healthz", "/static/css/app.css", "/nothing"):
@@ -109,3 +113,78 @@ def test_the_cookie_is_ours_alone(desk):
     assert cookie.startswith("foliosync=")
     assert "HttpOnly" in cookie
     assert "SameSite=Strict" in cookie
+
+
+def test_a_change_by_one_of_our_pages_needs_the_token_too(desk):
+    ours = {"Sec-Fetch-Site": "same-origin"}
+    assert desk.program.post("/api/v1/portfolios", json=FORM, headers=ours).status_code == 403
+    assert desk.program.get("/api/v1/portfolios").json["items"] == []
+
+
+def test_asking_changes_nothing_and_needs_no_token(desk):
+    elsewhere = {"Sec-Fetch-Site": "cross-site"}
+    for ask in (desk.program.get, desk.program.head, desk.program.options):
+        assert ask("/api/v1/portfolios", headers=elsewhere).status_code == 200
+
+
+REFUSED = {
+    "host": (
+        {"headers": {"Host": "evil.example"}},
+        "This address is not one of ours.",
+        "Open http://127.0.0.1 with our port, or add the name to FOLIOSYNC_ALLOWED_HOSTS.",
+    ),
+    "site": (
+        {"headers": {"Origin": "https://evil.example"}},
+        "This request comes from another site.",
+        "Open the page here and try again.",
+    ),
+    "cookie": (
+        {},
+        "A change needs to say where it comes from.",
+        "Programs send no cookies; browsers send an Origin header.",
+    ),
+    "token": (
+        {"headers": {"Origin": "http://localhost"}},
+        "The form is no longer valid; nothing was changed.",
+        "Reload the page and send it again.",
+    ),
+}
+
+
+@pytest.mark.parametrize("why", REFUSED)
+def test_each_refusal_says_why_and_what_to_do(desk, why):
+    asked, message, remedy = REFUSED[why]
+    browser = desk.program
+    browser.set_cookie("foliosync", "x")
+    error = browser.post("/api/v1/portfolios", json=FORM, **asked).json["error"]
+    assert (error["message"], error["remedy"]) == (message, remedy)
+
+
+@pytest.mark.parametrize(("size", "status"), [(8_000_000, 422), (8_000_001, 413)])
+def test_only_a_route_that_takes_files_takes_a_large_body(desk, size, status):
+    url, form = desk.account(), "application/x-www-form-urlencoded"
+    body = b"text=".ljust(size, b"x")
+    sent = [
+        desk.program.post(page, data=body, content_type=form).status_code
+        for page in (f"{url}/import", "/portfolio/new")
+    ]
+    assert sent == [status, 413]
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("application/x-www-form-urlencoded", b"name=\xff"),
+        ("multipart/form-data; boundary=x", b"no part at all"),
+    ],
+)
+def test_a_form_that_cannot_be_read_is_refused_where_nobody_would_look_at_it(desk, kind, body):
+    url = desk.connected()
+    answer = desk.program.post(f"{url}/sync", data=body, content_type=kind)
+    assert (answer.status_code, answer.json["error"]["code"]) == (400, "bad_request")
+
+
+def test_the_field_of_the_token_stands_in_the_form_as_it_is(desk):
+    page = desk.program.get("/portfolio/new").get_data(as_text=True)
+    field = re.search(r'(\S*)<input type="hidden" name="form_token" value="[^"]+">(\S*)', page)
+    assert field.groups() == ("", "")

@@ -16,6 +16,8 @@ from portfolio.sync.reconcile import reconcile
 from tests.unit.portfolio.sync.builders import (
     NOON,
     adding_up,
+    instrument,
+    ledger_row,
     position,
     snapshot,
     stored_from,
@@ -30,7 +32,9 @@ def seen(*keys):
 
 def verdict(before, read, **more):
     stored = before if isinstance(before, Stored) else stored_from(before)
-    evidence = Evidence(stored=stored, snapshot=read, judgement=reconcile(read), **more)
+    evidence = Evidence(
+        **{"stored": stored, "snapshot": read, "judgement": reconcile(read)} | more
+    )
     return judge(make_plan(stored, read), evidence)
 
 
@@ -69,6 +73,10 @@ def test_the_sentence_names_what_was_missing():
     assert one == "S3 was missing in one answer but not in another."
     two = verdict(OLD, adding_up(position("1"))).rejection.saw
     assert two.startswith("S2 and S3 were missing")
+    three = verdict(MANY, adding_up(*some(3, 20)), witness=whole(MANY)).rejection.saw
+    assert three.startswith("S0, S1 and S2 were missing")
+    four = verdict(MANY, adding_up(*some(4, 20)), witness=whole(MANY)).rejection.saw
+    assert four.startswith("S0, S1, S2 and 1 others were missing")
 
 
 @pytest.mark.parametrize(
@@ -93,8 +101,21 @@ def test_changes_of_contracts_and_splits_get_through(before, after):
 MANY = adding_up(*(position(str(n)) for n in range(20)))
 
 
+def some(first, last):
+    return [position(str(n)) for n in range(first, last)]
+
+
 def half(of):
-    return [position(str(n)) for n in range(of)]
+    return some(0, of)
+
+
+def whole(read):
+    return seen(*(p.instrument.key for p in read.positions))
+
+
+def contradicted(left, before):
+    """What is left, while the books still show everything."""
+    return replace(adding_up(*left), ledger=before.ledger)
 
 
 def test_many_removals_need_the_books_as_a_witness():
@@ -111,6 +132,45 @@ def test_a_few_small_removals_need_no_books():
     differing = replace(adding_up(*left), ledger=MANY.ledger)
     keys = [p.instrument.key for p in left]
     assert gate(MANY, differing, witness=seen(*keys)) is None
+
+
+def test_more_than_five_rows_and_more_than_a_fifth_are_many():
+    def gone(of, all_rows):
+        before = adding_up(*half(all_rows))
+        read = contradicted(some(of, all_rows), before)
+        return verdict(before, read, witness=whole(read)).rejection
+
+    assert gone(5, 20) is None
+    assert gone(6, 20).gate == "shrink"
+    assert gone(6, 30) is None
+    assert gone(6, 31) is None
+    assert gone(7, 30).gate == "shrink"
+    assert gone(6, 20).saw == (
+        "6 of 20 holdings would shrink or go at once, and what is left does not agree "
+        "with the broker’s books."
+    )
+
+
+def test_at_most_five_rows_without_proof_stay_for_now():
+    def left(of):
+        before = adding_up(*half(9))
+        read = contradicted(some(of, 9), before)
+        return verdict(before, read, witness=whole(read))
+
+    assert left(5).unconfirmed == frozenset("01234")
+    assert left(6).rejection.gate == "shrink"
+
+
+def test_what_shrinks_the_same_twice_in_ten_minutes_gets_through_where_books_say_nothing():
+    read = contradicted(half(13), MANY)
+    silent = replace(reconcile(read), by_class=False, refuted=False)
+    more = {"judgement": silent, "witness": whole(read)}
+    early, late = NOON - timedelta(minutes=9), NOON - timedelta(minutes=10)
+    assert gate(MANY, read, **more) == "shrink"
+    assert gate(MANY, read, shrunk_since=early, **more) == "shrink"
+    assert gate(MANY, read, shrunk_since=late, **more) is None
+    refuted = more | {"judgement": replace(silent, refuted=True)}
+    assert gate(MANY, read, shrunk_since=late, **refuted) == "shrink"
 
 
 def test_most_of_the_value_in_one_row_needs_the_books_and_else_stays_for_now():
@@ -135,6 +195,39 @@ def test_a_reduction_by_more_than_half_counts_and_a_smaller_one_does_not():
         adding_up(*half(8), position("L", quantity="600", price="100")), ledger=before.ledger
     )
     assert gate(before, some) is None
+    just_half = replace(
+        adding_up(*half(8), position("L", quantity="500", price="100")), ledger=before.ledger
+    )
+    assert shrunk(before, just_half) == frozenset()
+    assert shrunk(before, most) == frozenset("L")
+    short = position("L", quantity="-400", price="100")
+    assert shrunk(before, replace(most, positions=(*half(8), short))) == frozenset("L")
+    assert shrunk(before, replace(most, positions=tuple(half(8)))) == frozenset("L")
+
+
+def shrunk(before, read):
+    stored = stored_from(before)
+    evidence = Evidence(stored=stored, snapshot=read, judgement=reconcile(read))
+    return gates.shrunk_keys(make_plan(stored, read), evidence)
+
+
+@pytest.mark.parametrize(("rest", "passes"), [("20", True), ("19", False)])
+def test_of_a_reduction_only_the_share_that_goes_is_lost(rest, passes):
+    # 60 go: just half of 120, and more than half of 119
+    small = position("0", quantity="1", price=rest)
+    before = adding_up(position("L", quantity="100", price="1"), small)
+    read = contradicted([position("L", quantity="40", price="1"), small], before)
+    assert (gate(before, read) is None) is passes
+
+
+def test_values_are_compared_in_the_base_currency():
+    foreign = position("E", quantity="1", price="100", currency="EUR")
+    cash, rates = (("USD", "1"), ("EUR", "1")), {"EUR": "1.1"}
+    large = position("L", quantity="1", price="100")
+    before = adding_up(large, foreign, cash=cash, rates=rates)
+    left = replace(adding_up(foreign, cash=cash, rates=rates), ledger=before.ledger)
+    found = verdict(before, left, witness=seen("E"))
+    assert (found.rejection, found.unconfirmed) == (None, frozenset())
 
 
 def test_a_value_with_an_unknown_rate_counts_as_too_much():
@@ -155,8 +248,13 @@ def test_the_notional_of_a_future_is_no_value():
     before = adding_up(*half(8))
     stored = stored_from(replace(before, positions=(*before.positions, future)))
     left = replace(before, ledger=MANY.ledger)
-    keys = [p.instrument.key for p in before.positions]
-    assert gate(stored, left, witness=seen(*keys)) is None
+    found = verdict(stored, left, witness=whole(before))
+    assert (found.rejection, found.unconfirmed) == (None, frozenset())
+    futures = [replace(future, instrument=instrument(f, kind=Kind.FUTURE)) for f in "FGH"]
+    stored = stored_from(replace(before, positions=tuple(futures)))
+    left = replace(left, positions=tuple(futures[:1]))
+    found = verdict(stored, left, witness=seen("F"))
+    assert (found.rejection, found.unconfirmed) == (None, frozenset())
 
 
 # emptied
@@ -166,7 +264,18 @@ def test_an_empty_answer_passes_only_when_the_books_are_empty_as_well():
     assert gate(OLD, snapshot(books="4000"), witness=seen()) == "emptied"
     assert gate(OLD, snapshot(), witness=seen("1")) == "removal"
     assert gate(OLD, adding_up(), witness=seen()) is None
+    assert gate(OLD, snapshot(books="1"), witness=seen()) == "emptied"
+    assert gate(OLD, snapshot(books="0.99"), witness=seen()) is None
     assert gate(OLD, adding_up(), witness=seen(), margin=D(10)) == "emptied"
+
+
+def test_the_sentence_says_what_contradicts_the_empty_account():
+    books = verdict(OLD, snapshot(books="4000"), witness=seen()).rejection.saw
+    assert books == (
+        "the list of positions came back empty, but the broker’s books still show value."
+    )
+    margin = verdict(OLD, adding_up(), witness=seen(), margin=D(10)).rejection.saw
+    assert margin == "the account looks empty, but the broker still holds margin for it."
 
 
 def test_an_empty_account_with_margin_passes_at_the_second_run_ten_minutes_later():
@@ -181,7 +290,9 @@ def test_an_empty_account_with_margin_passes_at_the_second_run_ten_minutes_later
     [
         (position("1", kind=Kind.FUTURE), False),
         (position("1", quantity="-1", kind=Kind.OPTION), False),
-        (position("1", kind=Kind.OPTION), True),
+        (position("1", quantity="-1", kind=Kind.FUTURE_OPTION), False),
+        (position("1", quantity="0.5", kind=Kind.OPTION), True),
+        (position("1", quantity="-1"), True),
     ],
 )
 def test_open_risk_is_never_emptied_while_margin_remains(risk, passes):
@@ -212,7 +323,12 @@ def test_an_account_of_futures_alone_is_read_and_closed():
 def test_a_first_read_needs_the_books_or_a_second_look():
     differing = replace(OLD, ledger=snapshot(books="7000").ledger)
     assert gate(NOTHING, OLD, first=True) is None
-    assert gate(NOTHING, differing, first=True) == "first_read"
+    found = verdict(NOTHING, differing, first=True).rejection
+    assert found.gate == "first_read"
+    assert found.saw == (
+        "two reads of this account did not show the same holdings, and they do not agree "
+        "with the broker’s books."
+    )
     assert gate(NOTHING, differing, first=True, witness=seen("1", "2")) == "first_read"
     assert gate(NOTHING, differing, first=True, witness=seen("1", "2", "3")) is None
     assert gate(NOTHING, differing) is None
@@ -233,7 +349,18 @@ def test_cash_that_vanished_must_be_missing_in_the_total_as_well():
     after = adding_up(position("1"))
     assert gate(before, after) is None
     kept = replace(after.ledger, total=replace(after.ledger.total, cash=D("155")))
-    assert gate(before, replace(after, ledger=kept)) == "cash"
+    found = verdict(before, replace(after, ledger=kept)).rejection
+    assert (found.gate, found.saw) == (
+        "cash",
+        "the EUR cash is missing, and the rest does not add up to the broker’s total.",
+    )
+
+
+def test_a_currency_without_cash_needs_no_rate():
+    before = adding_up(position("1"), cash=(("USD", "100"), ("EUR", "50")), rates={"EUR": "1.1"})
+    after = adding_up(position("1"))
+    rows = (ledger_row("SEK", "0"), *after.ledger.rows)
+    assert gate(before, replace(after, ledger=replace(after.ledger, rows=rows))) is None
 
 
 def test_cash_that_vanished_beside_an_unknown_rate_is_not_believed():
