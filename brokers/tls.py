@@ -95,7 +95,7 @@ class PinnedAdapter(HTTPAdapter):
     def __init__(self, certificate: Certificate, socket_class: type[ssl.SSLSocket]) -> None:
         self._certificate = certificate
         self._socket_class = socket_class
-        super().__init__(pool_connections=1, pool_maxsize=2, max_retries=0)
+        super().__init__()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Give the pool our context and pin."""
@@ -105,11 +105,7 @@ class PinnedAdapter(HTTPAdapter):
         context.load_verify_locations(cadata=self._certificate.pem)
         context.verify_flags |= NO_CHECK_TIME
         context.sslsocket_class = self._socket_class
-        kwargs.update(
-            ssl_context=context,
-            assert_hostname=False,
-            assert_fingerprint=self._certificate.fingerprint,
-        )
+        kwargs.update(ssl_context=context, assert_fingerprint=self._certificate.fingerprint)
         super().init_poolmanager(*args, **kwargs)
 
 
@@ -118,7 +114,7 @@ class VerifiedAdapter(HTTPAdapter):
 
     def __init__(self, socket_class: type[ssl.SSLSocket]) -> None:
         self._socket_class = socket_class
-        super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
+        super().__init__()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Give the pool our context."""

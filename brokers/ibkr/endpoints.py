@@ -10,8 +10,8 @@ import re
 
 from brokers.http import Endpoint
 
-ACCOUNT = re.compile(r"[A-Z]{1,3}[0-9]{4,12}", re.ASCII)
-PAGE = re.compile(r"[0-9]|[1-9][0-9]|1[0-9][0-9]", re.ASCII)
+ACCOUNT = re.compile(r"[A-Z]{1,3}[0-9]{4,12}")
+PAGE = re.compile(r"[0-9]|[1-9][0-9]|1[0-9][0-9]")
 
 BASE = "/v1/api"
 

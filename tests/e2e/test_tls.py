@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
@@ -23,7 +24,7 @@ from brokers.errors import (
     GatewayUnreachable,
     NotAGateway,
 )
-from brokers.http import RealNetwork
+from brokers.http import RealNetwork, public_session
 from brokers.ibkr import InteractiveBrokers
 from brokers.ibkr.simulator import Simulator
 from brokers.ibkr.simulator.certificate import ensure_certificate
@@ -123,6 +124,53 @@ def plain_server():
 def test_something_else_listens(plain_server):
     with pytest.raises(NotAGateway):
         connect(plain_server).accounts()
+
+
+def test_a_pinned_certificate_may_be_expired(tmp_path):
+    file = ensure_certificate(tmp_path / "old.pem", expired=True)
+    with serve(Simulator(CLOCK), certificate_file=file) as server:
+        certificate = RealNetwork(CLOCK).certificate("127.0.0.1", server.port, 5)
+        assert certificate.expires_at < datetime.now(UTC)
+        session = RealNetwork(CLOCK).session(certificate)
+        answer = session.post(f"{server.url}/v1/api/tickle", timeout=5)
+        assert answer.status_code == 200
+        session.close()
+
+
+def test_nothing_is_sent_twice_by_itself(gateway):
+    _, server = gateway
+    certificate = RealNetwork(CLOCK).certificate("127.0.0.1", server.port, 5)
+    for session in (RealNetwork(CLOCK).session(certificate), public_session()):
+        assert session.get_adapter(server.url).max_retries.total == 0
+        session.close()
+
+
+def test_looking_at_a_certificate_takes_no_longer_than_it_may(gateway, monkeypatch):
+    _, server = gateway
+    asked, connect_ = [], socket.create_connection
+
+    def noted(address, timeout=None):
+        asked.append((address, timeout))
+        return connect_(address, timeout)
+
+    monkeypatch.setattr(socket, "create_connection", noted)
+    RealNetwork(CLOCK).certificate("127.0.0.1", server.port, 3)
+    assert asked == [(("127.0.0.1", server.port), 3)] * 2
+
+
+def test_a_public_host_needs_an_authority_that_vouches_for_it(tmp_path, monkeypatch):
+    key, certificate = own_authority(tmp_path)
+    (tmp_path / "both.pem").write_bytes(key + certificate)
+    (tmp_path / "authority.pem").write_bytes(certificate)
+    simulator = Simulator(CLOCK, limits=False)
+    with serve(simulator, certificate_file=tmp_path / "both.pem") as server:
+        url = f"{server.url}/v1/api/tickle"
+        with closing(public_session()) as session, pytest.raises(requests.exceptions.SSLError):
+            session.post(url, timeout=5)
+        assert len(simulator.requests) == 0
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+        with closing(public_session()) as session:
+            assert session.post(url, timeout=5).status_code == 200
 
 
 class Trickle:

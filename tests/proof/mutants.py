@@ -31,9 +31,9 @@ SYNC = "tests/unit/portfolio/sync"
 # Which tests have to notice: all run in the process itself, and each module's take seconds.
 MODULES = {
     "portfolio/sync/gates.py": (SYNC,),
-    "brokers/ibkr/endpoints.py": ("tests/unit/brokers", "tests/brokers/ibkr"),
+    "brokers/ibkr/endpoints.py": ("tests/unit/brokers/ibkr/test_endpoints.py",),
     "portfolio/web/gate.py": ("tests/integration/web/test_gate.py",),
-    "brokers/tls.py": ("tests/unit/brokers", "tests/e2e/test_tls.py"),
+    "brokers/tls.py": ("tests/unit/brokers/test_tls.py", "tests/e2e/test_tls.py"),
     "portfolio/sync/apply.py": (
         "tests/integration/test_connect_sync_disconnect.py",
         "tests/integration/test_twins.py",
