@@ -35,6 +35,7 @@ from portfolio.sync.plan import (
     StoredHolding,
     snapshot_digest,
     stored_digest,
+    symbol_of,
 )
 
 
@@ -220,7 +221,7 @@ def _new_instrument(target: Target, of: BrokerInstrument) -> Instrument:
 
 
 def _describe(row: Instrument, of: BrokerInstrument) -> None:
-    row.symbol, row.kind, row.currency = of.symbol[:100], of.kind.value, of.currency
+    row.symbol, row.kind, row.currency = symbol_of(of), of.kind.value, of.currency
     row.multiplier = of.multiplier
     described = {
         "name": of.name[:200] if of.name else None,

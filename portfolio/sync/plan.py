@@ -14,6 +14,8 @@ from portfolio.db.base import canonical
 
 # Terms that decide what is held; a name is a description and is not among them.
 TERMS = ("symbol", "kind", "currency", "multiplier", "expiry", "strike", "right")
+# A longer one is cut everywhere alike, so that it is no change at each sync.
+LONGEST_SYMBOL = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +127,13 @@ def make_plan(stored: Stored, snapshot: Snapshot, keep: frozenset[str] = frozens
 
 def terms_of(instrument: Instrument) -> dict[str, object]:
     """The terms of an instrument by name."""
-    return {name: getattr(instrument, name) for name in TERMS}
+    terms = {name: getattr(instrument, name) for name in TERMS}
+    return terms | {"symbol": symbol_of(instrument)}
+
+
+def symbol_of(instrument: Instrument) -> str:
+    """How an instrument is called here."""
+    return instrument.symbol[:LONGEST_SYMBOL]
 
 
 def _holding_step(row: StoredHolding | None, position: Position) -> Step:
@@ -139,7 +147,7 @@ def _holding_step(row: StoredHolding | None, position: Position) -> Step:
     return Step(
         subject="holding",
         key=instrument.key,
-        label=instrument.symbol,
+        label=symbol_of(instrument),
         action="changed" if old else "added",
         changes=_differences(old, new),
     )

@@ -34,10 +34,7 @@ MODULES = {
     "brokers/ibkr/endpoints.py": ("tests/unit/brokers/ibkr/test_endpoints.py",),
     "portfolio/web/gate.py": ("tests/integration/web/test_gate.py",),
     "brokers/tls.py": ("tests/unit/brokers/test_tls.py", "tests/e2e/test_tls.py"),
-    "portfolio/sync/apply.py": (
-        "tests/integration/test_connect_sync_disconnect.py",
-        "tests/integration/test_twins.py",
-    ),
+    "portfolio/sync/apply.py": ("tests/integration/sync/test_apply.py",),
 }
 PYTEST = ("-p", "no:randomly", "-m", "not browser and not postgres")
 # Seconds of processor time, so that a busy machine notices nothing by itself.

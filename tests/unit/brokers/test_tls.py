@@ -37,6 +37,7 @@ def test_the_certificate_that_every_gateway_ships_with_is_recognised(tmp_path, m
         "13:DA:F8:9A:07:12:B9:62:C3:EC:AA:5E:DE:34:41:00:AE:E0:D3:B5:DE:C5:A7:9A:BD:76:02:A8:12:ED"
         ":A3:BE"
     )
+    assert tls.STOCK_FINGERPRINT.islower()
     own = shown(tmp_path)
     assert own.fingerprint == own.fingerprint.lower()
     monkeypatch.setattr(tls, "STOCK_FINGERPRINT", own.fingerprint)

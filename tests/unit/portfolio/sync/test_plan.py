@@ -83,3 +83,11 @@ def test_a_quote_that_is_missing_reprices_nothing():
     before = snapshot(position("1"))
     bare = replace(before.positions[0], price=None, market_value=None, unrealized_pnl=None)
     assert make_plan(stored_from(before), replace(before, positions=(bare,))).repriced == 0
+
+
+def test_a_symbol_that_is_too_long_is_cut_and_no_change_at_the_next_sync():
+    read = snapshot(position("1", symbol="X" * 130))
+    (step,) = (s for s in make_plan(Stored(holdings=(), cash={}), read).steps if s.key == "1")
+    assert step.label == "X" * 100
+    assert {c.field: c.new for c in step.changes}["symbol"] == "X" * 100
+    assert not make_plan(stored_from(read), read).steps

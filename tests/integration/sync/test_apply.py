@@ -1,0 +1,452 @@
+"""What a snapshot leaves in the database, row by row; in memory, without the application."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+from decimal import Decimal as D
+
+import pytest
+from sqlalchemy import create_engine, select
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import StaticPool
+
+import portfolio.connections.models
+from brokers.contract import Manifest
+from brokers.types import Kind, Right
+from portfolio.accounts.models import (
+    LIKELY_TWIN,
+    NO_TWIN,
+    Account,
+    AccountTotals,
+    CashBalance,
+    DailyValue,
+    Holding,
+    Instrument,
+    InstrumentIdentifier,
+    Portfolio,
+    Rate,
+)
+from portfolio.clock import Moment
+from portfolio.db.base import Base
+from portfolio.errors import StorageFailed
+from portfolio.sync.apply import Replaced, Target, apply, stored_state
+from portfolio.sync.models import Change, SyncRun
+from portfolio.sync.plan import Source, make_plan, stored_digest
+from portfolio.users.models import User
+from tests.unit.portfolio.sync.builders import NOON, adding_up, instrument, position
+
+assert portfolio.connections.models
+DAY = NOON.date()
+SOURCE = Source(
+    manifest=Manifest(
+        key="ibkr", name="B", short_name="B", identifier_scheme="conid", capabilities=frozenset()
+    ),
+    broker_account="U1",
+)
+LATER = NOON + timedelta(hours=1)
+
+
+class Book:
+    """An account in a database, and snapshots that are applied to it."""
+
+    def __init__(self, session):
+        self.session = session
+        self.owner = self._add(User(name="o", created_at=NOON))
+        parent = Portfolio(owner_id=self.owner.id, name="P", base_currency="USD", created_at=NOON)
+        self.parent = self._add(parent)
+        self.account = self.another("A")
+        self.run = self._add(
+            SyncRun(
+                id="r1",
+                account_id=self.account.id,
+                status="running",
+                started_at=NOON,
+                lease_until=LATER,
+                reconciliation={},
+                closed=0,
+            )
+        )
+
+    def another(self, name):
+        return self._add(
+            Account(portfolio_id=self.parent.id, name=name, currency="USD", created_at=NOON)
+        )
+
+    def _add(self, row):
+        self.session.add(row)
+        self.session.flush()
+        return row
+
+    def put(self, read, *, rates=None, keep=(), replaced=Replaced(), source=SOURCE):  # noqa: B008
+        stored = stored_state(self.session, self.account, source)
+        target = Target(
+            account=self.account,
+            source=source,
+            run=self.run,
+            moment=Moment(now=read.read_at, day=read.read_at.date()),
+            replaced=replaced,
+        )
+        keep = frozenset(keep)
+        plan = make_plan(stored, read)
+        return apply(self.session, target, plan, read, rates=rates or {}, keep=keep)
+
+    def all(self, model):
+        return list(self.session.scalars(select(model).order_by(model.id)))
+
+    def holding(self, symbol):
+        of = select(Holding).join(Instrument).where(Instrument.symbol == symbol)
+        return self.session.scalars(of).one()
+
+    def by_hand(self, symbol="S1", account=None, **values):
+        of = self._add(
+            Instrument(
+                owner_id=self.owner.id,
+                source="manual",
+                symbol=symbol,
+                kind="stock",
+                currency="USD",
+                multiplier=D(1),
+            )
+        )
+        row = {"account_id": (account or self.account).id, "instrument_id": of.id}
+        row |= {"source": "manual", "quantity": D(3), "opened_at": NOON}
+        return self._add(Holding(**row | values))
+
+    def cash_by_hand(self, currency="USD", account=None):
+        of = (account or self.account).id
+        return self._add(
+            CashBalance(account_id=of, currency=currency, source="manual", amount=D(9))
+        )
+
+
+@pytest.fixture(scope="module")
+def schema():
+    """The statements that make an empty database: compiled once, for speed."""
+    engine = create_engine("sqlite://")
+    Base.metadata.create_all(engine)
+    raw = engine.raw_connection()
+    yield "\n".join(raw.iterdump())
+    raw.close()
+    engine.dispose()
+
+
+@pytest.fixture
+def book(schema):
+    engine = create_engine("sqlite://", poolclass=StaticPool)
+    raw = engine.raw_connection()
+    raw.executescript(schema)
+    raw.execute("PRAGMA foreign_keys = ON")
+    with Session(engine) as session:
+        yield Book(session)
+    raw.close()
+    engine.dispose()
+
+
+READ = adding_up(position("1"), position("2"))
+
+
+def later(read, **values):
+    return replace(read, read_at=LATER, **values)
+
+
+def test_a_first_snapshot_is_stored_with_all_that_it_says(book):
+    row = READ.ledger.rows[0]
+    row = replace(row, settled_cash=D(90), accrued_interest=D(2), accrued_dividends=D(3))
+    read = replace(READ, ledger=replace(READ.ledger, rows=(row,)))
+    digest = book.put(read)
+    held = book.holding("S1")
+    assert (held.account_id, held.source, held.source_account) == (book.account.id, "ibkr", "U1")
+    assert (held.quantity, held.average_price, held.closed_at) == (D(10), D(5), None)
+    assert (held.price, held.market_value, held.unrealized_pnl) == (D(6), D(60), D(1))
+    assert held.opened_at == held.quoted_at == book.account.synced_at == NOON
+    (cash,) = book.all(CashBalance)
+    assert (cash.currency, cash.source, cash.source_account) == ("USD", "ibkr", "U1")
+    assert (cash.amount, cash.settled) == (D(100), D(90))
+    assert (cash.accrued_interest, cash.accrued_dividends) == (D(2), D(3))
+    assert digest == stored_digest(stored_state(book.session, book.account, SOURCE))
+
+
+def test_an_instrument_is_described_and_found_again_by_its_key(book):
+    told = instrument(
+        "7",
+        symbol="X" * 120,
+        kind=Kind.OPTION,
+        currency="EUR",
+        name="N" * 220,
+        exchange="E" * 50,
+        expiry=date(2027, 1, 15),
+        strike=D(50),
+        right=Right.CALL,
+        underlying="U" * 120,
+        multiplier=D(100),
+        isin="US0000000001",
+    )
+    option = replace(position("7"), instrument=told)
+    cash = (("USD", "1"), ("EUR", "0"))
+    read = adding_up(option, cash=cash, rates={"EUR": "1"})
+    book.put(read)
+    (of,) = book.all(Instrument)
+    assert (of.owner_id, of.source, of.kind, of.currency) == (
+        *(book.owner.id, "ibkr", "option", "EUR"),
+    )
+    assert (of.symbol, of.name) == ("X" * 100, "N" * 200)
+    assert (of.exchange, of.underlying) == ("E" * 40, "U" * 100)
+    assert (of.expiry, of.strike, of.option_right) == (date(2027, 1, 15), D(50), "call")
+    assert of.multiplier == D(100)
+    known = [(i.owner_id, i.scheme, i.value, i.is_key) for i in book.all(InstrumentIdentifier)]
+    owner = book.owner.id
+    assert known == [(owner, "conid", "7", True), (owner, "isin", "US0000000001", False)]
+    stored = stored_state(book.session, book.account, SOURCE)
+    assert (stored.holdings[0].key, stored.holdings[0].label) == ("7", "X" * 100)
+    assert not make_plan(stored, read).steps
+    assert book.put(later(read))
+    assert len(book.all(Instrument)) == 1
+    assert len(book.all(InstrumentIdentifier)) == 2
+
+
+def test_the_state_has_all_terms_and_quotes(book):
+    terms = {"kind": Kind.OPTION, "expiry": date(2027, 1, 15), "strike": D(5), "right": Right.PUT}
+    book.put(adding_up(position("1", multiplier=D(10), **terms)))
+    (held,) = stored_state(book.session, book.account, SOURCE).holdings
+    assert held.terms == {
+        "symbol": "S1",
+        "kind": "option",
+        "currency": "USD",
+        "multiplier": D(10),
+        "expiry": date(2027, 1, 15),
+        "strike": D(5),
+        "right": "put",
+    }
+    assert held.quote == (D(6), D(60), D(1))
+    assert (held.quantity, held.average_price, held.is_open) == (D(10), D(5), True)
+
+
+def test_what_the_broker_leaves_out_this_time_is_not_forgotten(book):
+    full = {"name": "One", "exchange": "X", "underlying": "U", "isin": "I"}
+    book.put(adding_up(position("1", **full)))
+    book.put(later(adding_up(position("1", symbol="NEW"))))
+    (of,) = book.all(Instrument)
+    assert (of.symbol, of.name, of.exchange, of.underlying) == ("NEW", "One", "X", "U")
+    assert [i.scheme for i in book.all(InstrumentIdentifier)] == ["conid", "isin"]
+
+
+def test_two_accounts_of_the_broker_in_one_account_are_kept_apart(book):
+    book.put(READ)
+    other = replace(SOURCE, broker_account="U2")
+    book.put(later(adding_up(position("1", quantity="4"))), source=other)
+    mine = stored_state(book.session, book.account, SOURCE)
+    theirs = stored_state(book.session, book.account, other)
+    assert [row.quantity for row in mine.holdings if row.is_open] == [D(10), D(10)]
+    assert [row.quantity for row in theirs.holdings] == [D(4)]
+    assert len(book.all(Instrument)) == 2
+    elsewhere = replace(SOURCE, manifest=replace(SOURCE.manifest, key="other"))
+    assert stored_state(book.session, book.account, elsewhere).holdings == ()
+    assert stored_state(book.session, book.another("B"), SOURCE).holdings == ()
+    assert stored_state(book.session, book.account, SOURCE).cash == {"USD": D(100)}
+
+
+def test_what_is_gone_is_closed_kept_or_comes_back(book):
+    book.put(READ)
+    book.put(later(adding_up(position("1"))), keep=["2"])
+    assert book.holding("S2").closed_at is None
+    book.put(later(adding_up(position("1"))))
+    gone = book.holding("S2")
+    assert (gone.closed_at, gone.opened_at, gone.quantity) == (LATER, NOON, D(10))
+    again = LATER + timedelta(days=1)
+    book.put(replace(adding_up(position("1")), read_at=again), keep=["2"])
+    assert gone.closed_at == LATER
+    book.put(replace(READ, read_at=again))
+    assert (gone.closed_at, gone.opened_at) == (None, again)
+    assert len(book.all(Holding)) == 2
+
+
+def test_without_a_quote_the_last_one_stays(book):
+    book.put(READ)
+    bare = {"price": None, "market_value": None, "unrealized_pnl": None}
+    quiet = replace(position("1"), **bare)
+    book.put(later(READ, positions=(quiet, position("2"))))
+    one, two = book.holding("S1"), book.holding("S2")
+    assert (one.price, one.market_value, one.quoted_at) == (D(6), D(60), NOON)
+    assert two.quoted_at == LATER
+    for half in ({"price": D(7), "market_value": None}, {"price": None, "market_value": D(70)}):
+        book.put(later(READ, positions=(replace(position("1"), **half), position("2"))))
+        assert (one.price, one.market_value) == (half["price"], half["market_value"])
+        assert one.quoted_at == LATER
+
+
+def test_another_quantity_without_a_quote_moves_the_value_with_it(book):
+    book.put(READ)
+    quiet = replace(
+        position("1", quantity="20"), price=None, market_value=None, unrealized_pnl=None
+    )
+    book.put(later(READ, positions=(quiet, position("2"))))
+    one = book.holding("S1")
+    assert (one.quantity, one.market_value, one.quoted_at) == (D(20), D(120), NOON)
+
+
+def test_cash_is_changed_added_and_gone_and_the_record_says_so(book):
+    both = (("USD", "100"), ("EUR", "50"))
+    row = adding_up(cash=both, rates={"EUR": "1.1"})
+    settled = [replace(of, settled_cash=D(40)) for of in row.ledger.rows]
+    book.put(replace(row, ledger=replace(row.ledger, rows=tuple(settled))))
+    book.put(later(adding_up(cash=(("USD", "120"), ("GBP", "5")), rates={"GBP": "1.3"})))
+    assert {c.currency: c.amount for c in book.all(CashBalance)} == {"USD": D(120), "GBP": D(5)}
+    (gone,) = [c for c in book.all(Change) if c.label == "EUR" and c.new is None]
+    assert (gone.run_id, gone.subject, gone.old, gone.source) == ("r1", "cash", "50", "ibkr")
+    assert gone.beside["settled"] == "40"
+
+
+def test_the_record_names_the_rows_it_is_about(book):
+    book.put(READ)
+    added = [c for c in book.all(Change) if c.field == "quantity"]
+    assert {c.holding_id for c in added} == {h.id for h in book.all(Holding)}
+    assert {(c.source, c.source_account, c.run_id) for c in added} == {("ibkr", "U1", "r1")}
+
+
+def test_rates_that_are_believed_are_kept_once_a_day(book):
+    book.put(READ, rates={"EUR": D("1.1"), "USD": D(1)})
+    (rate,) = book.all(Rate)
+    assert (rate.owner_id, rate.from_currency, rate.to_currency) == (book.owner.id, "EUR", "USD")
+    assert (rate.day, rate.source, rate.value, rate.read_at) == (DAY, "ibkr", D("1.1"), NOON)
+    assert book.owner.rates_revision == 1
+    book.put(later(READ), rates={"USD": D(1), "EUR": D("1.1")})
+    assert (rate.read_at, book.owner.rates_revision) == (NOON, 1)
+    book.put(later(READ), rates={"USD": D(1), "EUR": D("1.2"), "GBP": D("1.3")})
+    assert (rate.value, rate.read_at, book.owner.rates_revision) == (D("1.2"), LATER, 2)
+    assert len(book.all(Rate)) == 2
+    tomorrow = NOON + timedelta(days=1)
+    book.put(replace(READ, read_at=tomorrow), rates={"EUR": D("1.2")})
+    assert [r.day for r in book.all(Rate) if r.from_currency == "EUR"] == [DAY, tomorrow.date()]
+
+
+def test_a_rate_of_another_owner_source_or_currency_stays(book):
+    other = User(name="x", created_at=NOON)
+    book.session.add(other)
+    book.session.flush()
+    base = {"from_currency": "EUR", "to_currency": "USD", "day": DAY, "source": "ibkr"}
+    base |= {"value": D(2), "read_at": NOON, "owner_id": book.owner.id}
+    kept = [{"owner_id": other.id}, {"source": "manual"}, {"to_currency": "CHF"}]
+    book.session.add_all(Rate(**base | differs) for differs in kept)
+    book.put(READ, rates={"EUR": D("1.1")})
+    assert sorted(r.value for r in book.all(Rate)) == [D("1.1"), D(2), D(2), D(2)]
+
+
+def test_the_totals_follow_and_carry_what_the_broker_says(book):
+    book.put(READ)
+    (totals,) = book.all(AccountTotals)
+    assert (totals.net_liquidation, totals.broker_net_liquidation) == (D(220), D(220))
+    assert (totals.broker_currency, book.account.revision) == ("USD", 1)
+    book.put(later(READ))
+    assert book.account.revision == 1
+    (day,) = book.all(DailyValue)
+    assert (day.day, day.net_liquidation, day.read_at) == (DAY, D(220), LATER)
+    told = replace(READ.ledger, total=replace(READ.ledger.total, net_liquidation=D(230)))
+    book.put(later(READ, ledger=told))
+    assert (totals.net_liquidation, totals.broker_net_liquidation) == (D(220), D(230))
+
+
+def test_an_account_without_anything_gets_its_totals_too(book):
+    book.put(adding_up(cash=()))
+    assert [t.account_id for t in book.all(AccountTotals)] == [book.account.id]
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        adding_up(position("1", price="7"), position("2")),
+        adding_up(position("1"), position("2"), cash=(("USD", "101"),)),
+        adding_up(position("1")),
+        adding_up(position("1"), position("2"), position("3")),
+    ],
+)
+def test_whatever_moves_brings_the_totals_after_it(book, read):
+    book.put(READ)
+    book.put(later(read))
+    assert book.account.revision == 2
+    (totals,) = book.all(AccountTotals)
+    assert totals.net_liquidation == read.ledger.total.net_liquidation
+
+
+# rows kept by hand that the broker's replace
+
+
+def test_a_row_kept_by_hand_gives_way_and_hands_its_notes_over(book):
+    mine = book.by_hand(notes="long", category="core", twin=LIKELY_TWIN)
+    spent = book.cash_by_hand()
+    book.put(READ, replaced=Replaced(holdings=(mine.id,), cash=(spent.id,)))
+    assert (mine.closed_at, mine.twin) == (NOON, NO_TWIN)
+    twin = next(h for h in book.all(Holding) if h.source == "ibkr" and h.notes)
+    assert (twin.notes, twin.category, twin.instrument.symbol) == ("long", "core", "S1")
+    assert [c.source for c in book.all(CashBalance)] == ["ibkr"]
+    assert book.run.closed == 2
+    closed = [c for c in book.all(Change) if c.source == "manual"]
+    assert {(c.run_id, c.label, c.old, c.new) for c in closed} == {
+        ("r1", "S1", "3", None),
+        ("r1", "USD", "9", None),
+    }
+    assert book.all(AccountTotals)[0].net_liquidation == D(220)
+
+
+def test_without_a_choice_nothing_kept_by_hand_is_touched(book):
+    mine, spent = book.by_hand(), book.cash_by_hand()
+    book.put(READ)
+    assert (mine.closed_at, spent in book.session, book.run.closed) == (None, True, 0)
+
+
+@pytest.mark.parametrize("only_alike", [False, True])
+def test_what_resembles_nothing_goes_only_where_all_was_chosen(book, only_alike):
+    alike, other = book.by_hand("S1"), book.by_hand("HOME")
+    dollars, francs = book.cash_by_hand("USD"), book.cash_by_hand("CHF")
+    chosen = Replaced(
+        holdings=(alike.id, other.id), cash=(dollars.id, francs.id), only_alike=only_alike
+    )
+    book.put(READ, replaced=chosen)
+    assert alike.closed_at == NOON
+    assert other.closed_at == (None if only_alike else NOON)
+    left = {c.currency for c in book.all(CashBalance) if c.source == "manual"}
+    assert left == ({"CHF"} if only_alike else set())
+    assert book.run.closed == (2 if only_alike else 4)
+
+
+def test_what_the_broker_no_longer_holds_replaces_nothing(book):
+    book.put(READ)
+    mine = book.by_hand("S2")
+    only = Replaced(holdings=(mine.id,), only_alike=True)
+    book.put(later(adding_up(position("1"))), replaced=only)
+    assert mine.closed_at is None
+
+
+def test_rows_of_other_accounts_and_closed_ones_are_never_replaced(book):
+    book.run.closed = 5
+    far = book.another("B")
+    there, cash = book.by_hand(account=far), book.cash_by_hand(account=far)
+    early = NOON - timedelta(days=1)
+    closed = book.by_hand("S2", closed_at=early)
+    book.put(READ, replaced=Replaced(holdings=(there.id, closed.id), cash=(cash.id,)))
+    assert (there.closed_at, closed.closed_at) == (None, early)
+    assert cash in book.all(CashBalance)
+    assert book.run.closed == 5
+
+
+@pytest.mark.parametrize("what", ["holding", "cash"])
+def test_replacing_alone_brings_the_totals_after_it(book, what):
+    book.put(READ)
+    mine, spent = book.by_hand("HOME", price=D(1), market_value=D(3)), book.cash_by_hand()
+    chosen = {"holding": Replaced(holdings=(mine.id,)), "cash": Replaced(cash=(spent.id,))}
+    book.put(later(READ), replaced=chosen[what])
+    assert book.account.revision == 2
+
+
+# reading back
+
+
+def test_what_the_database_does_not_keep_is_noticed(book):
+    book.session.connection().exec_driver_sql(
+        "CREATE TRIGGER lossy AFTER INSERT ON holding BEGIN"
+        " UPDATE holding SET quantity = quantity + 1 WHERE id = NEW.id; END"
+    )
+    with pytest.raises(StorageFailed) as raised:
+        book.put(READ)
+    said = raised.value
+    assert said.message == "The database did not keep what was read; nothing was changed."
