@@ -5,11 +5,15 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import requests
 
+from brokers.testing.clock import FakeClock
+from portfolio.accounts import ecb
 from portfolio.accounts.ecb import parse
 from portfolio.errors import RatesUnavailable
 
 DAILY = (Path(__file__).parents[3] / "data" / "ecb" / "daily.xml").read_bytes()
+URL = f"{ecb.HOST}{ecb.DAILY.template}"
 
 
 def test_a_recorded_file_is_read_exactly():
@@ -38,3 +42,24 @@ def test_a_recorded_file_is_read_exactly():
 def test_anything_else_is_refused_whole(raw):
     with pytest.raises(RatesUnavailable):
         parse(raw)
+
+
+def test_the_file_comes_as_it_is(requests_mock):
+    requests_mock.get(URL, content=b"<rates/>")
+    assert ecb.fetch(FakeClock()) == b"<rates/>"
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({"exc": requests.ConnectTimeout}, "could not be reached"),
+        ({"status_code": 503}, "answered with status 503"),
+        ({"status_code": 302, "headers": {"Location": "/x"}}, "answered with status 302"),
+    ],
+)
+def test_anything_else_is_told(requests_mock, answer, said):
+    requests_mock.get(URL, **answer)
+    with pytest.raises(RatesUnavailable) as raised:
+        ecb.fetch(FakeClock())
+    assert said in raised.value.message
+    assert requests_mock.call_count == 1

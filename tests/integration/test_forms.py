@@ -1,0 +1,145 @@
+"""The forms for what is kept by hand: each saves, says what is wrong, and keeps what was typed."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+HTML = {"Accept": "text/html"}
+API = "/api/v1/portfolios/1"
+
+
+@pytest.fixture
+def people(desk):
+    desk.url = desk.account()
+    return People(desk)
+
+
+class People:
+    """Somebody who reads pages and sends forms, in the account A of the portfolio P."""
+
+    def __init__(self, desk):
+        self.desk = desk
+        self.url = desk.url
+
+    def see(self, path, status=200):
+        answer = self.desk.program.get(path, headers=HTML)
+        assert answer.status_code == status
+        return answer.get_data(as_text=True)
+
+    def send(self, path, status=303, **form):
+        answer = self.desk.program.post(path, data=form, headers=HTML)
+        assert answer.status_code == status, answer.get_data(as_text=True)
+        return answer.location if status == 303 else answer.get_data(as_text=True)
+
+    def api(self, path=""):
+        return self.desk.program.get(f"{API}{path}").json
+
+    def cash(self):
+        found = self.desk.holdings(self.url)["cash"]
+        return {row["currency"]: (row["id"], row["amount"]) for row in found}
+
+
+def field(page, name):
+    return re.search(rf'name="{name}"[^>]*value="([^"]*)"|value="([^"]*)"[^>]*name="{name}"', page)
+
+
+def test_cash_is_added_changed_and_removed(people):
+    new = f"{people.url}/cash/new"
+    assert field(people.see(new), "currency")
+    assert people.send(new, currency="EUR", amount="12.50") == people.url
+    number, amount = people.cash()["EUR"]
+    assert amount == "12.5"
+    one = f"{people.url}/cash/{number}"
+    assert "12.5" in people.see(one)
+    assert people.send(one, amount="20") == people.url
+    assert people.cash()["EUR"] == (number, "20")
+    assert people.send(f"{one}/settle") == people.url
+    assert people.send(f"{one}/remove") == people.url
+    assert people.cash() == {}
+    people.see(one, 404)
+
+
+def test_wrong_cash_is_said_beside_the_field_and_stays_typed(people):
+    new = f"{people.url}/cash/new"
+    page = people.send(new, 422, currency="EUR", amount="much")
+    assert "much" in page
+    people.send(new, currency="EUR", amount="1")
+    assert "EUR" in people.send(new, 422, currency="EUR", amount="2")
+    one = f"{people.url}/cash/{people.cash()['EUR'][0]}"
+    page = people.send(one, 422, amount="more")
+    assert "more" in page
+    assert people.cash()["EUR"][1] == "1"
+
+
+def test_a_portfolio_is_renamed_and_deleted_with_its_accounts(people):
+    edit = "/portfolio/1/edit"
+    assert field(people.see(edit), "name")
+    assert people.send(edit, name="Old age", base_currency="EUR") == "/portfolio/1"
+    assert (people.api()["name"], people.api()["base_currency"]) == ("Old age", "EUR")
+    page = people.send(edit, 422, name="", base_currency="EUR")
+    assert people.api()["name"] == "Old age"
+    assert "Old age" in page
+    assert "Old age" in people.see("/portfolio/1/delete")
+    assert people.send("/portfolio/1/delete") == "/"
+    people.see("/portfolio/1", 404)
+
+
+def test_an_account_is_made_renamed_and_deleted(people):
+    new = "/portfolio/1/accounts/~new"
+    assert field(people.see(new), "name")
+    assert people.send(new, name="Bank", currency="EUR") == "/portfolio/1/accounts/Bank"
+    assert "Bank" in people.send(new, 409, name="Bank", currency="EUR")
+    bank = "/portfolio/1/accounts/Bank"
+    moved = people.send(f"{bank}/edit", name="Savings", currency="EUR", notes="at home")
+    assert moved == "/portfolio/1/accounts/Savings"
+    assert people.api("/accounts/Savings")["notes"] == "at home"
+    page = people.send(f"{moved}/edit", 422, name="", currency="EUR")
+    assert "Savings" in page
+    assert "Savings" in people.see(f"{moved}/delete")
+    assert people.send(f"{moved}/delete") == "/portfolio/1"
+    people.see(moved, 404)
+
+
+def test_a_rate_is_typed_and_removed(people):
+    given = {"from": "EUR", "to": "USD", "rate": "1.25", "date": "2026-11-20"}
+    assert people.send("/rates", **given) == "/rates"
+    (rate,) = people.desk.program.get("/api/v1/rates").json["items"]
+    assert rate["rate"] == "1.25"
+    page = people.send("/rates", 422, **(given | {"rate": "x", "from": "CHF"}))
+    assert 'value="CHF"' in page
+    assert people.send(f"/rates/{rate['id']}/remove") == "/rates"
+    assert people.desk.program.get("/api/v1/rates").json["items"] == []
+
+
+def test_a_holding_is_typed_corrected_and_removed(people):
+    new = f"{people.url}/holdings/new"
+    assert field(people.see(new), "symbol")
+    given = {"symbol": "VWCE", "kind": "etf", "currency": "EUR", "quantity": "2"}
+    assert people.send(new, **given).startswith(people.url)
+    (row,) = people.desk.holdings(people.url)["holdings"]
+    one = f"{people.url}/holdings/{row['id']}"
+    page = people.send(one, 422, quantity="two")
+    assert "two" in page
+    people.send(one, quantity="3")
+    assert people.desk.holdings(people.url)["holdings"][0]["quantity"] == "3"
+    assert people.send(f"{one}/settle") == people.url
+    assert people.send(f"{one}/remove") == people.url
+    assert people.desk.holdings(people.url)["holdings"] == []
+
+
+def test_the_schedule_of_a_connection_is_switched_and_resumed(desk):
+    url = desk.connected()
+    people = People.__new__(People)
+    people.desk, people.url = desk, url
+    enabled = []
+    for form in ({}, {"sync_enabled": "on"}):
+        assert people.send(f"{url}/schedule", **form) == "/connections"
+        (found,) = desk.program.get("/api/v1/connections").json["items"]
+        enabled.append(found["sync_enabled"])
+    assert enabled == [False, True]
+    assert people.send(f"{url}/resume") == url
+    fragment = desk.program.post(f"{url}/resume", headers={**HTML, "HX-Request": "true"})
+    assert fragment.status_code == 200
+    assert "<html" not in fragment.get_data(as_text=True)
