@@ -6,6 +6,7 @@ import ssl
 
 import pytest
 import requests
+from urllib3.exceptions import NewConnectionError
 
 from brokers.failures import Failure, failure_of
 
@@ -22,6 +23,9 @@ NOBODY, SILENCE, OTHER = Failure.NOBODY_LISTENS, Failure.SILENCE, Failure.ANOTHE
         (requests.ConnectionError(socket.gaierror(-2, "unknown")), NOBODY),
         (TimeoutError(), SILENCE),
         (requests.ReadTimeout(), SILENCE),
+        (requests.ConnectionError(TimeoutError()), SILENCE),
+        (requests.ConnectionError(NewConnectionError(None, "nobody")), NOBODY),
+        (requests.ConnectionError("closed in between"), SILENCE),
         (ssl.SSLEOFError(), OTHER),
         (ConnectionResetError(), OTHER),
         (ValueError("error parsing asn1 value"), OTHER),

@@ -6,7 +6,7 @@ import pytest
 import requests
 
 from brokers.errors import Malformed, Refused
-from brokers.http import LARGEST_ANSWER, Caller, decode, plain_session
+from brokers.http import LARGEST_ANSWER, Caller, decode, encode, plain_session
 from brokers.ibkr import endpoints
 from brokers.pacing import Pacer
 from brokers.testing.clock import FakeClock
@@ -80,3 +80,9 @@ def test_what_is_not_json_is_malformed(body):
 def test_a_plain_session_reaches_nothing_without_an_adapter():
     with pytest.raises(requests.exceptions.InvalidSchema):
         plain_session().get("https://127.0.0.1:1/")
+
+
+def test_only_what_json_knows_and_decimals_are_written():
+    assert encode({"a": Decimal("1.50"), "b": Decimal(2)}) == b'{"a": 1.50, "b": 2.0}'
+    with pytest.raises(TypeError):
+        encode({"a": object()})

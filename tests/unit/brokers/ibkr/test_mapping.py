@@ -217,3 +217,25 @@ def test_a_multiplier_that_was_derived_is_derived_anew():
         [{**future, "mktPrice": 10, "mktValue": 1000}], {}, "USD", known
     )
     assert (bare.instrument.multiplier, priced.instrument.multiplier) == (1, 50)
+
+
+@pytest.mark.parametrize(
+    ("read", "answer"),
+    [
+        (lambda given: mapping.checked_page(given, "U1234567"), [1]),
+        (mapping.quantities, {"error": "none"}),
+        (mapping.quantities, [1]),
+        (lambda given: mapping.ledger(given, "U1234567", "USD"), {"USD": {}}),
+        (lambda given: mapping.ledger(given, "U1234567", "USD"), {"BASE": {}, "USD": 1}),
+        (lambda given: mapping.ledger(given, "U1234567", None), {"BASE": {}, "USD": {}}),
+        (mapping.accounts, "U1234567"),
+        (mapping.accounts, [{"id": "../x"}]),
+        (mapping.maintenance_margin, {"maintmarginreq": {"amount": None}}),
+        (mapping.maintenance_margin, []),
+        (mapping.contracts, {"secdef": None}),
+        (mapping.contracts, []),
+    ],
+)
+def test_an_answer_of_another_shape_is_never_read_as_nothing(read, answer):
+    with pytest.raises(BadAnswer):
+        read(answer)

@@ -55,3 +55,21 @@ NOW = datetime(2026, 11, 24, 13, 7, tzinfo=UTC)
 )
 def test_times_are_said_as_people_say_them(moment, shown):
     assert filters.when(moment, NOW, ZONE) == shown
+
+
+@pytest.mark.parametrize(
+    ("days", "kind", "shown"),
+    [
+        (-1, "option", "expired"),
+        (-1, "bill", "matured"),
+        (0, "option", "expires today"),
+        (1, "bond", "matures tomorrow"),
+        (2, "option", "expires in 2 days"),
+    ],
+)
+def test_how_soon_something_ends(days, kind, shown):
+    assert filters.days_left(days, kind) == shown
+
+
+def test_a_day_that_is_not_known_is_said():
+    assert filters.day(None) == "—"
