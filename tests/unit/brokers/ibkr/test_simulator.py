@@ -1,0 +1,92 @@
+"""The simulated gateway answers what a real one does where a reader goes wrong, and by hand."""
+
+from __future__ import annotations
+
+import pytest
+from werkzeug.test import Client
+
+from brokers.ibkr.simulator import Simulator
+from brokers.testing.clock import FakeClock
+
+MAIN = "U1234567"
+API = "/v1/api"
+
+
+@pytest.fixture
+def gateway():
+    return Client(Simulator(FakeClock(), limits=False))
+
+
+def control(gateway, action, **values):
+    return gateway.post(f"/simulator/{action}", data=values).status_code
+
+
+def held(gateway):
+    gateway.get(f"{API}/portfolio/accounts")
+    found = [gateway.get(f"{API}/portfolio/{MAIN}/positions/0") for _ in range(2)][-1].json
+    return {row["contractDesc"]: row["position"] for row in found}
+
+
+def test_people_log_in_on_its_page():
+    gateway = Client(Simulator(FakeClock(), signed_in=False, limits=False))
+    found = gateway.get("/")
+    assert (found.status_code, found.location.startswith("/sso/Login")) == (302, True)
+    assert "<form" in gateway.get(found.location).text
+    assert gateway.get(f"{API}/portfolio/accounts").status_code == 401
+    assert "Client login succeeds" in gateway.post("/sso/Dispatcher").text
+    assert gateway.get(f"{API}/portfolio/accounts").status_code == 200
+    assert gateway.get("/sso/other").status_code == 404
+
+
+def test_what_it_does_not_know_leads_away(gateway):
+    found = gateway.get("/somewhere/else")
+    assert (found.status_code, found.location) == (302, "https://broker.invalid/somewhere/else")
+
+
+def test_accounts_come_first_and_only_those_there_are(gateway):
+    early = gateway.get(f"{API}/portfolio/{MAIN}/positions/0")
+    assert (early.status_code, "query /accounts first" in early.json["error"]) == (400, True)
+    gateway.get(f"{API}/portfolio/accounts")
+    other = gateway.get(f"{API}/portfolio/U9999999/positions/0")
+    assert (other.status_code, "not valid" in other.json["error"]) == (400, True)
+    many = ",".join(map(str, range(1000)))
+    assert gateway.get(f"{API}/trsrv/secdef?conids={many}").status_code == 400
+
+
+def test_on_its_page_one_signs_out_and_in_and_sells(gateway):
+    before = held(gateway)
+    symbol = next(iter(before))
+    assert control(gateway, "sign-out") == 303
+    assert gateway.get(f"{API}/portfolio/accounts").status_code == 401
+    assert control(gateway, "sign-in") == 303
+    assert control(gateway, "sell", account=MAIN, symbol=symbol) == 303
+    assert symbol not in held(gateway)
+
+
+@pytest.mark.parametrize(
+    ("action", "values", "status"),
+    [
+        ("sell", {"account": "U1", "symbol": "X"}, 400),
+        ("sell", {"account": MAIN, "symbol": "X", "quantity": "many"}, 400),
+        ("play", {"scenario": "none"}, 400),
+        ("turn", {"minutes": "-1"}, 400),
+        ("turn", {"minutes": "soon"}, 400),
+        ("turn", {}, 400),
+        ("explode", {}, 404),
+    ],
+)
+def test_a_wrong_action_is_refused_and_changes_nothing(gateway, action, values, status):
+    before = held(gateway)
+    assert control(gateway, action, **values) == status
+    assert held(gateway) == before
+
+
+def test_another_site_cannot_use_its_page(gateway):
+    answer = gateway.post("/simulator/sign-out", headers={"Sec-Fetch-Site": "cross-site"})
+    assert answer.status_code == 403
+    assert gateway.get(f"{API}/portfolio/accounts").status_code == 200
+
+
+def test_programs_read_and_write_json(gateway):
+    assert gateway.post("/simulator/turn", json={"minutes": 1}).status_code == 303
+    assert gateway.get("/simulator/state.json").json
