@@ -31,10 +31,11 @@ MARKS = """
            (SELECT net_liquidation FROM daily_value WHERE account_id = a.id),
            (SELECT count(*) FROM change),
            (SELECT count(*) FROM sync_run WHERE status = 'succeeded'
-            AND added + changed + closed > 0),
-           (SELECT sum(CAST(price AS REAL)) FROM holding WHERE account_id = a.id)
+            AND added + changed + closed > 0)
     FROM account a LEFT JOIN account_totals t ON t.account_id = a.id WHERE a.name = 'A'
 """
+
+PRICES = "SELECT id, price FROM holding ORDER BY id"
 
 
 @pytest.fixture
@@ -80,7 +81,8 @@ class Scene:
 def seen(ring: Ring) -> Scene:
     """A look that is not the program's own."""
     with ring.engine.connect() as connection:
-        return Scene(truth=look(ring.engine), marks=rows(connection, MARKS))
+        marks = rows(connection, MARKS) + rows(connection, PRICES)
+        return Scene(truth=look(ring.engine), marks=marks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
