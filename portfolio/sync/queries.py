@@ -89,6 +89,14 @@ def find_run(session: Session, owner_id: int, run_id: str) -> RunView:
     return run_view(owned_run(session, owner_id, run_id))
 
 
+def overtaker(session: Session, run: RunView) -> RunView:
+    """The newest run that began after this one, or this one itself."""
+    later = SyncRun.account_id == run.account_id, SyncRun.started_at > run.started_at
+    query = select(SyncRun).where(*later).order_by(SyncRun.started_at.desc()).limit(1)
+    found = session.scalar(query)
+    return run if found is None else run_view(found)
+
+
 def owned_run(session: Session, owner_id: int, run_id: str) -> SyncRun:
     """The row of a run of this owner, or `NotFound`."""
     query = select(SyncRun).join(Account, Account.id == SyncRun.account_id).join(Account.portfolio)

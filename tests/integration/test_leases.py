@@ -123,6 +123,25 @@ def test_a_run_that_lost_its_connection_writes_nothing(anywhere):
     assert anywhere.sync(url).json["run"]["closed"] == 1
 
 
+def test_a_run_that_was_overtaken_is_never_told_as_synced(desk):
+    url = desk.connected()
+
+    def overtaken(path, reply):
+        with desk.app.app_context(), unit_of_work() as session:
+            lease.revoke(session, "connection:1")
+        return reply
+
+    desk.simulator.state.rewrites.append(overtaken)
+    desk.turn()
+    answer = desk.program.post(f"{url}/sync", headers={"Accept": "text/html"})
+    assert answer.status_code == 303
+    page = desk.program.get(url, headers={"Accept": "text/html"}).get_data(as_text=True)
+    assert "Synced" not in page
+    answer = desk.sync(url)
+    assert (answer.status_code, answer.json["run"]["status"]) == (202, "interrupted")
+    assert answer.headers["Location"].endswith(answer.json["run"]["id"])
+
+
 def test_a_run_that_takes_too_long_ends_and_heals(desk):
     url = desk.connected()
     desk.simulator.state.delay = 11

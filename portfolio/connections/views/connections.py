@@ -21,7 +21,7 @@ from portfolio.connections.schemas import AvailableAccountsSchema, DiagnosisSche
 from portfolio.connections.services import LinkRequest, Place
 from portfolio.db.session import end_reading, unit_of_work
 from portfolio.sync import queries as runs
-from portfolio.sync.models import FAILED, REJECTED, RUNNING
+from portfolio.sync.models import FAILED, INTERRUPTED, REJECTED, RUNNING
 from portfolio.sync.queries import RunView
 from portfolio.sync.schemas import RunEnvelope
 from portfolio.web import errors, respond
@@ -182,6 +182,9 @@ def synced(where: Place, run_id: str, *, finished: bool) -> Response:
     if who is Reader.FRAGMENT:
         return card_fragment(account)
     run = runs.find_run(reading(), where.owner_id, run_id)
+    if run.status == INTERRUPTED:
+        # It has stored nothing: what became of the account is for the newer one to say.
+        run, finished = runs.overtaker(reading(), run), False
     if who is Reader.BROWSER:
         return respond.go(account_page(account), *told(run))
     return run_document(run, finished=finished)
@@ -204,6 +207,8 @@ def told(run: RunView) -> tuple[str, str]:
     """A run in one sentence, and the kind of message it is."""
     if run.status == RUNNING:
         return "The sync is under way; reload this page to see it finished.", "done"
+    if run.status == INTERRUPTED:
+        return "This sync was overtaken or cut short; it has changed nothing.", "problem"
     if run.error is not None or run.status == REJECTED:
         error = run.error or cards.rejected_error(run)
         return f"{error['message']} {error['remedy'] or ''}".strip(), "problem"
