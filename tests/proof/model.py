@@ -15,9 +15,9 @@ from brokers.ibkr.simulator.data import Account
 from tests.proof.truth import MANUAL, rows
 
 
-def plain(value: Decimal) -> str:
-    """A number without exponent and superfluous zeros."""
-    written = format(value, "f")
+def plain(value: object) -> str:
+    """A number, perhaps given as text, without exponent and superfluous zeros."""
+    written = format(Decimal(str(value)), "f")
     return written.rstrip("0").rstrip(".") if "." in written else written
 
 
@@ -118,12 +118,14 @@ def reading_of(said: Iterable[tuple[str, Any]], broker_account: str) -> Reading:
     pages: list[Any] = []
     for path, body in said:
         inside = path.partition(f"/{broker_account}/")[2]
-        if inside == "ledger":
+        if not isinstance(body, list | dict) or "error" in body:
+            continue
+        if inside == "ledger" and "BASE" in body:
             found.cash = {of: (plain(row["cashbalance"]),) for of, row in body.items()}
             found.cash.pop("BASE", None)
             found.books = sum((abs(body["BASE"][of]) for of in CLASSES.values()), Decimal(0))
         elif inside == "positions":
-            found.witnesses.append({str(row["conid"]) for row in body if row["position"]})
+            found.witnesses.append({str(row["conid"]) for row in body if _held(row)})
         elif inside.startswith("positions/"):
             pages = [] if inside.endswith("/0") else pages
             pages += body
@@ -132,12 +134,16 @@ def reading_of(said: Iterable[tuple[str, Any]], broker_account: str) -> Reading:
     return found
 
 
+def _held(row: Any) -> bool:
+    return bool(Decimal(str(row["position"])))
+
+
 def _whole_pass(found: Reading, rows: list[Any]) -> None:
     """The end of the pages: what they said is the state, and each pass is a witness as well."""
     found.positions = {
         str(row["conid"]): (plain(row["position"]), plain(row["avgPrice"]))
         for row in rows
-        if row["position"]
+        if _held(row)
     }
     found.gone = {str(row["conid"]) for row in rows} - found.positions.keys()
     found.witnesses.append(set(found.positions))
