@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from portfolio.accounts.models import MANUAL, Account, CashBalance
@@ -38,6 +38,8 @@ def undo(owner_id: int, run_id: str, outside: Outside, zone: ZoneInfo) -> str:
         elif connection is not None:
             connection.paused_at = of.moment.now
             connection.paused_state_at = of.account.synced_at
+        # What somebody chose for another connection is not a choice for this one.
+        if connection is not None and connection.id == of.run.connection_id:
             _replace_again(session, connection, of.run)
         if of.account.attention_code == NOT_RECONCILED:
             of.account.attention_code = None
@@ -45,18 +47,21 @@ def undo(owner_id: int, run_id: str, outside: Outside, zone: ZoneInfo) -> str:
 
 
 def _replace_again(session: Session, connection: Connection, run: SyncRun) -> None:
-    """Rows kept by hand that the run had replaced are replaced by the next one as well."""
-    gone = Change.run_id == run.id, Change.source == MANUAL, Change.new.is_(None)
-    changes = list(session.scalars(select(Change).where(*gone)))
-    holdings = [change.holding_id for change in changes if change.holding_id is not None]
-    currencies = [change.label for change in changes if change.subject == CASH]
-    cash = select(CashBalance.id).where(
-        CashBalance.account_id == connection.account_id,
-        CashBalance.source == MANUAL,
-        CashBalance.currency.in_(currencies),
+    """Rows kept by hand that the run had replaced are replaced by the next one as well.
+
+    Those that taking back an undo has replaced once more are done with.
+    """
+    by_hand = Change.run_id == run.id, Change.source == MANUAL
+    changes = list(session.scalars(select(Change).where(*by_hand)))
+    holdings = {of.holding_id for of in changes if of.new is None and of.holding_id is not None}
+    replaced = {of.holding_id for of in changes if of.new is not None}
+    currencies = [of.label for of in changes if of.new is None and of.subject == CASH]
+    mine = CashBalance.account_id == connection.account_id, CashBalance.source == MANUAL
+    wanted = or_(
+        CashBalance.currency.in_(currencies), CashBalance.id.in_(connection.replaced_cash)
     )
-    connection.replaced_holdings = [*connection.replaced_holdings, *holdings]
-    connection.replaced_cash = [*connection.replaced_cash, *session.scalars(cash)]
+    connection.replaced_holdings = sorted({*connection.replaced_holdings, *holdings} - replaced)
+    connection.replaced_cash = list(session.scalars(select(CashBalance.id).where(*mine, wanted)))
 
 
 def apply_anyway(owner_id: int, run_id: str, outside: Outside, zone: ZoneInfo) -> str:

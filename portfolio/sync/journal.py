@@ -206,6 +206,9 @@ def _refuse_touched(
         raise _touched(change)
     if not closing and _present(row, change.field) != change.new:
         raise _touched(change)
+    # A closed row has kept its figures until a sync opens it anew; taking that sync back closes
+    # it with the newer ones.
+    stands = Change.old.is_(None) if closing else SyncRun.status == SUCCEEDED
     later = (
         select(Change.id)
         .join(SyncRun, SyncRun.id == Change.run_id)
@@ -213,7 +216,7 @@ def _refuse_touched(
             Change.holding_id == row.id,
             Change.field == change.field,
             Change.id > change.id,
-            SyncRun.status == SUCCEEDED,
+            stands,
             SyncRun.origin != BY_UNDO,
             SyncRun.id != at.run_id,
         )

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from portfolio.accounts.models import Account
@@ -109,7 +109,8 @@ def lease_name(connection_id: int) -> str:
 
 def bury(session: Session, now: datetime, account_id: int | None = None) -> int:
     """Mark runs as interrupted whose process ended without a word; returns how many."""
-    dead = [SyncRun.status == RUNNING, SyncRun.lease_until <= now]
+    over = or_(SyncRun.lease_until <= now, SyncRun.lease_until > now + lease.FURTHEST)
+    dead = [SyncRun.status == RUNNING, over]
     if account_id is not None:
         dead.append(SyncRun.account_id == account_id)
     ended = {"status": INTERRUPTED, "reason": "interrupted", "finished_at": now, "progress": None}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -279,3 +281,68 @@ def test_what_waits_for_a_person_is_not_forgotten_when_a_later_run_dies(desk):
     desk.turn(60)
     assert desk.sync(url).json["run"]["status"] == "succeeded"
     assert desk.program.get("/api/v1/connections").json["items"][0]["state"] == "ready"
+
+
+HOUSE = {"symbol": "HOUSE", "kind": "other", "currency": "USD", "quantity": "1"}
+
+
+def symbols(desk, url):
+    page = desk.program.get(f"{api(url)}/holdings?limit=500").json
+    return {row["instrument"]["symbol"] for row in page["holdings"]}
+
+
+def with_a_house_replaced(desk):
+    """An account whose first run closed a row kept by hand; returns its URL and that run."""
+    url = desk.account()
+    assert desk.program.post(f"{api(url)}/holdings", json=HOUSE).status_code == 201
+    desk.turn()
+    assert desk.connect(url, manual_holdings="replace_all").status_code == 201
+    run = desk.sync(url).json["run"]
+    assert "HOUSE" not in symbols(desk, url)
+    return url, run
+
+
+def test_a_choice_for_one_connection_is_none_for_the_next(desk):
+    url, run = with_a_house_replaced(desk)
+    desk.program.post(f"{url}/disconnect", json={})
+    desk.turn()
+    desk.connect(url, account_id=KIDS, manual_holdings="keep")
+    assert undo(desk, run).status_code == 200
+    assert desk.sync(url).status_code == 200
+    assert "HOUSE" in symbols(desk, url)
+
+
+def test_what_was_replaced_is_not_replaced_again_once_a_person_adds_it_anew(desk):
+    url, run = with_a_house_replaced(desk)
+    taken_back = undo(desk, run).json["run"]
+    assert undo(desk, taken_back).status_code == 200
+    assert desk.program.post(f"{api(url)}/holdings", json=HOUSE).status_code == 201
+    assert desk.sync(url).status_code == 200
+    assert "HOUSE" in symbols(desk, url)
+
+
+def test_a_sale_is_not_taken_back_with_the_figures_of_a_later_purchase(desk):
+    url = of_kids(desk)
+    desk.sync(url)
+    account = desk.simulator.state.accounts[KIDS]
+    former = replace(account.find("NKE"))
+    desk.simulator.sell(KIDS, "NKE")
+    sale = desk.sync(url).json["run"]
+    account.held.append(replace(former, quantity=Decimal(99), average=Decimal(5)))
+    purchase = desk.sync(url).json["run"]
+    assert undo(desk, purchase).status_code == 200
+    assert undo(desk, sale).status_code == 409
+    assert "NKE" not in symbols(desk, url)
+
+
+def test_a_clock_put_back_does_not_keep_a_dead_run_alive(anywhere):
+    desk = anywhere
+    url = desk.connected()
+    runner = desk.app.extensions["foliosync"].runner
+    original, runner._defer = runner._defer, lambda _: None
+    dead = desk.program.post(f"{url}/sync", headers={"Prefer": "respond-async"}).json["run"]
+    runner._defer = original
+    desk.clock._start -= timedelta(hours=1)
+    again = desk.sync(url).json["run"]
+    assert again["status"] == "succeeded"
+    assert desk.program.get(f"/api/v1/runs/{dead['id']}").json["status"] == "interrupted"
