@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from brokers.contract import Clock
 from portfolio.clock import Moment
 from portfolio.db.base import db
+from portfolio.db.session import read_only
 from portfolio.settings import Settings
 
 EXTENSION = "foliosync"
@@ -63,4 +64,6 @@ def reading() -> Session:
 
 def owner_id() -> int:
     """On whose behalf this request acts."""
-    return runtime().owner_of(reading())
+    # In a session of its own: the request's would see only what was there before it writes.
+    with read_only() as session:
+        return runtime().owner_of(session)
