@@ -510,17 +510,23 @@ class Machine(RuleBasedStateMachine):
         """The process ends in the middle of a sync, and is started again."""
         if account not in self.links:
             return
+        before = self.last_run(account)
         self.stand.fuse.light(steps)
         answer, said = self.listened(account, f"{self.page(account)}/sync")
         self.stand.stop()
         self.stand.fuse.put_out()
         self.stand.start()
         self.counts["crashes" if answer is None else "crashes too late"] += 1
+        found = self.last_run(account)
+        if found is not None and found != before:
+            self.ended(account, *found, said)
+
+    def last_run(self, account: int) -> Any:
+        """The id and the status of the newest run, as the database has them."""
         with self.stand.engine.connect() as connection:
             query = "SELECT id, status FROM sync_run WHERE account_id = :a ORDER BY rowid DESC"
             found = connection.execute(text(query), {"a": account}).first()
-        if found is not None:
-            self.ended(account, found[0], found[1], said)
+        return None if found is None else tuple(found)
 
     @precondition(lambda self: self.links)
     @rule(account=WHICH)
