@@ -20,8 +20,5 @@ class LocalOwner:
     def __call__(self, session: Session) -> int:
         """The id of the local owner."""
         if self._id is None:
-            # Beside the request's session: what it reads first is what it sees until its end, and
-            # a first request that writes must see what it has written.
-            with Session(session.get_bind()) as beside:
-                self._id = beside.scalars(select(User.id).where(User.name == LOCAL_OWNER)).one()
+            self._id = session.scalars(select(User.id).where(User.name == LOCAL_OWNER)).one()
         return self._id

@@ -137,16 +137,6 @@ def test_notes_survive_and_come_back_with_their_row(desk):
     assert [(row["instrument"]["symbol"], row["notes"]) for row in found] == [("SPY", "mine")]
 
 
-def test_the_first_thing_after_a_start_may_be_a_decision(desk):
-    url = desk.connected()
-    run = desk.program.get("/api/v1/portfolios/1/accounts/A/runs").json["items"][0]
-    started = desk.app.extensions["foliosync"].owner_of
-    started._id = None
-    answer = decide(desk, run["id"], "undo")
-    assert (answer.status_code, answer.json["run"]["concerns"]) == (200, run["id"])
-    assert desk.holdings(url)["holdings"] == []
-
-
 def rejected(desk, url):
     desk.simulator.play("empty-positions")
     run = desk.sync(url).json["run"]

@@ -22,6 +22,7 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import text
 
+from tests.proof.lab import KIDS, MAIN, Crash, Stand
 from tests.proof.model import (
     Held,
     Journal,
@@ -33,7 +34,6 @@ from tests.proof.model import (
     seen,
     vanished_rightly,
 )
-from tests.proof.lab import KIDS, MAIN, Crash, Stand
 
 ACCOUNTS = {1: "A", 2: "B"}
 BY_HAND = ("HOUSE", "GOLD", "AAPL", "VWCE", "EIMI")
