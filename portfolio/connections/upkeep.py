@@ -37,8 +37,9 @@ LONGEST_PAUSE = timedelta(minutes=30)
 # often enough to be kept, and a session that an outage may have left is asked for as before.
 BETWEEN_LOOKS_FOR_LOGIN = timedelta(minutes=5)
 EVEN_FAILURES = 6
-# What is well for so long is well; what breaks again sooner comes and goes.
-SETTLED = timedelta(minutes=10)
+# What is well for so long is well; what breaks again sooner comes and goes, until it is gone
+# for so long.
+SETTLED, GONE = timedelta(minutes=10), timedelta(minutes=20)
 # So much lies between two accounts that catch up through the same gateway.
 APART = timedelta(seconds=5)
 
@@ -159,11 +160,13 @@ def _failures(before: Standing, now: datetime, *, changed: bool) -> int:
 def back_off(failures: int, code: str) -> timedelta:
     """The pause after so many failures in a row: a minute, doubling up to half an hour.
 
-    It stays a minute while a session may still live, and five at most while a login is missed.
+    It stays a minute while a session may still live or come back, and five at most while a login
+    is missed.
     """
-    lost = code in WAITS_FOR_A_PERSON
+    signed_out = code == NotAuthenticated.code
+    lost = code in WAITS_FOR_A_PERSON and not signed_out
     growing = failures - 1 if lost else failures - EVEN_FAILURES
-    longest = BETWEEN_LOOKS_FOR_LOGIN if code == NotAuthenticated.code else LONGEST_PAUSE
+    longest = BETWEEN_LOOKS_FOR_LOGIN if signed_out else LONGEST_PAUSE
     return min(SHORTEST_PAUSE * (1 << min(max(growing, 0), 10)), longest)
 
 
@@ -177,13 +180,13 @@ def worth_saying(said: str | None, before: Standing, after: Standing, now: datet
         return said not in {None, READY}
     if not after.is_broken or said not in {None, READY}:
         return False
-    was_settled = before.state == READY and _lasted(before, before.contacted_at)
-    return said is None or was_settled or _lasted(after, now)
+    was_settled = before.state == READY and _lasted(before, before.contacted_at, SETTLED)
+    return said is None or was_settled or _lasted(after, now, GONE)
 
 
-def _lasted(standing: Standing, until: datetime | None) -> bool:
+def _lasted(standing: Standing, until: datetime | None, least: timedelta) -> bool:
     since = standing.since
-    return since is not None and until is not None and until - since >= SETTLED
+    return since is not None and until is not None and until - since >= least
 
 
 def has_come_back(before: Standing, after: Standing) -> bool:

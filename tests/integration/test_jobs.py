@@ -308,7 +308,7 @@ def test_a_sign_in_that_comes_and_goes_is_said_once(quiet, caplog):
         quiet.pass_time(6)
     assert len(caplog.records) == 2
     quiet.desk.simulator.sign_out()
-    quiet.pass_time(20)
+    quiet.pass_time(30)
     assert [of.getMessage() for of in caplog.records][2:] == [
         "gateway 1 is broken: not_authenticated"
     ]

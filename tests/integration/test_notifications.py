@@ -326,7 +326,7 @@ def test_a_sign_in_that_comes_and_goes_is_told_once(told):
         "Foliosync: well again",
     ]
     told.desk.simulator.sign_out()
-    for _ in range(3):
+    for _ in range(5):
         told.desk.sync(url)
         told.tell(301)
     assert told.post.titles[2:] == ["Foliosync needs you: sign in again"]
