@@ -50,6 +50,7 @@ class GatewayConnection(Connection):
         self._context = context
         self._state = state
         self._client = GatewayClient(context, state)
+        self._read: set[str] = set()
 
     @property
     def certificate(self) -> Certificate | None:
@@ -87,6 +88,7 @@ class GatewayConnection(Connection):
         tickle = self._tickle()
         account = self._listed(account_id, tickle)
         try:
+            self._forget_cache(account_id)
             read = self._settled(account)
         except NotAuthenticated:
             # Signed out meanwhile, or signed in without the right to read positions yet.
@@ -102,6 +104,12 @@ class GatewayConnection(Connection):
             ledger_before=read.before,
             warnings=self._warnings(tickle, read),
         )
+
+    def _forget_cache(self, account_id: str) -> None:
+        """Before a second look: who asks again doubts the first answer, which IBKR may repeat."""
+        if account_id in self._read:
+            self._client.invalidate(account_id)
+        self._read.add(account_id)
 
     def witness(self, account_id: str) -> Witness:
         """What is held by the uncached list; where that fails, by the pages read afresh."""

@@ -142,7 +142,12 @@ def answer(shown: dict[str, Any], status: int, retry_at: datetime | None = None)
     else:
         template = "error.html" if who is Reader.BROWSER else "connections/_error.html"
         response = respond.page(template, status, error=shown, status=status)
+    tell_when(response, retry_at)
+    return response
+
+
+def tell_when(response: Response, retry_at: datetime | None) -> None:
+    """Say in a header after how many seconds it is worth asking again, where that is known."""
     if retry_at is not None:
         seconds = (retry_at - runtime().clock.now()).total_seconds()
         response.headers["Retry-After"] = str(max(1, round(seconds)))
-    return response

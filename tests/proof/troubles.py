@@ -14,10 +14,11 @@ from typing import Any
 import requests
 
 from brokers.http import encode
+from brokers.ibkr.simulator import answers, routes
 from brokers.ibkr.simulator.reply import Reply
 from brokers.ibkr.simulator.state import PENALTY
 from tests.integration.conftest import MAIN
-from tests.proof.world import TRADES, Rows, World
+from tests.proof.world import HOLDING, TRADES, Rows, World, expected, jumped
 
 HTML = "text/html"
 # What a sync asks in its usual course, and beside it where it looks twice.
@@ -169,7 +170,7 @@ def damaged_figures(world: World) -> None:
     anywhere(world, rows(damage), ("/positions/",))
 
 
-@trouble("R6", "not_authenticated", "bad_answer", "not_a_gateway")
+@trouble("R6", "not_authenticated", "positions_not_released", "bad_answer", "not_a_gateway")
 def login_page(world: World) -> None:
     """The login page with 200, or the way to it."""
     page = instead(200, b"<!DOCTYPE html><html><title>Login</title></html>", HTML)
@@ -325,62 +326,52 @@ def foreign(world: World) -> None:
 
 def frozen(world: World, *, forgets: bool) -> None:
     """Positions come from a cache of before; `forgets` where asking to forget it helps."""
-    state = world.desk.simulator.state
-    old = deepcopy(state.accounts[MAIN].held)
-    stale, current = [True], [old]
-
-    def freeze(path: str, reply: Reply) -> Reply:
-        return reply
-
-    world.on("/never", freeze)
-    world.notes["frozen"] = (stale, current)
+    old, stale = deepcopy(world.account.held), [True]
 
     def from_cache(path: str, reply: Reply) -> Reply:
         if "invalidate" in path:
             stale[0] = stale[0] and not forgets
-        elif stale[0]:
-            return cached_page(world, path, old)
-        return reply
+            return reply
+        return cached_page(path, old) if stale[0] else reply
 
     world.on("/positions/", from_cache, times=10_000)
 
 
-def cached_page(world: World, path: str, old: list[Any]) -> Reply:
+def cached_page(path: str, old: list[Any]) -> Reply:
     """A page of the list as it was."""
-    from brokers.ibkr.simulator import answers, routes
-
     start = int(path.rsplit("/", 1)[1]) * routes.PER_PAGE
     page = old[start : start + routes.PER_PAGE]
     return Reply(200, [answers.position(row, MAIN, lean=False) for row in page])
+
+
+def trades_much(world: World) -> None:
+    """A trade that no tolerance covers: 0.05 % of what is held in a class of instruments."""
+    row = world.rng.choice([row for row in world.account.held if row.currency == "USD"][:8])
+    more = Decimal(world.rng.randint(10, 99))
+    world.account.cash["USD"].balance -= more * row.price * row.multiplier
+    row.quantity += more
 
 
 @trouble("R16", *UNBELIEVED)
 def stale_cache(world: World) -> None:
     """Positions of before a trade beside the books of after it, until the cache is forgotten."""
     frozen(world, forgets=True)
-    world.move(world.rng.randint(1, 3), TRADES)
+    world.move(world.rng.randint(1, 3), (trades_much,))
 
 
 @trouble("R16", *UNBELIEVED)
 def stale_for_good(world: World) -> None:
     """Positions of before a trade, whatever is asked: it is said that they do not add up."""
-    was: Rows = tuple(row for row in _expected(world) if len(row) == 9)
+    was = [row for row in expected(world.account) if len(row) == HOLDING]
     frozen(world, forgets=False)
-    world.move(world.rng.randint(1, 3), TRADES)
+    world.move(world.rng.randint(1, 3), (trades_much,))
 
     def says_so(seen: Rows, body: Any) -> bool:
-        now = _expected(world)
-        cash = tuple(row for row in now if len(row) == 5)
+        cash = [row for row in expected(world.account) if len(row) != HOLDING]
         mixed = tuple(sorted((*was, *cash)))
         return seen == mixed and body["run"]["reconciliation"]["status"] == "differs"
 
     world.notes["excused"] = says_so
-
-
-def _expected(world: World) -> Rows:
-    from tests.proof.world import expected
-
-    return expected(world.account)
 
 
 @trouble("R17", *UNBELIEVED)
@@ -409,8 +400,6 @@ def genuine(world: World) -> None:
 @trouble("R26", "gateway_silent", "storage_busy")
 def clock_jumps(world: World) -> None:
     """The time of day jumps by an hour or a day, before a sync or in the middle of it."""
-    from tests.proof.world import jumped
-
     rng = world.rng
     hours = rng.choice((-24, -1, 1, 8, 24))
     by = timedelta(hours=hours, seconds=rng.randint(-5, 5))

@@ -44,6 +44,8 @@ CODES = {
     "storage_busy": 503,
     "storage_failed": 503,
 }
+# How many fields a row of a holding has; one of cash has fewer.
+HOLDING = 9
 KINDS = {"STK": "stock", "OPT": "option", "FUT": "future"}
 Rows = tuple[tuple[str, ...], ...]
 Change = Callable[[str, Reply], Reply]
@@ -73,7 +75,7 @@ def _plain(value: Decimal) -> str:
 
 def stored(seen: Truth) -> Rows:
     """What a look found, without the numbers that the database gives to instruments."""
-    return tuple(sorted(row[:3] + row[4:] if len(row) > 5 else row for row in seen.brokers))
+    return tuple(sorted(row[:3] + row[4:] if len(row) > HOLDING else row for row in seen.brokers))
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from flask import Response, request, url_for
@@ -198,6 +199,8 @@ def run_document(run: RunView, *, finished: bool) -> Response:
     if run.status in {REJECTED, FAILED} and error:
         status = 409 if run.status == REJECTED or queries.needs_user(error["code"]) else 503
     response = respond.data(body, status)
+    if status == 503 and error and error.get("retry_at"):
+        errors.tell_when(response, datetime.fromisoformat(error["retry_at"]))
     if status == 202:
         response.headers["Location"] = url_for("sync_api.get_run", run_id=run.id)
     return response
