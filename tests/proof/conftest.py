@@ -11,7 +11,9 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import create_engine, text
 
+from brokers.ibkr.simulator import routes
 from tests.proof.house import Gateway, opened_gateway
+from tests.proof.world import prepared
 
 FIGURES = pytest.StashKey[list[tuple[str, str]]]()
 
@@ -79,3 +81,11 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     with admin.connect() as connection:
         connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
     admin.dispose()
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with a synced account that people have written on, to be copied."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(routes, "PER_PAGE", 20)
+        return prepared(tmp_path_factory.mktemp("faults") / "data")

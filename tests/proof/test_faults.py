@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
 from brokers.ibkr.simulator import routes
 from tests.proof.troubles import TROUBLES, Trouble
-from tests.proof.world import Schedule, opened, prepared
-
-
-@pytest.fixture(scope="session")
-def template(tmp_path_factory) -> Path:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(routes, "PER_PAGE", 20)
-        return prepared(tmp_path_factory.mktemp("faults") / "data")
+from tests.proof.world import Schedule, opened
 
 
 @pytest.fixture

@@ -92,6 +92,7 @@ class World:
     truths: list[Rows] = field(default_factory=list)
     when: list[Waiting] = field(default_factory=list)
     notes: dict[str, Any] = field(default_factory=dict)
+    calm_also: Callable[[], None] = lambda: None
 
     @property
     def account(self) -> Account:
@@ -126,6 +127,7 @@ class World:
     def calm(self) -> None:
         """All faults end, and time passes until nobody waits for anything any more."""
         self.when.clear()
+        self.calm_also()
         self.desk.network.failure = None
         self.desk.network.__dict__.pop("connected", None)
         self.desk.simulator.play("calm")
