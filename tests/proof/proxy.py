@@ -39,19 +39,31 @@ class Proxy:
     target: int
     toxic: Toxic = field(default_factory=Toxic)
     stop: Event = field(default_factory=Event)
+    port: int = 0
     open: list[socket.socket] = field(default_factory=list)
     lock: Lock = field(default_factory=Lock)
 
     def listen(self) -> None:
         """Begin to take connections."""
-        self.server = socket.create_server(("127.0.0.1", 0))
-        self.port = int(self.server.getsockname()[1])
-        Thread(target=self._accept, daemon=True).start()
+        server = socket.create_server(("127.0.0.1", self.port))
+        self.server, self.port = server, int(server.getsockname()[1])
+        self.listener = Thread(target=self._accept, args=(server,), daemon=True)
+        self.listener.start()
 
-    def _accept(self) -> None:
+    def deaf(self) -> None:
+        """Listen no more, and drop what is open: nobody is there."""
+        with suppress(OSError):
+            self.server.shutdown(socket.SHUT_RDWR)
+        self.server.close()
+        self.listener.join(30)
+        while self.open:
+            with suppress(OSError):
+                _reset(self.open.pop())
+
+    def _accept(self, server: socket.socket) -> None:
         while True:
             try:
-                client, _ = self.server.accept()
+                client, _ = server.accept()
             except OSError:
                 return
             Thread(target=self._serve, args=(client,), daemon=True).start()
@@ -102,13 +114,7 @@ class Proxy:
     def close(self) -> None:
         """Close everything, so that no thread waits for anything any more."""
         self.stop.set()
-        with suppress(OSError):
-            self.server.shutdown(socket.SHUT_RDWR)
-        self.server.close()
-        for each in self.open:
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
+        self.deaf()
 
 
 def _reset(client: socket.socket) -> None:
