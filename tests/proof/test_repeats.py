@@ -75,9 +75,7 @@ def imported(world, raw):
     """Send a file as a browser does: a look first, then what the look was given."""
     page = world.desk.program.post(IMPORT, data={"file": (io.BytesIO(raw), "a.csv")})
     assert page.status_code == 200
-    return world.desk.program.post(
-        IMPORT, data={"file": (io.BytesIO(raw), "a.csv"), "apply": "1"}
-    )
+    return world.desk.program.post(IMPORT, data={"file": (io.BytesIO(raw), "a.csv"), "apply": "1"})
 
 
 def by_hand(world):
@@ -137,7 +135,7 @@ def undone(world, done):
     """Where the file was shorter than the cut, the import is whole: take it back by hand."""
     if done:
         return 1
-    for row in world.desk.holdings(URL)["holdings"]:
+    for row in world.desk.program.get(f"{API}/holdings?limit=500").json["holdings"]:
         if row["source"] == "manual" and row["instrument"]["symbol"] != "HAND":
             gone = world.desk.program.delete(f"{API}/holdings/{row['id']}")
             assert gone.status_code in (200, 204)
@@ -186,7 +184,8 @@ def repeated(world):
         ended = program.post(f"{URL}/disconnect")
         assert ended.status_code in (200, 409)
     world.desk.turn()
-    assert program.post(f"{URL}/connect/ibkr", json={"account_id": MAIN}).status_code == 201
+    kept = {"account_id": MAIN, "manual_holdings": "keep"}
+    assert program.post(f"{URL}/connect/ibkr", json=kept).status_code == 201
     world.desk.turn()
 
 
@@ -206,5 +205,3 @@ def test_r35_ten_thousand_positions_are_old_or_new_too(template, tmp_path, draw,
         assert stored(world.look()) == expected(world.account)
         assert world.look().written == before.written
     figure("R35: positions of the largest account", SIZE)
-
-

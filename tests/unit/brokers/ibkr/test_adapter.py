@@ -135,6 +135,14 @@ def test_cash_that_moves_is_read_again_and_then_refused(desk):
     assert any(r.path.endswith("/invalidate") for r in desk.simulator.requests)
 
 
+def test_a_second_look_does_not_read_the_same_cache_again(desk):
+    connection = desk.connect()
+    connection.snapshot(MAIN)
+    assert not any(r.path.endswith("/invalidate") for r in desk.simulator.requests)
+    connection.snapshot(MAIN)
+    assert any(r.path.endswith("/invalidate") for r in desk.simulator.requests)
+
+
 def test_too_many_requests_close_the_gateway_for_fifteen_minutes(desk):
     desk.simulator.fail_next("/ledger", status=429)
     with pytest.raises(RateLimited) as caught:
