@@ -13,6 +13,7 @@ from sqlalchemy import event
 
 from brokers.ibkr.simulator import routes
 from brokers.ibkr.simulator.data import large
+from portfolio.connections import runner
 from portfolio.db.base import db
 from tests.integration.conftest import MAIN
 from tests.proof.world import API, URL, expected, opened, stored
@@ -189,7 +190,11 @@ def repeated(world):
     world.desk.turn()
 
 
-def test_r35_ten_thousand_positions_are_old_or_new_too(template, tmp_path, draw, figure):
+def test_r35_ten_thousand_positions_are_old_or_new_too(
+    template, tmp_path, draw, figure, monkeypatch
+):
+    # On a busy machine this takes longer than any request waits for its run.
+    monkeypatch.setattr(runner, "LONGEST_WAIT", 3600)
     with opened(template, tmp_path / "large", draw("R35")) as world:
         accounts = world.desk.simulator.state.accounts
         accounts[MAIN].held = large(SIZE).held

@@ -336,7 +336,7 @@ class Schedule:
         if body.get("run") and body["run"]["status"] == "succeeded":
             self._check(
                 stored(after) in self.world.truths or self._excused(after, answer.json),
-                f"a state the broker never was in, reported {answer.json}",
+                f"a state the broker never was in: {self._odd(after)}, reported {answer.json}",
             )
             self.tally["old" if stored(after) == old else "new"] += 1
         else:
@@ -344,6 +344,10 @@ class Schedule:
             self.tally["old"] += 1
         also = self.world.notes.get("also")
         self._check(also is None or also(answer), f"what the class demands: {answer.json}")
+
+    def _odd(self, after: Truth) -> Rows:
+        """The rows that are stored and were never true, or the other way round, at most nine."""
+        return tuple(sorted(set(stored(after)) ^ set(self.world.truths[-1])))[:9]
 
     def _excused(self, after: Truth, body: Any) -> bool:
         """Old positions beside new cash, where the run says that the two do not agree."""
