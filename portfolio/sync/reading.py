@@ -12,7 +12,7 @@ from brokers.contract import Capability, Clock, Connection, believable
 from brokers.types import Kind, Position, Snapshot, Witness
 from portfolio.sync import gates
 from portfolio.sync.gates import Evidence, Verdict
-from portfolio.sync.plan import Plan, Source, Stored, make_plan
+from portfolio.sync.plan import Plan, Source, Stored, StoredHolding, make_plan
 from portfolio.sync.rates import Believed, Doubt, believe
 from portfolio.sync.reconcile import DIFFERS, Judgement, reconcile
 
@@ -75,15 +75,23 @@ def read(broker: Connection, source: Source, past: Past, clock: Clock) -> Readin
 
 
 def with_known_terms(snapshot: Snapshot, stored: Stored) -> Snapshot:
-    """The snapshot with what is known of its instruments where the broker only let us guess."""
-    known = {row.key: row.terms for row in stored.holdings}
-    positions = tuple(_with_terms(p, known.get(p.instrument.key)) for p in snapshot.positions)
+    """The snapshot with what is known of its holdings where the broker says nothing this time."""
+    known = {row.key: row for row in stored.holdings}
+    positions = tuple(_with_known(p, known.get(p.instrument.key)) for p in snapshot.positions)
     return replace(snapshot, positions=positions)
 
 
-def _with_terms(position: Position, terms: Mapping[str, object] | None) -> Position:
+def _with_known(position: Position, row: StoredHolding | None) -> Position:
+    if row is None:
+        return position
+    if position.average_price is None and row.is_open and position.quantity == row.quantity:
+        position = replace(position, average_price=row.average_price)
+    return _with_terms(position, row.terms)
+
+
+def _with_terms(position: Position, terms: Mapping[str, object]) -> Position:
     of = position.instrument
-    if terms is None or not of.guessed:
+    if not of.guessed:
         return position
     kept: dict[str, Any] = {name: terms[name] for name in of.guessed}
     if "kind" in kept:

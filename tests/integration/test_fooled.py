@@ -346,3 +346,22 @@ def test_a_clock_put_back_does_not_keep_a_dead_run_alive(anywhere):
     again = desk.sync(url).json["run"]
     assert again["status"] == "succeeded"
     assert desk.program.get(f"/api/v1/runs/{dead['id']}").json["status"] == "interrupted"
+def test_a_lean_answer_takes_nothing_away_that_is_known(desk):
+    url = desk.connected()
+    before = desk.holdings(url)["holdings"]
+    left_out = ("ticker", "fullName", "name", "type", "multiplier", "avgPrice")
+
+    def lean(body):
+        for row in body if isinstance(body, list) else []:
+            row.update(dict.fromkeys(left_out))
+
+    rewrite(desk, "/positions/", lean)
+    rewrite(desk, "/trsrv/secdef", lambda body: body.update(secdef=[]))
+    desk.turn(31 * 24 * 3600)
+    run = desk.sync(url).json["run"]
+    assert (run["status"], run["changed"]) == ("succeeded", 0)
+    held = ("quantity", "average_price", "instrument")
+    after = desk.holdings(url)["holdings"]
+    assert [[row[of] for of in held] for row in after] == [
+        [row[of] for of in held] for row in before
+    ]

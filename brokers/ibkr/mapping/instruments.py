@@ -79,9 +79,11 @@ def instrument(row: Row, terms: Row, base_currency: str) -> Instrument:
 
 
 def _guessed(row: Row, terms: Row, known: _Layers) -> frozenset[str]:
+    asset = known.first("assetClass")
     silent = {
         "currency": currency_of(row, terms) is None,
-        "kind": known.first("assetClass") is None,
+        # A fund that is traded like a share is told from one by its type only.
+        "kind": asset is None or (asset == "STK" and known.first("type") is None),
         "symbol": known.first("ticker") is None,
     }
     return frozenset(name for name, applies in silent.items() if applies)
