@@ -67,8 +67,10 @@ def anywhere(
 
 
 def meanwhile(world: World) -> None:
-    """Perhaps the broker moves on while it is being read."""
-    for _ in range(world.rng.choice((0, 0, 1, 2))):
+    """Perhaps the broker moves on while it is being read; a second trade may end the run."""
+    trades_made = world.rng.choice((0, 0, 1, 2))
+    world.notes["moving"] = trades_made > 0
+    for _ in range(trades_made):
 
         def trades(_: str, reply: Reply) -> Reply:
             world.move(only=TRADES)
