@@ -133,7 +133,7 @@ WIRES = {
     refuses: UNREACHED | {"not_a_gateway"},
     hangs: UNREACHED,
     drips: UNREACHED,
-    resets: UNREACHED,
+    resets: UNREACHED | {"not_a_gateway"},
     half_closes: UNREACHED,
     short_bodies: UNREACHED | {"bad_answer"},
     restarts_with_another_certificate: UNREACHED | {"certificate_changed"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Callable
 from copy import deepcopy
@@ -118,9 +119,9 @@ def garbled(rng: Random) -> Callable[[str, Reply], Reply]:
     """Damage to the text of an answer that no reader may take for data."""
 
     def doubled(raw: bytes) -> bytes:
-        # The second of two equal keys would win in most readers.
-        name = rng.choice((b'"position": ', b'"cashbalance": ', b'"session": '))
-        return raw.replace(name, name + b"1, " + name, 1) if name in raw else raw[:-1]
+        # Most readers take one of two equal keys, and say nothing.
+        name = rng.choice((b"position", b"cashbalance", b"session"))
+        return re.sub(rb'("' + name + rb'": )([^,}]+)', rb"\1\2, \g<1>1", raw, count=1)
 
     damage = (
         lambda raw: raw[: rng.randint(1, len(raw) - 1)],

@@ -86,3 +86,16 @@ def test_only_what_json_knows_and_decimals_are_written():
     assert encode({"a": Decimal("1.50"), "b": Decimal(2)}) == b'{"a": 1.50, "b": 2.0}'
     with pytest.raises(TypeError):
         encode({"a": object()})
+@pytest.mark.parametrize(
+    "body", [b'{"position": 5, "position": 7}', b'[{"a": [{"b" : 1, "c": 2, "b" : 1}]}]']
+)
+def test_a_name_that_stands_twice_is_no_answer(body):
+    with pytest.raises(Malformed):
+        decode(body)
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"a" : 1, "b": "\\": \\": x"}', b'["\\\\\\":", {"c": {"c": {"c": []}}}]', b'"a"']
+)
+def test_what_only_looks_like_a_name_twice_is_one(body):
+    assert decode(body) is not None
