@@ -53,6 +53,18 @@ class DeadlineSocket(ssl.SSLSocket):
             self.settimeout(left)
         return super().recv_into(*args, **kwargs)
 
+    def recv(self, *args: Any, **kwargs: Any) -> bytes:
+        """Receive, and close where that fails.
+
+        Python looks for early bytes of a peer that has left before the greeting by this, and would
+        leave the socket open when that peer has reset the connection.
+        """
+        try:
+            return super().recv(*args, **kwargs)
+        except OSError:
+            self.close()
+            raise
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:

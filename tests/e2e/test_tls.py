@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import socket
+import ssl
+import struct
 import threading
 from contextlib import closing
+import traceback
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
@@ -25,6 +28,7 @@ from brokers.errors import (
     NotAGateway,
 )
 from brokers.http import RealNetwork, public_session
+from brokers.http import DeadlineSocket, RealNetwork
 from brokers.ibkr import InteractiveBrokers
 from brokers.ibkr.simulator import Simulator
 from brokers.ibkr.simulator.certificate import ensure_certificate
@@ -241,3 +245,25 @@ def own_authority(folder):
         serialization.NoEncryption(),
     )
     return private, signed.public_bytes(serialization.Encoding.PEM)
+
+
+def test_a_peer_that_leaves_before_the_greeting_leaves_no_socket_behind():
+    server = socket.create_server(("127.0.0.1", 0))
+    client = socket.create_connection(server.getsockname())
+    accepted, _ = server.accept()
+    accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    accepted.close()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.sslsocket_class = DeadlineSocket
+    with pytest.raises(ConnectionResetError) as caught:
+        context.wrap_socket(client)
+    sockets = [
+        each
+        for frame, _ in traceback.walk_tb(caught.value.__traceback__)
+        for each in frame.f_locals.values()
+        if isinstance(each, DeadlineSocket)
+    ]
+    assert sockets
+    assert [each.fileno() for each in sockets if each.fileno() >= 0] == []
+    server.close()
