@@ -116,8 +116,11 @@ def test_a_run_that_lost_its_connection_writes_nothing(anywhere):
     anywhere.simulator.state.rewrites.append(
         lambda path, reply: (overtaken(), reply)[1] if path.endswith("/ledger") else reply
     )
-    run = anywhere.sync(url).json["run"]
-    assert (run["status"], run["reason"]) == ("interrupted", "interrupted")
+    answer = anywhere.sync(url)
+    run = answer.json["run"]
+    assert (answer.status_code, run["status"]) == (202, "interrupted")
+    assert answer.headers["Location"].endswith(run["id"])
+    assert run["reason"] == "interrupted"
     assert anywhere.holdings(url)["holdings"] == before
     anywhere.simulator.play("calm")
     assert anywhere.sync(url).json["run"]["closed"] == 1

@@ -19,7 +19,6 @@ from tests.integration.conftest import MAIN
 from tests.proof.world import API, URL, expected, opened, stored
 
 IMPORT = f"{URL}/import"
-SIZE = 10_000
 
 
 class PowerCutError(Exception):
@@ -191,16 +190,17 @@ def repeated(world):
 
 
 def test_r35_ten_thousand_positions_are_old_or_new_too(
-    template, tmp_path, draw, figure, monkeypatch
+    template, tmp_path, effort, draw, figure, monkeypatch
 ):
     # On a busy machine this takes longer than any request waits for its run.
     monkeypatch.setattr(runner, "LONGEST_WAIT", 3600)
+    size = effort(ci=2_000, full=10_000)
     with opened(template, tmp_path / "large", draw("R35")) as world:
         accounts = world.desk.simulator.state.accounts
-        accounts[MAIN].held = large(SIZE).held
+        accounts[MAIN].held = large(size).held
         routes.PER_PAGE = 100
         world.desk.turn()
-        world.on("/positions/57", lambda _, reply: reply._replace(body=[]), times=1)
+        world.on("/positions/17", lambda _, reply: reply._replace(body=[]), times=1)
         before = world.look()
         refused = world.sync()
         after = world.look()
@@ -210,4 +210,4 @@ def test_r35_ten_thousand_positions_are_old_or_new_too(
         assert good.status_code == 200, (good.json, refused.json)
         assert stored(world.look()) == expected(world.account)
         assert world.look().written == before.written
-    figure("R35: positions of the largest account", SIZE)
+    figure("R35: positions of the largest account", size)

@@ -350,11 +350,11 @@ class Schedule:
         return tuple(sorted(set(stored(after)) ^ set(self.world.truths[-1])))[:9]
 
     def _excused(self, after: Truth, body: Any) -> bool:
-        """Old positions beside new cash, where the run says that the two do not agree."""
+        """What a class excuses, with its reason: it is said that something is not known."""
         excuse = self.world.notes.get("excused")
         if excuse is None or not excuse(stored(after), body):
             return False
-        self.tally["mixed and said so"] += 1
+        self.tally["not whole and said so"] += 1
         return True
 
     def _mends(self, before: Truth) -> None:

@@ -188,6 +188,10 @@ def synced(where: Place, run_id: str, *, finished: bool) -> Response:
         run, finished = runs.overtaker(reading(), run), False
     if who is Reader.BROWSER:
         return respond.go(account_page(account), *told(run))
+    if run.status == INTERRUPTED:
+        # It was overtaken: whoever waits is shown the run that goes on, where there is one.
+        newest = runs.runs(reading(), account.id, start=0, limit=1).items[0]
+        return run_document(newest if newest.status == RUNNING else run, finished=False)
     return run_document(run, finished=finished)
 
 
@@ -199,7 +203,7 @@ def run_document(run: RunView, *, finished: bool) -> Response:
     if run.status in {REJECTED, FAILED} and error:
         status = 409 if run.status == REJECTED or queries.needs_user(error["code"]) else 503
     response = respond.data(body, status)
-    if status == 503 and error and error.get("retry_at"):
+    if status != 202 and error and error.get("retry_at"):
         errors.tell_when(response, datetime.fromisoformat(error["retry_at"]))
     if status == 202:
         response.headers["Location"] = url_for("sync_api.get_run", run_id=run.id)
