@@ -19,7 +19,7 @@ from brokers.ibkr.simulator import answers, routes
 from brokers.ibkr.simulator.reply import Reply
 from brokers.ibkr.simulator.state import PENALTY
 from tests.integration.conftest import MAIN
-from tests.proof.world import HOLDING, TRADES, Rows, World, expected, jumped
+from tests.proof.world import HOLDING, TRADES, Rows, World, expected, jumped, stored
 
 HTML = "text/html"
 # What a sync asks in its usual course, and beside it where it looks twice.
@@ -377,19 +377,25 @@ def stale_for_good(world: World) -> None:
     world.notes["excused"] = says_so
 
 
-def alike(seen: Rows, truth: Rows) -> bool:
-    """Whether rows differ at most by an average price that is not known."""
-    same = [
-        one == other or (one[:-1] == other[:-1] and one[-1] == "—")
-        for one, other in zip(seen, truth, strict=False)
-    ]
-    return len(seen) == len(truth) and all(same)
+def alike(seen: Rows, truth: Rows, known: frozenset[str]) -> bool:
+    """Whether rows differ only by what was not told: averages, and the terms of new contracts."""
+    true, found = ({row[3]: row for row in rows_} for rows_ in (truth, seen))
+    return found.keys() == true.keys() and all(
+        one == true[key]
+        or (len(one) == HOLDING and _told(one, known, one[-1]) == _told(true[key], known, one[-1]))
+        for key, one in found.items()
+    )
+
+
+def _told(row: tuple[str, ...], known: frozenset[str], average: str) -> tuple[str, ...]:
+    terms = row[4:7] if row[3] in known else ()
+    return (row[3], *terms, row[7], "—" if average == "—" else row[8])
 
 
 @trouble("R17", *UNBELIEVED)
 def slim_rows(world: World) -> None:
     """Rows without the terms of their contracts, whose definitions are late or never come."""
-    rng, state = world.rng, world.desk.simulator.state
+    rng, state, before = world.rng, world.desk.simulator.state, stored(world.look())
     state.warm.clear()
     state.always_lean = rng.random() < 0.5
     silent = rng.sample(("currency", "assetClass", "contractDesc", "avgPrice", "name"), 2)
@@ -397,9 +403,11 @@ def slim_rows(world: World) -> None:
     slim = rows(lambda page: [{**row, **blank} for row in page])
     if rng.random() < 0.6:
         anywhere(world, slim, ("/positions/",))
-    if "avgPrice" in silent:
-        # The average of a quantity that has changed is not known then, and not guessed either.
-        world.notes["excused"] = lambda seen, _: any(alike(seen, truth) for truth in world.truths)
+    # What is new and comes without a name has none yet; an average that is not told is not known.
+    known = frozenset(row[3] for row in before)
+    world.notes["excused"] = lambda seen, _: any(
+        alike(seen, truth, known) for truth in world.truths
+    )
     late = rng.choice(({"secdef": []}, {"secdef": None}, {}))
     if rng.random() < 0.6:
         world.on("/trsrv/secdef", instead(200, late), times=rng.choice(OFTEN))
