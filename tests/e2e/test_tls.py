@@ -6,8 +6,8 @@ import socket
 import ssl
 import struct
 import threading
-from contextlib import closing
 import traceback
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
@@ -27,8 +27,7 @@ from brokers.errors import (
     GatewayUnreachable,
     NotAGateway,
 )
-from brokers.http import RealNetwork, public_session
-from brokers.http import DeadlineSocket, RealNetwork
+from brokers.http import DeadlineSocket, RealNetwork, public_session
 from brokers.ibkr import InteractiveBrokers
 from brokers.ibkr.simulator import Simulator
 from brokers.ibkr.simulator.certificate import ensure_certificate

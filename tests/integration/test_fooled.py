@@ -348,6 +348,8 @@ def test_a_clock_put_back_does_not_keep_a_dead_run_alive(anywhere):
     again = desk.sync(url).json["run"]
     assert again["status"] == "succeeded"
     assert desk.program.get(f"/api/v1/runs/{dead['id']}").json["status"] == "interrupted"
+
+
 def test_a_lean_answer_takes_nothing_away_that_is_known(desk):
     url = desk.connected()
     before = desk.holdings(url)["holdings"]

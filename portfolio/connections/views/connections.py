@@ -188,10 +188,6 @@ def synced(where: Place, run_id: str, *, finished: bool) -> Response:
         run, finished = runs.overtaker(reading(), run), False
     if who is Reader.BROWSER:
         return respond.go(account_page(account), *told(run))
-    if run.status == INTERRUPTED:
-        # It was overtaken: whoever waits is shown the run that goes on, where there is one.
-        newest = runs.runs(reading(), account.id, start=0, limit=1).items[0]
-        return run_document(newest if newest.status == RUNNING else run, finished=False)
     return run_document(run, finished=finished)
 
 

@@ -86,6 +86,8 @@ def test_only_what_json_knows_and_decimals_are_written():
     assert encode({"a": Decimal("1.50"), "b": Decimal(2)}) == b'{"a": 1.50, "b": 2.0}'
     with pytest.raises(TypeError):
         encode({"a": object()})
+
+
 @pytest.mark.parametrize(
     "body", [b'{"position": 5, "position": 7}', b'[{"a": [{"b" : 1, "c": 2, "b" : 1}]}]']
 )
