@@ -41,7 +41,7 @@ SEED ?= $(shell date +%s)
 PROVE = $(BIN)/python -m pytest -p no:randomly --full --seed $(SEED) $(ARGS)
 
 faults: $(STAMP) ## 100 random schedules of each class of faults
-	@$(PROVE) tests/proof/test_faults.py
+	@$(PROVE) tests/proof/test_faults.py tests/proof/test_wire.py tests/proof/test_repeats.py
 
 model: $(STAMP) ## long random histories against a small model, and many syncs at once
 	@$(PROVE) tests/proof/test_model.py tests/proof/test_concurrency.py

@@ -17,7 +17,10 @@ WIRE = "tests/proof/test_wire.py::test_old_or_new_on_the_wire"
 REPEATS = "tests/proof/test_repeats.py::"
 BACKUP = "tests/integration/test_backup.py::"
 JOBS = "tests/integration/test_jobs.py::"
-LEASES = "tests/integration/test_leases.py::"
+KILL = "tests/proof/test_kill.py::"
+STORAGE = "tests/proof/test_storage.py::"
+POSTGRES = "tests/proof/test_storage_postgres.py::"
+SOAK = "tests/proof/test_soak.py::test_what_can_be_kept_without_a_person_is_kept"
 # Where each class is proven; one that does not apply has its reason instead.
 PROVEN: dict[int, tuple[str, ...]] = {
     1: (FAULTS, WIRE),
@@ -38,20 +41,29 @@ PROVEN: dict[int, tuple[str, ...]] = {
     16: (FAULTS,),
     17: (FAULTS,),
     18: (FAULTS,),
-    19: (LEASES + "test_a_run_waits_for_another_one_through_the_same_gateway",),
-    20: (LEASES + "test_a_run_that_lost_its_connection_writes_nothing",),
-    21: (BACKUP + "test_an_upgrade_that_is_cut_short_can_be_run_again",),
-    22: (BACKUP + "test_a_copy_comes_back_and_the_former_state_is_kept",),
-    23: (BACKUP + "test_what_is_no_whole_copy_is_refused_with_a_reason",),
-    24: (LEASES + "test_who_finds_a_gateway_taken_waits_and_then_says_so",),
-    25: (JOBS + "test_it_is_the_same_on_both_databases",),
+    19: ("tests/proof/test_concurrency.py::test_64_at_once_and_the_schedule_make_one_run",),
+    20: ("tests/proof/test_concurrency.py::test_a_process_stopped_past_its_lease_writes_nothing",),
+    21: (KILL + "test_a_killed_sync_is_all_or_nothing",),
+    22: ("tests/integration/db/test_schema.py::test_what_is_acknowledged_is_on_the_disk",),
+    23: (STORAGE + "test_a_write_of_a_sync_fails", STORAGE + "test_a_write_of_an_import_fails"),
+    24: (STORAGE + "test_a_database_is_locked_for_ten_seconds",),
+    25: (
+        POSTGRES + "test_a_connection_is_lost_during_commit",
+        POSTGRES + "test_the_server_is_restarted_in_the_middle",
+    ),
     26: (FAULTS, JOBS + "test_a_clock_jump_neither_floods_nor_stalls"),
-    27: (JOBS + "test_a_gateway_that_comes_back_is_caught_up_with",),
+    27: (SOAK, JOBS + "test_a_gateway_that_comes_back_is_caught_up_with"),
     28: (FAULTS, WIRE),
     29: (FAULTS, "tests/integration/test_notifications.py::test_a_lost_sign_in_is_told_once"),
-    30: (JOBS + "test_an_error_of_one_does_not_stop_the_other",),
-    31: (BACKUP + "test_an_upgrade_that_is_cut_short_can_be_run_again",),
-    32: (BACKUP + "test_what_is_no_whole_copy_is_refused_with_a_reason",),
+    30: ("tests/unit/portfolio/jobs/test_embedded.py::test_an_error_in_a_task_does_not",),
+    31: (
+        "tests/proof/test_kill_files.py::test_a_killed_upgrade_can_be_run_again",
+        STORAGE + "test_a_write_of_an_upgrade_fails",
+    ),
+    32: (
+        BACKUP + "test_what_is_no_whole_copy_is_refused_with_a_reason",
+        "tests/proof/test_kill_files.py::test_a_killed_restore_leaves_the_old_or_the_restored",
+    ),
     33: ("tests/integration/test_cli.py::test_a_damaged_database_is_refused_in_one_sentence",),
     34: (BACKUP + "test_a_lost_database_is_never_taken_for_a_fresh_one",),
     35: (REPEATS + "test_r35_ten_thousand_positions_are_old_or_new_too",),

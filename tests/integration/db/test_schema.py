@@ -67,6 +67,14 @@ def test_what_must_never_be_stored_is_refused_by_the_database(anywhere, statemen
         execute(anywhere, statement)
 
 
+def test_what_is_acknowledged_is_on_the_disk(desk):
+    """What power loss may take is SQLite's promise, which holds with these two only."""
+    with desk.app.app_context(), db.engine.connect() as connection:
+        mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()
+        synchronous = connection.exec_driver_sql("PRAGMA synchronous").scalar_one()
+    assert (mode, synchronous) == ("wal", 2)
+
+
 def settings(tmp_path):
     return Settings.load({"FOLIOSYNC_DATA_DIR": str(tmp_path)})
 
