@@ -7,11 +7,14 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, settings
+from sqlalchemy import create_engine, text
 
 from brokers.ibkr.simulator import Simulator
 
@@ -105,26 +108,26 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if named:
         yield named
         return
-    tools = _postgres_tools()
+    tools = postgres_tools()
     if tools is None:
         pytest.skip("PostgreSQL is not installed")
     folder = Path("/tmp") / f"foliosync-pg-{os.getpid()}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o777)
     folder.chmod(0o777)
-    data, port = folder / "data", _free_port()
-    _as_postgres([str(tools / "initdb"), "-D", str(data), "-U", "test", "-A", "trust", "-N"])
+    data, port = folder / "data", unused_port()
+    as_postgres([str(tools / "initdb"), "-D", str(data), "-U", "test", "-A", "trust", "-N"])
     options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
     control = [str(tools / "pg_ctl"), "-D", str(data), "-w"]
-    _as_postgres([*control, "-o", options, "-l", str(folder / "log"), "start"])
+    as_postgres([*control, "-o", options, "-l", str(folder / "log"), "start"])
     try:
         yield f"postgresql+psycopg://test@127.0.0.1:{port}/postgres"
     finally:
-        _as_postgres([*control, "-m", "immediate", "stop"])
+        as_postgres([*control, "-m", "immediate", "stop"])
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _postgres_tools() -> Path | None:
+def postgres_tools() -> Path | None:
     found = shutil.which("initdb")
     if found:
         return Path(found).parent
@@ -132,23 +135,46 @@ def _postgres_tools() -> Path | None:
     return versions[-1].parent if versions else None
 
 
-def _as_postgres(command: list[str]) -> None:
+def as_postgres(command: list[str]) -> None:
     # PostgreSQL refuses to run as root.
     if os.geteuid() == 0:
         command = ["runuser", "-u", "postgres", "--", *command]
     subprocess.run(command, check=True, capture_output=True, cwd="/tmp", timeout=60)
 
 
-def _free_port() -> int:
+def unused_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
+@contextmanager
+def fresh_database(server: str) -> Iterator[str]:
+    """An empty database of a PostgreSQL server, removed in the end."""
+    name = f"t{uuid4().hex}"
+    admin = create_engine(server, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    yield server.rsplit("/", 1)[0] + f"/{name}"
+    with admin.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    admin.dispose()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A fresh database of each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'foliosync.db'}"
+        return
+    with fresh_database(request.getfixturevalue("postgres_url")) as url:
+        yield url
+
+
 @pytest.fixture
 def free_port() -> int:
     """A port of loopback that nobody uses."""
-    return _free_port()
+    return unused_port()
 
 
 @pytest.fixture(scope="session")

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 import requests
-from sqlalchemy import create_engine, text
 
 from brokers.ibkr.simulator import Simulator
 from brokers.ibkr.simulator.server import serve
 from portfolio.clock import SystemClock
+from tests.conftest import fresh_database
 from tests.e2e.conftest import answers, wait_until
 from tests.integration.test_cli import run
 
@@ -62,14 +62,8 @@ def database(request, tmp_path):
     if request.param == "sqlite":
         yield {}
         return
-    server = request.getfixturevalue("postgres_url")
-    admin = create_engine(server, isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.execute(text("CREATE DATABASE jobs"))
-    yield {"FOLIOSYNC_DATABASE_URL": server.rsplit("/", 1)[0] + "/jobs"}
-    with admin.connect() as connection:
-        connection.execute(text("DROP DATABASE jobs WITH (FORCE)"))
-    admin.dispose()
+    with fresh_database(request.getfixturevalue("postgres_url")) as url:
+        yield {"FOLIOSYNC_DATABASE_URL": url}
 
 
 def test_of_four_processes_one_leads_and_after_its_death_another(tmp_path, database):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ import requests
 from brokers.ibkr.simulator import Simulator
 from brokers.ibkr.simulator.server import Server, serve
 from portfolio.clock import SystemClock
+from tests.conftest import unused_port
 from tests.e2e.conftest import answers, wait_until
 
 ROOT = Path(__file__).parent.parent.parent
@@ -78,7 +78,7 @@ class House:
 
     def start(self, *program: str) -> None:
         """Begin to serve; `program` replaces the command of a user (`-m portfolio.cli`)."""
-        self.port = self.port or free_port()
+        self.port = self.port or unused_port()
         command = [sys.executable, *(program or ("-m", "portfolio.cli"))]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -134,10 +134,3 @@ def served(data: Path, gateway: str, **more: str) -> Iterator[House]:
         yield house
     finally:
         house.kill()
-
-
-def free_port() -> int:
-    """A port of loopback that nobody uses."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

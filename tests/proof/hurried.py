@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 
-import brokers.ibkr
 from portfolio.cli import main
+from tests.proof.points import hurry
 
 if __name__ == "__main__":
-    brokers.ibkr.MANIFEST = replace(brokers.ibkr.MANIFEST, limits=())
+    hurry()
     sys.exit(main())

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import Engine, NullPool, create_engine, event, make_url, text
 
 from portfolio.db.base import db
-from tests.conftest import _as_postgres, _free_port, _postgres_tools
+from tests.conftest import as_postgres, fresh_database, postgres_tools, unused_port
 from tests.integration.conftest import Desk, make_desk
 from tests.proof.stand import KIDS, Sides
 from tests.proof.truth import Truth, look
@@ -101,14 +101,8 @@ def placed(url: str, through: str, tmp_path: Path) -> Iterator[Place]:
 @pytest.fixture
 def fresh(postgres_url: str) -> Iterator[str]:
     """A database of PostgreSQL that is empty."""
-    name = f"s{uuid4().hex}"
-    admin = create_engine(postgres_url, isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield postgres_url.rsplit("/", 1)[0] + f"/{name}"
-    with admin.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    admin.dispose()
+    with fresh_database(postgres_url) as url:
+        yield url
 
 
 @pytest.fixture
@@ -196,27 +190,27 @@ class Server:
 
     def restart(self, how: str) -> None:
         """Stop it so ("fast" or "immediate"), and start it again."""
-        _as_postgres([*self.control, "-m", how, "-o", self.options, "restart"])
+        as_postgres([*self.control, "-m", how, "-o", self.options, "restart"])
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    tools = _postgres_tools()
+    tools = postgres_tools()
     if tools is None:
         pytest.skip("PostgreSQL is not installed")
     folder = Path("/tmp") / f"foliosync-restarted-{uuid4().hex}"
     folder.mkdir()
     folder.chmod(0o777)
-    data, port = folder / "data", _free_port()
-    _as_postgres([str(tools / "initdb"), "-D", str(data), "-U", "test", "-A", "trust", "-N"])
+    data, port = folder / "data", unused_port()
+    as_postgres([str(tools / "initdb"), "-D", str(data), "-U", "test", "-A", "trust", "-N"])
     options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1"
     control = [str(tools / "pg_ctl"), "-D", str(data), "-w", "-l", str(folder / "log")]
-    _as_postgres([*control, "-o", options, "start"])
+    as_postgres([*control, "-o", options, "start"])
     try:
         url = f"postgresql+psycopg://test@127.0.0.1:{port}/postgres"
         yield Server(control=control, options=options, url=url)
     finally:
-        _as_postgres([*control, "-m", "immediate", "stop"])
+        as_postgres([*control, "-m", "immediate", "stop"])
         shutil.rmtree(folder, ignore_errors=True)
 
 
