@@ -46,7 +46,7 @@ faults: $(STAMP) ## 100 random schedules of each class of faults
 model: $(STAMP) ## long random histories against a small model, and many syncs at once
 	@$(PROVE) tests/proof/test_model.py tests/proof/test_concurrency.py
 
-kill: $(STAMP) ## kill -9, 1000 syncs and 350 other tasks
+kill: $(STAMP) ## kill -9, 1000 syncs and 400 other tasks
 	@$(PROVE) tests/proof/test_kill.py tests/proof/test_kill_files.py
 
 storage: $(STAMP) ## every write fails once: full disk, broken disk, locks, PostgreSQL

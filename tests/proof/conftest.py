@@ -11,6 +11,7 @@ import pytest
 
 from brokers.ibkr.simulator import routes
 from tests.proof.house import Gateway, opened_gateway
+from tests.proof.library import Library, furnished
 from tests.proof.world import prepared
 
 FIGURES = pytest.StashKey[list[tuple[str, str]]]()
@@ -55,6 +56,13 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.section(f"measured with --seed {config.getoption('seed')}")
         for what, value in sorted(noted):
             terminalreporter.write_line(f"| {what} | {value} |")
+
+
+@pytest.fixture
+def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Library]:
+    """The application with something in every list."""
+    with furnished(tmp_path, monkeypatch) as found:
+        yield found
 
 
 @pytest.fixture

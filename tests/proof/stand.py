@@ -44,6 +44,14 @@ class Sides:
         self.side = 1 - self.side
         self.gateway.simulator.state.accounts[self.account_id] = self.states[self.side]
 
+    def learn(self, place: Any) -> None:
+        """See what is stored of each side when all is well; `place` syncs and knows its state."""
+        for _ in self.states:
+            place.sync()
+            self.stored.append(place.state())
+            self.turn()
+        assert self.stored[0] != self.stored[1]
+
 
 @dataclass(kw_only=True)
 class Stand:
@@ -68,14 +76,6 @@ class Stand:
     def api(self) -> str:
         """The URL of the account's holdings as JSON."""
         return f"/api/v1{self.url.replace('/portfolio', '/portfolios')}/holdings"
-
-    def learn(self) -> None:
-        """See what is stored of each side when all is well."""
-        for _ in self.sides.states:
-            self.sync()
-            self.sides.stored.append(self.state())
-            self.sides.turn()
-        assert self.sides.stored[0] != self.sides.stored[1]
 
     def sync(self) -> None:
         """A sync that succeeds."""

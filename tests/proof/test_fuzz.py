@@ -13,14 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import pytest
 import schemathesis
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events, from_schema
 from schemathesis.engine.run import PhaseName
 from schemathesis.openapi.checks import RejectedPositiveData
 
-from tests.proof.library import DOCUMENTED_503, Library, furnished
+from tests.proof.library import DOCUMENTED_503, Library
 
 SAFE = {"GET", "HEAD", "OPTIONS", "TRACE"}
 # Well formed, and yet refused (422) by rules that no schema can say; by the field that is named.
@@ -42,12 +41,6 @@ BEYOND_A_SCHEMA = {
     "csv": "a table with headings and lines",
     "columns": "columns that there are, and headings that the file has",
 }
-
-
-@pytest.fixture
-def library(tmp_path, monkeypatch):
-    with furnished(tmp_path, monkeypatch) as found:
-        yield found
 
 
 @dataclass

@@ -19,7 +19,7 @@ import pytest
 
 from brokers.ibkr.simulator.scenarios import on
 from brokers.testing.network import CERTIFICATE
-from tests.proof.library import DOCUMENTED_503, Library, P, furnished
+from tests.proof.library import DOCUMENTED_503, Library, P
 from tests.proof.markup import Form, Markup, strange
 from tests.proof.nasty import NASTY
 
@@ -46,12 +46,6 @@ QUERIES = (
     *("text", "symbol", "sort", "kind", "group", "page", "cursor", "limit", "back", "form"),
     *("gateway_id", "instrument"),
 )
-
-
-@pytest.fixture
-def library(tmp_path, monkeypatch):
-    with furnished(tmp_path, monkeypatch) as found:
-        yield found
 
 
 @dataclass

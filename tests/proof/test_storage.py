@@ -103,7 +103,7 @@ def fail_a_sync(at: Stand, number: int, error: str, mode: int) -> str:
 
 def tried(at: Stand, wanted: int, ways: int = 4) -> Counter[str]:
     """Syncs that fail at so many of their writes, in so many ways."""
-    at.learn()
+    at.sides.learn(at)
     count = counted(at.disk, at.sync)
     at.sides.turn()
     results: Counter[str] = Counter({"writes": count})
@@ -319,7 +319,7 @@ def locked(file: Path) -> Iterator[None]:
 
 def test_a_database_is_locked_for_ten_seconds(disk, figure):
     with stand(disk, KIDS) as at:
-        at.learn()
+        at.sides.learn(at)
         _, before = at.shown()
         with locked(at.file), ThreadPoolExecutor(1) as pool:
             asked = pool.submit(at.house.call, "POST", f"{at.url}/sync", headers=JSON)

@@ -50,14 +50,6 @@ class Place:
         assert done.status_code == 200, done.text
         assert done.json["run"]["status"] == "succeeded", done.text
 
-    def learn(self) -> None:
-        """See what is stored of each side when all is well."""
-        for _ in self.sides.states:
-            self.sync()
-            self.sides.stored.append(self.state())
-            self.sides.turn()
-        assert self.sides.stored[0] != self.sides.stored[1]
-
     def go_through(self, which: str) -> int:
         """One sync in which something happens; its status."""
         old, new = self.sides.stored[1 - self.sides.side], self.sides.stored[self.sides.side]
@@ -91,7 +83,7 @@ def placed(url: str, through: str, tmp_path: Path) -> Iterator[Place]:
         assert desk.connect(account, account_id=KIDS).status_code == 201
         sides: Any = Sides(gateway=desk, account_id=KIDS)
         place = Place(desk=desk, sides=sides, look_at=look_at, url=account)
-        place.learn()
+        sides.learn(place)
         yield place
     finally:
         look_at.dispose()
