@@ -1,194 +1,19 @@
-"""Every option of the program, as data: one list that start-up and documentation walk."""
+"""The options of a running program, read once at start and checked against each other."""
 
 from __future__ import annotations
 
 import os
-import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from brokers.addresses import host_name, https_address
 from portfolio.errors import SetupProblem
+from portfolio.options import OPTIONS, PREFIX, Option
 
-PREFIX = "FOLIOSYNC_"
-SCHEME = r"[A-Za-z][A-Za-z0-9+.-]*://"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-
-
-def _text(value: str) -> str:
-    return value
-
-
-def _between(least: int, most: int) -> Callable[[str], int]:
-    def read(value: str) -> int:
-        number = int(value)
-        if not least <= number <= most:
-            raise ValueError
-        return number
-
-    return read
-
-
-def _folder(value: str) -> Path:
-    return Path(value).expanduser().resolve()
-
-
-def _names(value: str) -> tuple[str, ...]:
-    return tuple(name.strip().lower() for name in value.split(",") if name.strip())
-
-
-def _targets(value: str) -> tuple[str, ...]:
-    # An address may have commas of its own: a new one begins where a scheme follows.
-    parts = [part.strip(" ,") for part in re.split(rf",\s*(?={SCHEME})", value)]
-    found = tuple(dict.fromkeys(part for part in parts if part))
-    if not all(re.fullmatch(rf"{SCHEME}\S*", each) and each.isprintable() for each in found):
-        raise ValueError
-    return found
-
-
-def _zone(value: str) -> ZoneInfo | None:
-    return ZoneInfo(value) if value else None
-
-
-def _one_of(*words: str) -> Callable[[str], str]:
-    def read(value: str) -> str:
-        if value not in words:
-            raise ValueError
-        return value
-
-    return read
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Option:
-    """One setting: its name, how it is read, what it is without being set, and what it does."""
-
-    name: str
-    read: Callable[[str], Any]
-    default: str
-    help: str
-    expects: str
-    secret: bool = False
-
-
-OPTIONS: tuple[Option, ...] = (
-    Option(
-        name="HOST",
-        read=_text,
-        default="127.0.0.1",
-        expects="an address of this computer's loopback",
-        help="Address to listen on. Without logins only loopback is accepted.",
-    ),
-    Option(
-        name="PORT",
-        read=_between(1, 65535),
-        default="8000",
-        expects="a number from 1 to 65535",
-        help="Port to listen on. Not 5000: that is the gateway's.",
-    ),
-    Option(
-        name="DATA_DIR",
-        read=_folder,
-        default="~/.foliosync",
-        expects="a folder",
-        help="Folder of the database, its copies and the secret key.",
-    ),
-    Option(
-        name="DATABASE_URL",
-        read=_text,
-        default="",
-        expects="a database URL such as postgresql+psycopg://user@host/name",
-        help="Database; empty means an SQLite file in the data folder.",
-        secret=True,
-    ),
-    Option(
-        name="SECRET_KEY_FILE",
-        read=_text,
-        default="",
-        expects="a file",
-        help="File with the key that signs form tokens; made at the first start if absent. "
-        "Empty means `secret.key` in the data folder.",
-    ),
-    Option(
-        name="IBKR_GATEWAY_URL",
-        read=https_address,
-        default="https://localhost:5000",
-        expects="an https address such as https://localhost:5001",
-        help="Address of IBKR's Client Portal Gateway; it makes the first gateway. Change it when "
-        "`listenPort` in the gateway's `root/conf.yaml` is not 5000.",
-    ),
-    Option(
-        name="IBKR_GATEWAY_LOGIN_URL",
-        read=lambda value: https_address(value) if value else "",
-        default="",
-        expects="an https address",
-        help="Address at which a browser opens the gateway's login; empty means the same address.",
-    ),
-    Option(
-        name="TRUSTED_GATEWAY_HOSTS",
-        read=lambda value: tuple(map(host_name, _names(value))),
-        default="",
-        expects="host names separated by commas",
-        help="Gateways off this computer that you vouch for.",
-    ),
-    Option(
-        name="ALLOWED_HOSTS",
-        read=_names,
-        default="",
-        expects="host names separated by commas",
-        help="Names, besides 127.0.0.1, localhost and [::1], under which a browser may reach us.",
-    ),
-    Option(
-        name="JOBS",
-        read=_one_of("embedded", "worker", "off"),
-        default="embedded",
-        expects="embedded, worker or off",
-        help="Where background work runs: in the web process, in `foliosync worker`, or nowhere. "
-        "Of several processes on one database, one does it.",
-    ),
-    Option(
-        name="SYNC_INTERVAL",
-        read=_between(0, 10_080),
-        default="30",
-        expects="a number of minutes from 0 to 10080",
-        help="Minutes between two syncs of a connected account while you are signed in; 0 means "
-        "that accounts are synced by hand only.",
-    ),
-    Option(
-        name="KEEPALIVE_INTERVAL",
-        read=_between(10, 3600),
-        default="60",
-        expects="a number of seconds from 10 to 3600",
-        help="Seconds between two calls that keep the session at a gateway alive. IBKR ends a "
-        "session after about six minutes without one.",
-    ),
-    Option(
-        name="REFERENCE_RATES",
-        read=_one_of("off", "daily"),
-        default="off",
-        expects="off or daily",
-        help="Whether the European Central Bank's reference rates are fetched each day.",
-    ),
-    Option(
-        name="TIMEZONE",
-        read=_zone,
-        default="",
-        expects="a time zone such as Europe/Zurich",
-        help="Time zone of the pages and of daily values; empty means the computer's own.",
-    ),
-    Option(
-        name="NOTIFY_URLS",
-        read=_targets,
-        default="",
-        expects="addresses of Apprise such as ntfys://ntfy.sh/topic, separated by commas",
-        help="Where a message goes when you are needed, and when all is well again.",
-        secret=True,
-    ),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,7 @@ SOURCES = sorted(
 )
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 SLICES = ("users", "accounts", "sync", "connections", "jobs", "pages")
-FOUNDATION = ("settings", "errors", "clock", "paths")
+FOUNDATION = ("settings", "options", "values", "errors", "clock", "paths")
 SHARED = ("db", "web")
 ROOT_ONLY = ("app", "cli", "commands", "demo", "doctor", "frontend", "notify")
 FORBIDDEN_IN_BROKERS = {"portfolio", "flask", "sqlalchemy", "apscheduler", "marshmallow"}

@@ -505,7 +505,7 @@ class Machine(RuleBasedStateMachine):
         return {k: v for k, v in held.items() if k[1] != "manual"}
 
     @precondition(lambda self: self.links)
-    @rule(account=WHICH, steps=st.integers(0, 160))
+    @rule(account=WHICH, steps=st.integers(0, 70))
     def crash(self, account: int, steps: int) -> None:
         """The process ends in the middle of a sync, and is started again."""
         if account not in self.links:

@@ -14,7 +14,7 @@ from portfolio.connections.gateways import (
 )
 from portfolio.db.session import unit_of_work
 from portfolio.errors import Conflict, Invalid
-from portfolio.settings import OPTIONS, PREFIX
+from portfolio.options import OPTIONS, PREFIX
 from portfolio.web import respond
 from portfolio.web.runtime import owner_id, reading, runtime
 

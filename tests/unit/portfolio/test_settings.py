@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from portfolio.errors import SetupProblem
-from portfolio.settings import OPTIONS, Settings
+from portfolio.options import OPTIONS
+from portfolio.settings import Settings
 
 
 def test_defaults_are_what_the_documents_say():

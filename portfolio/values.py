@@ -1,0 +1,63 @@
+"""How the text of a setting becomes a value; what is none raises `ValueError`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+SCHEME = r"[A-Za-z][A-Za-z0-9+.-]*://"
+
+
+def text(value: str) -> str:
+    """Any text, as it is."""
+    return value
+
+
+def between(least: int, most: int) -> Callable[[str], int]:
+    """A whole number from `least` to `most`."""
+
+    def read(value: str) -> int:
+        number = int(value)
+        if not least <= number <= most:
+            raise ValueError
+        return number
+
+    return read
+
+
+def folder(value: str) -> Path:
+    """A folder; `~` is the home of whoever runs the program."""
+    return Path(value).expanduser().resolve()
+
+
+def names(value: str) -> tuple[str, ...]:
+    """Names separated by commas, in lower case."""
+    return tuple(name.strip().lower() for name in value.split(",") if name.strip())
+
+
+def targets(value: str) -> tuple[str, ...]:
+    """Addresses with a scheme, separated by commas; none twice."""
+    # An address may have commas of its own: a new one begins where a scheme follows.
+    parts = [part.strip(" ,") for part in re.split(rf",\s*(?={SCHEME})", value)]
+    found = tuple(dict.fromkeys(part for part in parts if part))
+    if not all(re.fullmatch(rf"{SCHEME}\S*", each) and each.isprintable() for each in found):
+        raise ValueError
+    return found
+
+
+def zone(value: str) -> ZoneInfo | None:
+    """A time zone by its name, or None."""
+    return ZoneInfo(value) if value else None
+
+
+def one_of(*words: str) -> Callable[[str], str]:
+    """One of a few words."""
+
+    def read(value: str) -> str:
+        if value not in words:
+            raise ValueError
+        return value
+
+    return read
