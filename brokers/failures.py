@@ -10,7 +10,8 @@ from http.client import RemoteDisconnected
 
 import requests
 
-NOT_TLS = (ssl.SSLError, requests.exceptions.SSLError, ConnectionResetError)
+NOT_TLS = (ssl.SSLError, requests.exceptions.SSLError)
+CUT = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionResetError)
 NO_WAY = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN)
 
 
@@ -19,6 +20,8 @@ class Failure(Enum):
 
     NOBODY_LISTENS = auto()
     SILENCE = auto()
+    # Before or in the greeting: a gateway that restarts, or a program that speaks no TLS.
+    CLOSED = auto()
     ANOTHER_PROTOCOL = auto()
 
 
@@ -31,6 +34,8 @@ def failure_of(error: Exception) -> Failure:
         return Failure.NOBODY_LISTENS
     if _any(causes, TimeoutError):
         return Failure.SILENCE
+    if _any(causes, CUT):
+        return Failure.CLOSED
     # A plain `ValueError` comes from a certificate that cannot be read.
     if _any(causes, NOT_TLS) or type(error) is ValueError:
         return Failure.ANOTHER_PROTOCOL

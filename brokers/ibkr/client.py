@@ -156,7 +156,7 @@ class GatewayClient:
         try:
             return look()
         except (OSError, ValueError) as error:
-            raise errors.from_exception(error, self._context.address) from error
+            raise self._error_of(error) from error
 
     @property
     def situation(self) -> Situation:
@@ -273,13 +273,17 @@ class GatewayClient:
             try:
                 refusal = trust.refused_handshake(self._context, self.certificate)
             except (OSError, ValueError) as failure:
-                return errors.from_exception(failure, self._context.address)
+                return self._error_of(failure)
             if refusal is not None:
                 return refusal
-        explained = errors.from_exception(error, self._context.address)
+        explained = self._error_of(error)
         if isinstance(explained, GatewaySilent):
             self._state.circuit.timed_out()
         return explained
+
+    def _error_of(self, error: Exception) -> BrokerError:
+        known = (self.certificate or self._context.certificate) is not None
+        return errors.from_exception(error, self._context.address, known=known)
 
     def _now(self) -> datetime:
         return self._context.clock.now()

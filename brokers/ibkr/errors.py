@@ -110,6 +110,15 @@ def silent(address: str, retry_at: datetime | None = None) -> GatewaySilent:
     )
 
 
+def closed(address: str) -> GatewaySilent:
+    """It listens where a known gateway was, and ends each connection before it answers."""
+    return GatewaySilent(
+        f"{NOT_CONNECTED}: {address} closes the connection before it answers.",
+        "The gateway may be starting anew: it is tried again by itself. If it stays, find out "
+        "what listens at this port, restart the gateway, and log in again.",
+    )
+
+
 def not_a_gateway(address: str) -> NotAGateway:
     """Something else listens; on macOS usually the AirPlay Receiver, where it is port 5000."""
     message = f"What answers at {address} is not a Client Portal Gateway."
@@ -162,13 +171,14 @@ def rate_limited(until: datetime, at: Situation) -> RateLimited:
     )
 
 
-def from_exception(error: Exception, address: str) -> BrokerError:
-    """The error behind a call that brought no answer."""
+def from_exception(error: Exception, address: str, *, known: bool = False) -> BrokerError:
+    """The error behind a call that brought no answer; `known` where a gateway answered before."""
     if isinstance(error, BrokerError):
         return error
     said: dict[Failure, Callable[[str], BrokerError]] = {
         Failure.NOBODY_LISTENS: unreachable,
         Failure.SILENCE: silent,
+        Failure.CLOSED: closed if known else not_a_gateway,
         Failure.ANOTHER_PROTOCOL: not_a_gateway,
     }
     return said[failure_of(error)](address)

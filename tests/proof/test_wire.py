@@ -129,11 +129,10 @@ def restarts_with_another_certificate(world, proxy, gateway):
 
 
 WIRES = {
-    # Who resets every greeting may be another program: there a person has to look.
-    refuses: UNREACHED | {"not_a_gateway"},
+    refuses: UNREACHED,
     hangs: UNREACHED,
     drips: UNREACHED,
-    resets: UNREACHED | {"not_a_gateway"},
+    resets: UNREACHED,
     half_closes: UNREACHED,
     short_bodies: UNREACHED | {"bad_answer"},
     restarts_with_another_certificate: UNREACHED | {"certificate_changed"},

@@ -351,7 +351,9 @@ class Household:
     # What is left.
 
     def usage(self) -> Usage:
-        """What the process holds now."""
+        """What the process holds now; connections that the pool keeps are given back before."""
+        with self.app.app_context():
+            db.engine.dispose()
         gc.collect()
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         return Usage(

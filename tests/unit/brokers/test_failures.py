@@ -10,7 +10,8 @@ from urllib3.exceptions import NewConnectionError
 
 from brokers.failures import Failure, failure_of
 
-NOBODY, SILENCE, OTHER = Failure.NOBODY_LISTENS, Failure.SILENCE, Failure.ANOTHER_PROTOCOL
+NOBODY, SILENCE = Failure.NOBODY_LISTENS, Failure.SILENCE
+CLOSED, OTHER = Failure.CLOSED, Failure.ANOTHER_PROTOCOL
 
 
 @pytest.mark.parametrize(
@@ -26,8 +27,10 @@ NOBODY, SILENCE, OTHER = Failure.NOBODY_LISTENS, Failure.SILENCE, Failure.ANOTHE
         (requests.ConnectionError(TimeoutError()), SILENCE),
         (requests.ConnectionError(NewConnectionError(None, "nobody")), NOBODY),
         (requests.ConnectionError("closed in between"), SILENCE),
-        (ssl.SSLEOFError(), OTHER),
-        (ConnectionResetError(), OTHER),
+        (ssl.SSLEOFError(), CLOSED),
+        (requests.exceptions.SSLError(ssl.SSLEOFError()), CLOSED),
+        (ConnectionResetError(), CLOSED),
+        (ssl.SSLError(1, "wrong version number"), OTHER),
         (ValueError("error parsing asn1 value"), OTHER),
     ],
 )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -168,6 +169,8 @@ NETWORK = [
     (requests.ReadTimeout(), GatewaySilent),
     (requests.ConnectionError(ConnectionRefusedError(111, "refused")), GatewayUnreachable),
     (requests.exceptions.SSLError("wrong version number"), NotAGateway),
+    (requests.ConnectionError(ConnectionResetError()), GatewaySilent),
+    (requests.exceptions.SSLError(ssl.SSLEOFError()), GatewaySilent),
 ]
 
 
@@ -178,6 +181,18 @@ def test_no_answer_is_told_apart_and_heals(desk, failure, expected):
         desk.connect(certificate=CERTIFICATE).accounts()
     desk.network.failure = None
     assert desk.connect().accounts()
+
+
+def test_who_ends_each_greeting_is_no_gateway_until_one_was_known_there(desk):
+    desk.network.failure = ssl.SSLEOFError()
+    with pytest.raises(NotAGateway):
+        desk.connect().accounts()
+    with pytest.raises(GatewaySilent, match="closes the connection"):
+        desk.connect(certificate=CERTIFICATE).accounts()
+    found = desk.connect(certificate=CERTIFICATE).diagnose()
+    assert (found.code, found.checks[0].ok) == ("gateway_silent", False)
+    desk.network.failure = None
+    assert desk.connect(certificate=CERTIFICATE).accounts()
 
 
 def test_another_certificate_stops_everything_before_a_byte_is_sent(desk):
@@ -216,7 +231,7 @@ def test_the_stock_certificate_is_fine_here_and_refused_elsewhere(desk):
 
 
 def test_what_speaks_another_protocol_is_reachable_and_no_gateway(desk):
-    desk.network.failure = ConnectionResetError()
+    desk.network.failure = ssl.SSLError(1, "wrong version number")
     found = desk.connect(certificate=CERTIFICATE).diagnose()
     links = {check.name: check.ok for check in found.checks}
     assert found.code == "not_a_gateway"
