@@ -156,11 +156,11 @@ def test_a_killed_undo_is_all_or_nothing(ring, effort, draw, figure):
 
 def test_a_killed_import_is_all_or_nothing(ring, effort, draw, figure):
     own = ring("import")
-    own.start(None)
+    kind, size, former, kills = own.engine.dialect.name, 150, 0, effort(ci=4, full=50)
+    blows = [in_turn(IMPORT, n, draw("kill", "import", kind, n), 0.6) for n in range(kills)]
+    own.start(blows[0])
     own.house.linked()
-    kind, size, former = own.engine.dialect.name, 150, 0
-    for number in range(effort(ci=4, full=50)):
-        blow = in_turn(IMPORT, number, draw("kill", "import", kind, number), 0.6)
+    for number, blow in enumerate(blows):
         where = f"import {number} on {kind}: {blow}"
         path, body = f"{API}/A/import", {"csv": table(size, number + 1), "apply": True}
         answer = own.strike(blow, path, number, json=body)
@@ -171,7 +171,7 @@ def test_a_killed_import_is_all_or_nothing(ring, effort, draw, figure):
         new = left == shelf(size, number + 1)
         assert new or answer is None, f"{where}: acknowledged and lost"
         own.count(blow, "new" if new else "old")
-        own.start(None)
+        own.start(blows[number + 1] if number + 1 < kills else None)
         done = own.house.call("POST", path, json=body).json()
         assert done["unchanged"] == (size if new else 0), (where, done)
         former = number + 1
