@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 USER_AGENT = "Foliosync"
 DEADLINE = 12.0
+# A connection with its greeting takes far less, unless nobody is there.
+CONNECTING = 5.0
 LARGEST_ANSWER = 20_000_000
 CHUNK = 65_536
 DECODER = msgspec.json.Decoder(float_hook=Decimal)
@@ -172,7 +174,7 @@ class Caller:
                 endpoint.method,
                 url,
                 params=query,
-                timeout=DEADLINE,
+                timeout=(min(CONNECTING, DEADLINE), DEADLINE),
                 allow_redirects=False,
                 stream=True,
             ) as response:

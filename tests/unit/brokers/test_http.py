@@ -38,6 +38,12 @@ def test_a_request_carries_our_name_and_nothing_else(requests_mock, monkeypatch)
     assert sent.proxies in ({}, None) or "https" not in sent.proxies
 
 
+def test_nobody_waits_as_long_for_a_connection_as_for_an_answer(requests_mock):
+    requests_mock.post(f"{BASE}/tickle", json={})
+    caller().send(endpoints.TICKLE)
+    assert requests_mock.last_request.timeout == (5, 12)
+
+
 def test_an_answer_larger_than_the_limit_is_refused(requests_mock):
     requests_mock.post(f"{BASE}/tickle", content=b"x" * (LARGEST_ANSWER + 1))
     with pytest.raises(Malformed):
