@@ -56,7 +56,8 @@ from portfolio.paths import check_front_end, resource
 from portfolio.settings import Settings
 from portfolio.sync import api as sync_api
 from portfolio.sync.models import BY_SCHEDULE
-from portfolio.users.queries import LocalOwner
+from portfolio.users.identify import LocalOwner
+from portfolio.users.queries import first_user
 from portfolio.users.services import ensure_owner
 from portfolio.web import charts, errors, filters, gate, headers, openapi
 from portfolio.web.parsing import KeyConverter, StrictRequest
@@ -224,7 +225,8 @@ def _attach_runtime(
         outside=outside,
         runner=runner,
         links_of=links,
-        owner_of=LocalOwner(),
+        owner_of=first_user,
+        identify=LocalOwner(),
         fetch_rates=fetch_rates,
         send=send,
         start=engine.start,

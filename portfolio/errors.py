@@ -6,6 +6,7 @@
     ├── Invalid                  422  fields of the request, each with its reason
     ├── Conflict                 409  contradicts what is stored
     ├── NotConnected             409  the account is not linked
+    ├── LoginRequired            401  nobody is signed in
     ├── Forbidden                403  a request that a web page of somebody else could have sent
     ├── BadRequest               400  cannot be read at all
     ├── TooManyRequests          429
@@ -96,6 +97,17 @@ class Forbidden(DomainError):
 
     code = "forbidden"
     status = 403
+
+
+class LoginRequired(DomainError):
+    """Nobody is signed in, or no longer."""
+
+    code = "login_required"
+    status = 401
+    remedy = "Sign in, then try again. Nothing was changed."
+
+    def __init__(self) -> None:
+        super().__init__("Nobody is signed in.")
 
 
 class BadRequest(DomainError):

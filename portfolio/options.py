@@ -29,8 +29,8 @@ OPTIONS: tuple[Option, ...] = (
         name="HOST",
         read=values.text,
         default="127.0.0.1",
-        expects="an address of this computer's loopback",
-        help="Address to listen on. Without logins only loopback is accepted.",
+        expects="an address of this computer",
+        help="Address to listen on. Beyond loopback only with `AUTH=password`.",
     ),
     Option(
         name="PORT",
@@ -38,6 +38,36 @@ OPTIONS: tuple[Option, ...] = (
         default="8000",
         expects="a number from 1 to 65535",
         help="Port to listen on. Not 5000: that is the gateway's.",
+    ),
+    Option(
+        name="AUTH",
+        read=values.one_of("local", "password"),
+        default="local",
+        expects="local or password",
+        help="Who may use the pages and the API: with `local` whoever reaches them from this "
+        "computer, as one and the same user; with `password` only who signs in.",
+    ),
+    Option(
+        name="CONTAINER_BIND",
+        read=values.one_of("no", "yes"),
+        default="no",
+        expects="no or yes",
+        help="Whether `HOST` is an address inside a container whose port you publish to the "
+        "loopback of its computer only. With `yes`, `HOST` may be 0.0.0.0 without logins.",
+    ),
+    Option(
+        name="LOGIN_IDLE",
+        read=values.between(5, 10_080),
+        default="480",
+        expects="a number of minutes from 5 to 10080",
+        help="Minutes without a request after which a login ends.",
+    ),
+    Option(
+        name="LOGIN_LONGEST",
+        read=values.between(1, 2160),
+        default="168",
+        expects="a number of hours from 1 to 2160",
+        help="Hours after which a login ends in any case.",
     ),
     Option(
         name="DATA_DIR",

@@ -25,6 +25,10 @@ class Settings:
 
     host: str
     port: int
+    auth: str
+    container_bind: str
+    login_idle: int
+    login_longest: int
     data_dir: Path
     # What is secret shows in no text that a traceback could print.
     database_url: str = field(repr=False)
@@ -59,12 +63,22 @@ class Settings:
         given = {**_from_file(chosen), **_from_environment(environ)}
         values = {option.name.lower(): _read(option, given) for option in OPTIONS}
         settings = cls(**{"given": frozenset(given), **values, **overrides})
-        if settings.host not in LOOPBACK:
+        if settings.host not in LOOPBACK and not settings.may_be_reached:
             raise SetupProblem(
                 f"{PREFIX}HOST is {settings.host}: without logins Foliosync listens on loopback "
-                "only; use 127.0.0.1."
+                "only; use 127.0.0.1, or set AUTH to password."
             )
         return settings
+
+    @property
+    def has_logins(self) -> bool:
+        """Whether people sign in."""
+        return self.auth == "password"
+
+    @property
+    def may_be_reached(self) -> bool:
+        """Whether it may listen beyond loopback: with logins, or inside a closed container."""
+        return self.has_logins or self.container_bind == "yes"
 
     def shown(self, option: Option) -> str:
         """An option's value as a page may show it."""

@@ -80,8 +80,7 @@ WARNINGS |= {"removal_unconfirmed", "not_reconciled", "possible_duplicates"}
 
 def test_troubleshooting_has_an_entry_for_every_code_and_no_other():
     codes = {of.code for of in failures()} | leaves(DomainError) | WARNINGS
-    # There are no logins yet, so that nobody is asked for one.
-    codes |= set(CODES.values()) - {"login_required"}
+    codes |= set(CODES.values())
     assert set(entries()) == codes
 
 

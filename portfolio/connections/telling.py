@@ -42,7 +42,7 @@ def tell() -> None:
     of = runtime()
     if not of.settings.notify_urls:
         return
-    owner = owner_id()
+    owner = of.owner_of(reading())
     news = _news(reading(), owner)
     end_reading()
     if news.worth_telling or news.gone:

@@ -1,24 +1,13 @@
-"""Who is asking."""
+"""Who is there."""
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from portfolio.users.models import LOCAL_OWNER, User
+from portfolio.users.models import User
 
 
-class LocalOwner:
-    """The local owner, on whose behalf every request of this computer acts.
-
-    The id is read once: this user is made at the first start and never removed.
-    """
-
-    def __init__(self) -> None:
-        self._id: int | None = None
-
-    def __call__(self, session: Session) -> int:
-        """The id of the local owner."""
-        if self._id is None:
-            self._id = session.scalars(select(User.id).where(User.name == LOCAL_OWNER)).one()
-        return self._id
+def first_user(session: Session) -> int:
+    """The id of the first user, who set this installation up and is never removed."""
+    return session.execute(select(func.min(User.id))).scalar_one()

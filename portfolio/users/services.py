@@ -11,8 +11,8 @@ from portfolio.users.models import LOCAL_OWNER, User
 
 
 def ensure_owner(session: Session, now: datetime) -> User:
-    """The local owner, created at the first start."""
-    owner = session.scalar(select(User).where(User.name == LOCAL_OWNER))
+    """The first user, created at the first start as the local owner."""
+    owner = session.scalars(select(User).order_by(User.id).limit(1)).first()
     if owner is None:
         owner = User(name=LOCAL_OWNER, created_at=now)
         session.add(owner)

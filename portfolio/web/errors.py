@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
-from flask import Flask, Response
+from flask import Flask, Response, request, url_for
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 
 from brokers.errors import BrokerError
 from portfolio.db.session import is_of_storage, storage_error
-from portfolio.errors import DomainError
+from portfolio.errors import DomainError, LoginRequired
 from portfolio.web import respond
 from portfolio.web.respond import Reader
 from portfolio.web.runtime import runtime
@@ -28,6 +29,8 @@ CODES = {
     429: "too_many_requests",
     500: "internal",
 }
+# The route of the slice that this module must not know.
+LOGIN = "login.ask"
 USUAL_REMEDY = "Look up this route on the page API, and send what it takes. Nothing was changed."
 REMEDIES = {
     404: "Check the address, or start from the overview.",
@@ -42,6 +45,7 @@ REMEDIES = {
 def register(app: Flask) -> None:
     """Answer every failure in our own shape."""
     app.register_error_handler(DomainError, from_domain)
+    app.register_error_handler(LoginRequired, from_nobody)
     app.register_error_handler(BrokerError, from_broker)
     app.register_error_handler(HTTPException, from_http)
     app.register_error_handler(DBAPIError, from_storage)
@@ -77,6 +81,28 @@ def from_domain(error: DomainError) -> Response:
         at = runtime().clock.now() + error.pause
     shown = body(error.code, error.message, error.remedy, fields=error.fields, retry_at=at)
     return answer(shown, error.status, at)
+
+
+def from_nobody(error: LoginRequired) -> Response:
+    """Nobody is signed in: a browser is led to the login and back, a program told."""
+    who = respond.reader()
+    if who is Reader.BROWSER:
+        return respond.go(_login(request.full_path if request.method == "GET" else ""))
+    response = from_domain(error)
+    if who is Reader.FRAGMENT:
+        # The whole page is to go there, not the fragment alone.
+        response.headers["HX-Redirect"] = _login(request.headers.get("HX-Current-URL", ""))
+    return response
+
+
+def _login(url: str) -> str:
+    """The login, which leads back to a page of ours; it looks at the address once more itself."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url_for(LOGIN)
+    page = f"{parts.path}?{parts.query}".removesuffix("?")
+    return url_for(LOGIN, next=page if page not in {"", "/"} else None)
 
 
 def from_broker(error: BrokerError) -> Response:

@@ -1,4 +1,4 @@
-"""Who may ask at all: the Host, the origin, and the form token, checked before every view.
+"""Who may ask at all: the Host, the origin, the login and the form token, before every view.
 
 Without logins whoever reaches us acts as the owner, so no page of another site may.
 """
@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from flask import Flask, request
+from flask import Flask, current_app, request
 from flask_wtf.csrf import generate_csrf, validate_csrf
 from markupsafe import Markup
 from wtforms.validators import ValidationError
 
 from portfolio.errors import BadRequest, Forbidden, NotFound
 from portfolio.settings import LOOPBACK, Settings
+from portfolio.web import identity
+from portfolio.web.rules import Rule, rule_of
+from portfolio.web.runtime import runtime
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
@@ -35,6 +38,7 @@ def register(app: Flask, settings: Settings, files: frozenset[str]) -> None:
 
     @app.before_request
     def check() -> None:
+        identity.forget()
         check_host(request.environ.get("HTTP_HOST", ""), allowed)
         if "\0" in request.path:
             # PostgreSQL refuses to compare with it: nothing of ours has such a name.
@@ -43,12 +47,27 @@ def register(app: Flask, settings: Settings, files: frozenset[str]) -> None:
             request.max_content_length = request.max_form_memory_size = LARGEST_FILE
         if request.method not in SAFE:
             check_origin()
-            check_token()
-            check_form()
         elif request.path.startswith(CONTACTS_THE_BROKER):
             _check_site(("same-origin", "none"))
+        identity.load(runtime().identify)
+        check_rule(request.endpoint)
+        if request.method not in SAFE:
+            check_token()
+            check_form()
 
     app.jinja_env.globals["form_token"] = form_token
+
+
+def check_rule(endpoint: str | None) -> None:
+    """Refuse who may not reach this route: `LoginRequired`, or `Forbidden` for everybody."""
+    rule = rule_of(endpoint)
+    if rule is None:
+        raise Forbidden(
+            "Nobody may reach this route: it has no rule.",
+            "This is a fault of the program. Give the route a rule in portfolio/web/rules.py.",
+        )
+    if rule is not Rule.OPEN:
+        identity.identity()
 
 
 def check_host(host: str, allowed: frozenset[str]) -> None:
@@ -100,7 +119,7 @@ def check_token() -> None:
         return
     token = request.headers.get(TOKEN_HEADER) or request.form.get(TOKEN_FIELD)
     try:
-        validate_csrf(token)
+        validate_csrf(token, **_bound())
     except ValidationError:
         raise Forbidden(
             "The form is no longer valid; nothing was changed.",
@@ -117,5 +136,11 @@ def check_form() -> None:
 def form_token() -> Markup:
     """The hidden field that every form carries."""
     return Markup('<input type="hidden" name="{}" value="{}">').format(
-        TOKEN_FIELD, generate_csrf()
+        TOKEN_FIELD, generate_csrf(**_bound())
     )
+
+
+def _bound() -> dict[str, str]:
+    """What signs form tokens: of another login, or of none, they are as good as forged."""
+    who = identity.known()
+    return {"secret_key": f"{current_app.secret_key!r}{who.form_key if who else ''}"}

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from enum import Enum
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
-from flask import Response, flash, jsonify, make_response, redirect, render_template, request
+from flask import (
+    Response,
+    current_app,
+    flash,
+    jsonify,
+    make_response,
+    redirect,
+    render_template,
+    request,
+)
 
 VARY = ("HX-Request", "HX-Boosted", "HX-History-Restore-Request", "HX-Target", "Accept")
 
@@ -58,8 +68,22 @@ def file(content: str, name: str) -> Response:
 def back(usual: str) -> str:
     """The page of ours that the URL names as the one somebody came from, or the usual one."""
     url = request.args.get("back", "")
-    ours = url.startswith("/") and not url.startswith(("//", "/\\")) and url.isprintable()
-    return url if ours else usual
+    return url if _is_path(url) else usual
+
+
+def _is_path(url: str) -> bool:
+    return url.startswith("/") and not url.startswith(("//", "/\\")) and url.isprintable()
+
+
+def following(usual: str) -> str:
+    """The page of ours that the request names as the one to show next, or the usual one."""
+    url = request.values.get("next", "")
+    return url if _is_path(url) and _is_page(urlsplit(url).path) else usual
+
+
+def _is_page(path: str) -> bool:
+    adapter = current_app.create_url_adapter(request)
+    return adapter is not None and adapter.test(unquote(path), "GET")
 
 
 def go(url: str, message: str | None = None, category: str = "done") -> Response:

@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 from brokers.contract import Clock
 from portfolio.clock import Moment
 from portfolio.db.base import db
-from portfolio.db.session import read_only
 from portfolio.settings import Settings
+from portfolio.web.identity import Identify, identity
 
 EXTENSION = "foliosync"
 
@@ -25,7 +25,8 @@ class Runtime:
 
     `links_of` reads connections of accounts, `outside` reaches brokers and `runner` runs syncs;
     they belong to slices that this module must not know. `fetch_rates` brings the file of
-    reference rates. `send` brings a title and a body to the targets of NOTIFY_URLS and returns how
+    reference rates. `owner_of` reads the first user, for whom commands act, and `identify` reads
+    who asks. `send` brings a title and a body to the targets of NOTIFY_URLS and returns how
     many of them took it; it may take half a minute. `start` begins with periodic work, `stop` ends
     all background work, and `jobs` says what it does now. `demo` is the simulated gateway, in the
     demo only.
@@ -38,6 +39,7 @@ class Runtime:
     runner: Any
     links_of: Callable[[Session, Sequence[int]], Mapping[int, Any]]
     owner_of: Callable[[Session], int]
+    identify: Identify
     fetch_rates: Callable[[], bytes]
     send: Callable[[str, str], int]
     start: Callable[[], None]
@@ -63,7 +65,5 @@ def reading() -> Session:
 
 
 def owner_id() -> int:
-    """On whose behalf this request acts."""
-    # In a session of its own: the request's would see only what was there before it writes.
-    with read_only() as session:
-        return runtime().owner_of(session)
+    """On whose behalf this request acts; `LoginRequired` where nobody is signed in."""
+    return identity().user_id

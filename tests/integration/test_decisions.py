@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from portfolio.db.base import db
-from portfolio.users.queries import LocalOwner
+from portfolio.users.identify import LocalOwner
 from portfolio.web.runtime import EXTENSION
 
 MAIN = "U1234567"
@@ -39,7 +39,7 @@ def test_the_first_request_after_a_start_sees_what_it_has_written(anywhere):
     url = anywhere.connected()
     anywhere.simulator.sell(MAIN, "SPY")
     run = anywhere.sync(url).json["run"]
-    started = replace(anywhere.app.extensions[EXTENSION], owner_of=LocalOwner())
+    started = replace(anywhere.app.extensions[EXTENSION], identify=LocalOwner())
     anywhere.app.extensions[EXTENSION] = started
     answer = decide(anywhere, run["id"], "undo")
     assert (answer.status_code, answer.json["run"]["origin"]) == (200, "undo")

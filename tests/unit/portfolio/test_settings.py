@@ -34,6 +34,10 @@ def test_defaults_are_what_the_documents_say():
         ("TIMEZONE", "Mars/Olympus"),
         ("TIMEZONE", "../../etc/passwd"),
         ("PROT", "8000"),
+        ("AUTH", "none"),
+        ("CONTAINER_BIND", "maybe"),
+        ("LOGIN_IDLE", "0"),
+        ("LOGIN_LONGEST", "2161"),
     ],
 )
 def test_a_wrong_value_or_name_is_refused_in_one_sentence(name, value):
@@ -122,3 +126,9 @@ def test_a_file_may_list_the_targets(tmp_path):
 
 def test_every_option_is_documented():
     assert all(option.help and option.expects for option in OPTIONS)
+
+
+@pytest.mark.parametrize("more", [{"AUTH": "password"}, {"CONTAINER_BIND": "yes"}])
+def test_beyond_loopback_it_listens_with_logins_or_in_a_closed_container(more):
+    given = {"FOLIOSYNC_HOST": "0.0.0.0"} | {f"FOLIOSYNC_{k}": v for k, v in more.items()}
+    assert Settings.load(given).host == "0.0.0.0"

@@ -1,0 +1,67 @@
+"""Who asks: loaded once per request by a callable of the composition root, and kept with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+
+from flask import g
+from sqlalchemy.orm import Session
+
+from portfolio.db.session import read_only
+from portfolio.errors import LoginRequired
+
+
+class Kind(Enum):
+    """How somebody is known to us."""
+
+    LOCAL = "local"
+    SESSION = "session"
+    TOKEN = "token"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """On whose behalf a request acts, and how we know.
+
+    `scopes` are what a token may do; a person may do everything that is theirs. `login` is the id
+    of the login session, and `form_key` a secret of it, to which form tokens are bound.
+    """
+
+    user_id: int
+    name: str
+    kind: Kind
+    scopes: frozenset[str] = frozenset()
+    login: int | None = None
+    form_key: str = field(default="", repr=False)
+
+
+# Reads who asks from the current request; None for nobody.
+Identify = Callable[[Session], Identity | None]
+
+
+def load(identify: Identify) -> None:
+    """Find out who asks; called by the gate for each request."""
+    # In a session of its own: the request's would see only what was there before it writes.
+    with read_only() as session:
+        g.identity = identify(session)
+
+
+def forget() -> None:
+    """Begin a request as nobody."""
+    g.identity = None
+
+
+def known() -> Identity | None:
+    """Who asks, or None where nobody is signed in."""
+    found: Identity | None = g.get("identity")
+    return found
+
+
+def identity() -> Identity:
+    """Who asks; `LoginRequired` where nobody is signed in."""
+    found = known()
+    if found is None:
+        raise LoginRequired
+    return found
