@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from brokers.contract import Clock
 from portfolio.clock import Moment
 from portfolio.db.base import db
+from portfolio.db.sealing import Sealer
 from portfolio.db.session import read_only
 from portfolio.settings import Settings
 
@@ -26,9 +27,9 @@ class Runtime:
     `links_of` reads connections of accounts, `outside` reaches brokers and `runner` runs syncs;
     they belong to slices that this module must not know. `fetch_rates` brings the file of
     reference rates. `send` brings a title and a body to the targets of NOTIFY_URLS and returns how
-    many of them took it; it may take half a minute. `start` begins with periodic work, `stop` ends
-    all background work, and `jobs` says what it does now. `demo` is the simulated gateway, in the
-    demo only.
+    many of them took it; it may take half a minute. `sealer` seals what is secret. `start`
+    begins with periodic work, `stop` ends all background work, and `jobs` says what it does now.
+    `demo` is the simulated gateway, in the demo only.
     """
 
     settings: Settings
@@ -40,6 +41,7 @@ class Runtime:
     owner_of: Callable[[Session], int]
     fetch_rates: Callable[[], bytes]
     send: Callable[[str, str], int]
+    sealer: Sealer
     start: Callable[[], None]
     stop: Callable[[], None]
     jobs: Callable[[], Mapping[str, Any]]
