@@ -44,6 +44,10 @@ from portfolio.connections.views import notifications as notifications_views
 from portfolio.connections.views import runs as runs_views
 from portfolio.db import upgrade
 from portfolio.db.base import db
+from portfolio.db.keycheck import check_keys
+from portfolio.db.keyfile import KeyFile
+from portfolio.db.keysource import GivenKeys
+from portfolio.db.sealing import Sealer
 from portfolio.db.session import engine_options, prepare, unit_of_work
 from portfolio.errors import SetupProblem
 from portfolio.jobs.embedded import EmbeddedEngine
@@ -191,7 +195,21 @@ def prepare_database(app: Flask) -> Path | None:
         fixed = runtime.outside.fixed_by is not None
         ensure_first_gateway(session, owner.id, addresses, now, fixed=fixed)
         ensure_messenger(session, owner.id, now)
+        check_keys(session, runtime.sealer, now)
     return copy
+
+
+def sealer_of(settings: Settings) -> Sealer:
+    """What seals secrets, with the keys of the environment or of the file.
+
+    `SetupProblem` for a file that others may read, or that is none.
+    """
+    if settings.encryption_keys:
+        return Sealer(GivenKeys(settings.encryption_keys))
+    keys = KeyFile(settings.sealing_file)
+    if keys.stamp() is not None:
+        keys.read()
+    return Sealer(keys)
 
 
 def _attach_runtime(
@@ -229,6 +247,7 @@ def _attach_runtime(
         identify=LocalOwner(),
         fetch_rates=fetch_rates,
         send=send,
+        sealer=sealer_of(settings),
         start=engine.start,
         stop=engine.stop,
         jobs=lambda: {"mode": settings.jobs, **asdict(engine.state)},

@@ -33,6 +33,7 @@ def demo_settings(settings: Settings) -> Settings:
     """
     folder = settings.data_dir / "demo"
     own = replace(settings, data_dir=folder, database_url="", secret_key_file="", notify_urls=())
+    own = replace(own, key_file="", encryption_keys=())
     return replace(own, jobs="embedded", demo=True)
 
 

@@ -10,6 +10,10 @@
     ├── Forbidden                403  a request that a web page of somebody else could have sent
     ├── BadRequest               400  cannot be read at all
     ├── TooManyRequests          429
+    ├── Unreadable               409  something sealed cannot be opened
+    │   ├── KeyLost                its key is not among ours
+    │   └── SealBroken             it was changed, or belongs somewhere else
+    ├── KeyUnavailable           503  there is no key to seal with
     ├── RatesUnavailable         503  the reference rates could not be fetched
     ├── SyncRejected             409  an answer was not believed; nothing changed
     ├── StorageBusy              503  the database is locked; heals by itself
@@ -127,6 +131,41 @@ class TooManyRequests(DomainError):
     def __init__(self, message: str, remedy: str, retry_at: datetime) -> None:
         super().__init__(message, remedy)
         self.retry_at = retry_at
+
+
+class Unreadable(DomainError):
+    """Something that is stored sealed cannot be opened; all that is not secret stays readable."""
+
+    code = "unreadable"
+    status = 409
+
+
+class KeyLost(Unreadable):
+    """It was sealed with a key that is not among ours any more, or not yet again."""
+
+    code = "key_lost"
+    remedy = (
+        "Bring back the former key file (a line of it into ours is enough), or enter again what "
+        "was stored."
+    )
+
+
+class SealBroken(Unreadable):
+    """Its key is ours, but it is damaged, or was sealed for another place."""
+
+    code = "seal_broken"
+    remedy = "Enter again what was stored. If nobody touched the database, restore a copy of it."
+
+
+class KeyUnavailable(DomainError):
+    """There is no key: nothing secret can be stored or read."""
+
+    code = "key_unavailable"
+    status = 503
+    remedy = (
+        "Set FOLIOSYNC_KEY_FILE to a file that Foliosync may make outside its data folder, and "
+        "start it again."
+    )
 
 
 class RatesUnavailable(DomainError):

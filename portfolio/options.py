@@ -74,7 +74,7 @@ OPTIONS: tuple[Option, ...] = (
         read=values.folder,
         default="~/.foliosync",
         expects="a folder",
-        help="Folder of the database, its copies and the secret key.",
+        help="Folder of the database, its copies and the key that signs form tokens.",
     ),
     Option(
         name="DATABASE_URL",
@@ -91,6 +91,23 @@ OPTIONS: tuple[Option, ...] = (
         expects="a file",
         help="File with the key that signs form tokens; made at the first start if absent. "
         "Empty means `secret.key` in the data folder.",
+    ),
+    Option(
+        name="KEY_FILE",
+        read=values.text,
+        default="",
+        expects="a file",
+        help="File with the keys that seal what is secret in the database, made at the first "
+        "start if absent; keep a copy of it apart from the database's. Empty means the data "
+        "folder's name with `.key` behind it, beside that folder.",
+    ),
+    Option(
+        name="ENCRYPTION_KEYS",
+        read=values.sealing_keys,
+        default="",
+        expects="keys as `foliosync key new` prints them, newest first, separated by commas",
+        help="The same keys from the environment, in place of the file.",
+        secret=True,
     ),
     Option(
         name="IBKR_GATEWAY_URL",

@@ -33,6 +33,8 @@ class Settings:
     # What is secret shows in no text that a traceback could print.
     database_url: str = field(repr=False)
     secret_key_file: str
+    key_file: str
+    encryption_keys: tuple[str, ...] = field(repr=False)
     ibkr_gateway_url: str
     ibkr_gateway_login_url: str
     trusted_gateway_hosts: tuple[str, ...]
@@ -103,6 +105,14 @@ class Settings:
         """The file of the signing key in force."""
         named = self.secret_key_file
         return Path(named).expanduser() if named else self.data_dir / "secret.key"
+
+    @property
+    def sealing_file(self) -> Path:
+        """The file of the keys that seal what is secret, outside of what a backup copies."""
+        if self.key_file:
+            return Path(self.key_file).expanduser()
+        name = self.data_dir.name
+        return self.data_dir.with_name(f"{name}.key") if name else Path("/foliosync.key")
 
     @property
     def gateway_login_url(self) -> str:

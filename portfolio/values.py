@@ -8,6 +8,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 SCHEME = r"[A-Za-z][A-Za-z0-9+.-]*://"
+KEY = re.compile(r"[A-Za-z0-9_-]{43}=", re.ASCII)
 
 
 def text(value: str) -> str:
@@ -45,6 +46,18 @@ def targets(value: str) -> tuple[str, ...]:
     if not all(re.fullmatch(rf"{SCHEME}\S*", each) and each.isprintable() for each in found):
         raise ValueError
     return found
+
+
+def sealing_key(value: str) -> str:
+    """A key as `foliosync key new` prints them: 32 bytes in base64 for addresses."""
+    if not KEY.fullmatch(value):
+        raise ValueError
+    return value
+
+
+def sealing_keys(value: str) -> tuple[str, ...]:
+    """Keys separated by commas or spaces; none twice."""
+    return tuple(dict.fromkeys(sealing_key(key) for key in re.split(r"[,\s]+", value) if key))
 
 
 def zone(value: str) -> ZoneInfo | None:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portfolio.accounts.models import Account
 from portfolio.db.base import Base, Code, Key
+from portfolio.db.sealed import Sealed
 
 
 class Gateway(Base):
@@ -118,3 +119,32 @@ class Messenger(Base):
     until: Mapped[datetime]
     failures: Mapped[int] = mapped_column(default=0)
     tested_at: Mapped[datetime | None]
+
+
+class Secret(Base):
+    """Something that an adapter needs to sign in, sealed for its owner, gateway and field."""
+
+    __tablename__ = "secret"
+
+    gateway_id: Mapped[int] = mapped_column(
+        ForeignKey("gateway.id", ondelete="CASCADE"), primary_key=True
+    )
+    field: Mapped[Code] = mapped_column(primary_key=True)
+    owner_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
+    sealed: Mapped[str] = mapped_column(Sealed)
+    set_at: Mapped[datetime]
+
+
+class Target(Base):
+    """An address to which its owner's notifications go, sealed; `kind` is the service's name.
+
+    Its id is random, so that it is known before it is sealed.
+    """
+
+    __tablename__ = "target"
+
+    id: Mapped[Code] = mapped_column(primary_key=True)
+    owner_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
+    kind: Mapped[Code]
+    sealed: Mapped[str] = mapped_column(Sealed)
+    added_at: Mapped[datetime]

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from brokers.contract import Clock
 from portfolio.clock import Moment
 from portfolio.db.base import db
+from portfolio.db.sealing import Sealer
 from portfolio.settings import Settings
 from portfolio.web.identity import Identify, identity
 
@@ -27,9 +28,9 @@ class Runtime:
     they belong to slices that this module must not know. `fetch_rates` brings the file of
     reference rates. `owner_of` reads the first user, for whom commands act, and `identify` reads
     who asks. `send` brings a title and a body to the targets of NOTIFY_URLS and returns how
-    many of them took it; it may take half a minute. `start` begins with periodic work, `stop` ends
-    all background work, and `jobs` says what it does now. `demo` is the simulated gateway, in the
-    demo only.
+    many of them took it; it may take half a minute. `sealer` seals what is secret. `start` begins
+    with periodic work, `stop` ends all background work, and `jobs` says what it does now. `demo`
+    is the simulated gateway, in the demo only.
     """
 
     settings: Settings
@@ -42,6 +43,7 @@ class Runtime:
     identify: Identify
     fetch_rates: Callable[[], bytes]
     send: Callable[[str, str], int]
+    sealer: Sealer
     start: Callable[[], None]
     stop: Callable[[], None]
     jobs: Callable[[], Mapping[str, Any]]

@@ -78,6 +78,7 @@ def test_off_is_shown_as_what_it_is():
 SECRETS = {
     "DATABASE_URL": "postgresql+psycopg://me:canary-4711@localhost/p",
     "NOTIFY_URLS": "json://me:canary-4711@localhost",
+    "ENCRYPTION_KEYS": "canary-4711-key-that-has-43-characters-abcd=",
 }
 
 
