@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import Connection, CursorResult, Delete, Engine, Update, event
 from sqlalchemy.exc import (
@@ -18,6 +18,8 @@ from sqlalchemy.orm import Session
 
 from portfolio.db.base import db
 from portfolio.errors import StorageBusy, StorageFailed, StorageLost
+
+Found = TypeVar("Found")
 
 BUSY_TIMEOUT_MS = 10_000
 WRITE = {"foliosync_write": True}
@@ -114,6 +116,17 @@ def storage_error(error: DBAPIError) -> StorageBusy | StorageFailed:
     if error.connection_invalidated or getattr(error.orig, "sqlstate", "") is None:
         return StorageLost("The connection to the database was lost.")
     return StorageFailed("The database could not be read or written.")
+
+
+def once_more(read: Callable[[], Found]) -> Found:
+    """What the request's own session finds; asked again where its connection was lost."""
+    try:
+        return read()
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+        end_reading()
+        return read()
 
 
 def end_reading() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from flask import Response, request, url_for
@@ -20,7 +21,7 @@ from portfolio.connections.preview import Preview, preview
 from portfolio.connections.queries import AvailableAccount, Way
 from portfolio.connections.schemas import AvailableAccountsSchema, DiagnosisSchema
 from portfolio.connections.services import LinkRequest, Place
-from portfolio.db.session import end_reading, unit_of_work
+from portfolio.db.session import end_reading, once_more, unit_of_work
 from portfolio.sync import queries as runs
 from portfolio.sync.models import FAILED, INTERRUPTED, REJECTED, RUNNING
 from portfolio.sync.queries import RunView
@@ -178,6 +179,11 @@ def diagnosed(through: Route) -> Response:
 
 def synced(where: Place, run_id: str, *, finished: bool) -> Response:
     """A run that was started, for whoever reads."""
+    # It is stored: a connection that is lost only now must not make it look like a failure.
+    return once_more(partial(_synced, where, run_id, finished=finished))
+
+
+def _synced(where: Place, run_id: str, *, finished: bool) -> Response:
     account = where.find(reading())
     who = respond.reader()
     if who is Reader.FRAGMENT:
