@@ -247,6 +247,7 @@ def serve(app: Flask, settings: Settings, announcement: str) -> None:
 
     from portfolio.web.runtime import EXTENSION
 
+    _tell_code(app)
     server = create_server(
         app, host=settings.host, port=settings.port, threads=THREADS, ident=None
     )
@@ -258,6 +259,17 @@ def serve(app: Flask, settings: Settings, announcement: str) -> None:
         server.run()
     finally:
         runtime.stop()
+
+
+def _tell_code(app: Flask) -> None:
+    """Print the code with which the first user is made, where there are logins and nobody yet."""
+    from portfolio.users.setup import fresh_code
+
+    code = fresh_code(app)
+    if code:
+        print(
+            f"Open /login/first and enter this code, once and within an hour: {code}", flush=True
+        )
 
 
 def _shown(settings: Settings) -> str:

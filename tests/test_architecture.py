@@ -21,7 +21,7 @@ SOURCES = sorted(
 )
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 SLICES = ("users", "accounts", "sync", "connections", "jobs", "pages")
-FOUNDATION = ("settings", "options", "values", "errors", "clock", "paths")
+FOUNDATION = ("settings", "options", "values", "errors", "names", "clock", "paths")
 SHARED = ("db", "web")
 ROOT_ONLY = ("app", "cli", "commands", "demo", "doctor", "frontend", "notify")
 FORBIDDEN_IN_BROKERS = {"portfolio", "flask", "sqlalchemy", "apscheduler", "marshmallow"}
@@ -30,7 +30,7 @@ WITHIN = {
     "models": set(),
     "services": {
         *("models", "queries", "names", "gateways", "watch"),
-        *("plan", "gates", "reconcile", "reading", "apply", "lease", "kept"),
+        *("plan", "gates", "reconcile", "reading", "apply", "lease", "kept", "sessions"),
     },
     "queries": {"models", "resources", "figures", "names"},
     "schemas": {"resources", "queries", "models", "csvfile"},
