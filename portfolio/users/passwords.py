@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import unicodedata
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -43,7 +44,7 @@ class Passwords:
         decoy, given = self._decoy, normal(password)
         with self._gate:
             try:
-                self._hasher.verify(stored or decoy, _bytes(given[:LONGEST]))
+                self._hasher.verify(decoy if stored is None else stored, _bytes(given[:LONGEST]))
             except (VerificationError, InvalidHashError):
                 return False
         return stored is not None and len(given) <= LONGEST
@@ -58,7 +59,7 @@ class Passwords:
 
     @cached_property
     def _decoy(self) -> str:
-        return self._hasher.hash(b"of nobody")
+        return self._hasher.hash(secrets.token_bytes(32))
 
 
 def normal(password: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import text
@@ -10,6 +11,8 @@ from sqlalchemy import text
 from portfolio.app import create_app
 from portfolio.db.base import db
 from portfolio.settings import Settings
+from portfolio.users.passwords import Passwords
+from portfolio.web.runtime import EXTENSION
 from tests.integration.conftest import CHEAP, guarded_by, make_desk
 from tests.integration.users.people import ANNA, BEN, COOKIE, PASSWORD, Browser, person
 
@@ -344,3 +347,20 @@ def test_a_login_is_used_by_one_person_only_and_nothing_is_cached(alone):
 def test_without_logins_there_are_no_such_pages(desk, path):
     assert desk.program.get(path).status_code == 404
     assert "Sign out" not in desk.program.get("/", headers={"Accept": "text/html"}).text
+
+
+def test_a_hash_of_weaker_parameters_is_renewed_at_the_next_login(alone):
+    of = alone.app.extensions[EXTENSION]
+    stronger = Passwords(passes=2, kibibytes=16)
+    alone.app.extensions[EXTENSION] = replace(of, passwords=stronger)
+    hashes = 'SELECT password_hash FROM "user"'
+    (before,) = stored(alone, hashes)
+    Browser(alone.app).sign_in(password="wrong wrong wrong")
+    assert stored(alone, hashes) == [before]
+    for _ in range(2):
+        anna = Browser(alone.app)
+        assert anna.sign_in().status_code == 303
+        assert anna.is_in
+    (after,) = stored(alone, hashes)
+    assert before[0].startswith("$argon2id$v=19$m=8,t=1,p=1$")
+    assert after[0].startswith("$argon2id$v=19$m=16,t=2,p=1$")
