@@ -60,10 +60,13 @@ from portfolio.paths import check_front_end, resource
 from portfolio.settings import Settings
 from portfolio.sync import api as sync_api
 from portfolio.sync.models import BY_SCHEDULE
-from portfolio.users.identify import LocalOwner
+from portfolio.users.identify import LocalOwner, signed_in
+from portfolio.users.passwords import Passwords
 from portfolio.users.queries import first_user
 from portfolio.users.services import ensure_owner
-from portfolio.web import charts, errors, filters, gate, headers, openapi
+from portfolio.users.views import account as account_views
+from portfolio.users.views import login as login_views
+from portfolio.web import charts, errors, filters, gate, headers, identity, openapi
 from portfolio.web.parsing import KeyConverter, StrictRequest
 from portfolio.web.runtime import EXTENSION, Runtime
 
@@ -80,6 +83,7 @@ def create_app(
     brokers: Registry | None = None,
     fetch_rates: Callable[[], bytes] | None = None,
     send: Send | None = None,
+    passwords: Passwords | None = None,
     demo: Any = None,
 ) -> Flask:
     """Build the application; the database is brought up to date by `prepare_database`.
@@ -106,9 +110,10 @@ def create_app(
     )
     send = send or sender(settings.notify_urls)
     _attach_runtime(app, settings, outside, fetch_rates or partial(ecb.fetch, clock), send)
+    runtime: Runtime = app.extensions[EXTENSION]
+    runtime = replace(runtime, passwords=passwords or Passwords(), demo=demo)
+    app.extensions[EXTENSION] = runtime
     if demo is not None:
-        runtime: Runtime = app.extensions[EXTENSION]
-        app.extensions[EXTENSION] = replace(runtime, demo=demo)
         app.register_blueprint(demo_views.blueprint)
     gate.register(app, settings, files=TAKES_FILES)
     headers.register(app)
@@ -194,7 +199,7 @@ def prepare_database(app: Flask) -> Path | None:
         addresses = settings.ibkr_gateway_url, settings.gateway_login_url
         fixed = runtime.outside.fixed_by is not None
         ensure_first_gateway(session, owner.id, addresses, now, fixed=fixed)
-        ensure_messenger(session, owner.id, now)
+        runtime.furnish(session, owner.id, now)
         check_keys(session, runtime.sealer, now)
     return copy
 
@@ -244,7 +249,9 @@ def _attach_runtime(
         runner=runner,
         links_of=links,
         owner_of=first_user,
-        identify=LocalOwner(),
+        identify=signed_in if settings.has_logins else LocalOwner(),
+        passwords=Passwords(),
+        furnish=ensure_messenger,
         fetch_rates=fetch_rates,
         send=send,
         sealer=sealer_of(settings),
@@ -272,6 +279,8 @@ def _zone_file() -> str:
 def _register_slices(app: Flask) -> None:
     api = openapi.register(app)
     pages = (
+        login_views,
+        account_views,
         portfolios_views,
         holdings_views,
         cash_views,
@@ -307,6 +316,7 @@ def _register_templates(app: Flask, settings: Settings, clock: Clock) -> None:
             "now": clock.now(),
             "time_zone": runtime.zone,
             "zone_name": _zone_name(runtime.zone),
+            "me": identity.known(),
             "demo": settings.demo,
             "playable": runtime.demo is not None,
         }

@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     for command in (backup, restore):
         command.add_argument("file", type=Path, help="the copy")
     _add_broker_commands(commands)
+    _add_user_commands(commands)
     api = commands.add_parser("api", help="print the documentation of the API")
     api.set_defaults(command=_describe_api)
     listed = commands.add_parser("settings", help="list all settings")
@@ -101,6 +102,21 @@ def _add_broker_commands(commands: Any) -> None:
     certificate.set_defaults(command=_certificate)
     certificate.add_argument("folder", type=Path, help="the gateway's folder `root`")
     certificate.add_argument("--host", default="localhost", help="the name others call it by")
+
+
+def _add_user_commands(commands: Any) -> None:
+    user = commands.add_parser("user", help="who may sign in")
+    actions = user.add_subparsers(required=True, metavar="ACTION")
+    add = actions.add_parser("add", help="add a user; the password is asked for")
+    add.set_defaults(command=_add_user)
+    password = actions.add_parser("password", help="set a new password; ends every login")
+    password.set_defaults(command=_set_password)
+    disable = actions.add_parser("disable", help="let a user sign in no more; ends every login")
+    disable.set_defaults(command=_disable_user)
+    for command in (add, password, disable):
+        command.add_argument("name", help="the user name")
+    listed = actions.add_parser("list", help="list the users")
+    listed.set_defaults(command=_list_users)
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -210,6 +226,35 @@ def _certificate(options: argparse.Namespace) -> int:
     return 0
 
 
+def _add_user(options: argparse.Namespace) -> int:
+    from portfolio.user_commands import add, typed_password
+
+    print(add(_build(_settings(options)), options.name, typed_password))
+    return 0
+
+
+def _set_password(options: argparse.Namespace) -> int:
+    from portfolio.user_commands import change_password, typed_password
+
+    print(change_password(_build(_settings(options)), options.name, typed_password))
+    return 0
+
+
+def _disable_user(options: argparse.Namespace) -> int:
+    from portfolio.user_commands import stop
+
+    print(stop(_build(_settings(options)), options.name))
+    return 0
+
+
+def _list_users(options: argparse.Namespace) -> int:
+    from portfolio.user_commands import lines
+
+    for line in lines(_build(_settings(options))):
+        print(line)
+    return 0
+
+
 def _describe_api(options: argparse.Namespace) -> int:
     from portfolio.app import create_app
     from portfolio.web.apidocs import as_markdown
@@ -247,6 +292,7 @@ def serve(app: Flask, settings: Settings, announcement: str) -> None:
 
     from portfolio.web.runtime import EXTENSION
 
+    _tell_code(app)
     server = create_server(
         app, host=settings.host, port=settings.port, threads=THREADS, ident=None
     )
@@ -258,6 +304,17 @@ def serve(app: Flask, settings: Settings, announcement: str) -> None:
         server.run()
     finally:
         runtime.stop()
+
+
+def _tell_code(app: Flask) -> None:
+    """Print the code with which the first user is made, where there are logins and nobody yet."""
+    from portfolio.users.setup import fresh_code
+
+    code = fresh_code(app)
+    if code:
+        print(
+            f"Open /login/first and enter this code, once and within an hour: {code}", flush=True
+        )
 
 
 def _shown(settings: Settings) -> str:

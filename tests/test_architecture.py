@@ -21,16 +21,16 @@ SOURCES = sorted(
 )
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 SLICES = ("users", "accounts", "sync", "connections", "jobs", "pages")
-FOUNDATION = ("settings", "options", "values", "errors", "clock", "paths")
+FOUNDATION = ("settings", "options", "values", "errors", "names", "clock", "paths")
 SHARED = ("db", "web")
-ROOT_ONLY = ("app", "cli", "commands", "demo", "doctor", "frontend", "notify")
+ROOT_ONLY = ("app", "cli", "commands", "demo", "doctor", "frontend", "notify", "user_commands")
 FORBIDDEN_IN_BROKERS = {"portfolio", "flask", "sqlalchemy", "apscheduler", "marshmallow"}
 # What a file of a slice may know of its own slice.
 WITHIN = {
     "models": set(),
     "services": {
         *("models", "queries", "names", "gateways", "watch"),
-        *("plan", "gates", "reconcile", "reading", "apply", "lease", "kept"),
+        *("plan", "gates", "reconcile", "reading", "apply", "lease", "kept", "sessions"),
     },
     "queries": {"models", "resources", "figures", "names"},
     "schemas": {"resources", "queries", "models", "csvfile"},

@@ -5,38 +5,9 @@ from __future__ import annotations
 import unicodedata
 
 from portfolio.errors import Invalid
+from portfolio.names import is_forbidden
 
-LONGEST = 100
-BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 UNSAFE_IN_A_PATH = frozenset("/\\%?#;")
-
-
-def clean_name(text: str, field: str = "name") -> str:
-    """The name in its one normal form (NFC), or `Invalid` with the reason."""
-    name = unicodedata.normalize("NFC", text)
-    reason = _reason(name)
-    if reason:
-        raise Invalid({field: reason})
-    return name
-
-
-def _reason(name: str) -> str | None:
-    if not name or name != name.strip():
-        return (
-            "A name has no spaces at its ends and is not empty." if name else "A name is needed."
-        )
-    if len(name) > LONGEST:
-        return f"A name has at most {LONGEST} characters."
-    if name.startswith("~"):
-        return "A name does not begin with “~”."
-    if any(_forbidden(character) for character in name):
-        return "A name has no control characters or text-direction marks."
-    return None
-
-
-def _forbidden(character: str) -> bool:
-    hidden = unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}
-    return hidden or character in BIDI or character == "\ufffd"
 
 
 def slug(name: str, identity: int) -> str:
@@ -76,7 +47,7 @@ def clean_text(text: str | None, field: str, longest: int) -> str | None:
     line = unicodedata.normalize("NFC", text or "").strip()
     if len(line) > longest:
         raise Invalid({field: f"At most {longest} characters."})
-    if any(_forbidden(character) for character in line):
+    if any(is_forbidden(character) for character in line):
         raise Invalid({field: "No control characters or text-direction marks."})
     return line or None
 

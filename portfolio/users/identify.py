@@ -1,12 +1,21 @@
-"""Who asks: on this computer alone the local owner."""
+"""Who asks: without logins the first user, with logins whoever the cookie is of."""
 
 from __future__ import annotations
 
+from contextlib import suppress
+from datetime import datetime
+
 from sqlalchemy.orm import Session
 
+from portfolio.db.session import unit_of_work
+from portfolio.errors import DomainError
+from portfolio.users import cookies
 from portfolio.users.models import User
 from portfolio.users.queries import first_user
+from portfolio.users.sessions import COARSE, find_session, touch
+from portfolio.users.signin import limits
 from portfolio.web.identity import Identity, Kind
+from portfolio.web.runtime import runtime
 
 
 class LocalOwner:
@@ -24,3 +33,30 @@ class LocalOwner:
             user = session.get_one(User, first_user(session))
             self._found = Identity(user_id=user.id, name=user.name, kind=Kind.LOCAL)
         return self._found
+
+
+def signed_in(session: Session) -> Identity | None:
+    """Who signed this browser in, read anew for each request; None for nobody."""
+    secret = cookies.read()
+    if not secret:
+        return None
+    now = runtime().clock.now()
+    found = find_session(session, secret, now, limits().idle)
+    if found is None:
+        return None
+    login, user = found
+    if now - login.seen_at >= COARSE:
+        _note(login.id, now)
+    return Identity(
+        user_id=user.id,
+        name=user.name,
+        kind=Kind.SESSION,
+        login=login.id,
+        form_key=login.token_hash,
+    )
+
+
+def _note(login_id: int, now: datetime) -> None:
+    # A database that is busy must not end a login that is in use.
+    with suppress(DomainError), unit_of_work() as session:
+        touch(session, login_id, now)

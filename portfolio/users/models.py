@@ -1,10 +1,10 @@
-"""Users and their stored settings."""
+"""Users, their stored settings, and what they sign in with."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy import ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portfolio.db.base import Base, Code, Key, Name
@@ -16,15 +16,23 @@ class User(Base):
     """A person; owns portfolios, gateways, and every instrument and rate they bring in.
 
     `rates_revision` grows with each change of a rate, so that stored totals know
-    when they are old.
+    when they are old. `folded` is the name as it is compared. Without a `password_hash` nobody
+    signs in as this user. The second step is on since `totp_since`; until then `totp_secret` (a
+    sealed text) is only tried out. `totp_step` is the last step whose code was used.
     """
 
     __tablename__ = "user"
 
     id: Mapped[Key]
     name: Mapped[Name] = mapped_column(unique=True)
+    folded: Mapped[str] = mapped_column(String(300), index=True, unique=True)
     rates_revision: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime]
+    password_hash: Mapped[str | None] = mapped_column(default=None)
+    disabled_at: Mapped[datetime | None] = mapped_column(default=None)
+    totp_secret: Mapped[str | None] = mapped_column(default=None)
+    totp_since: Mapped[datetime | None] = mapped_column(default=None)
+    totp_step: Mapped[int | None] = mapped_column(default=None)
 
 
 class Setting(Base):
@@ -37,3 +45,54 @@ class Setting(Base):
     owner_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
     key: Mapped[Code]
     value: Mapped[str]
+
+
+class LoginSession(Base):
+    """A browser that somebody signed in with; `pending` while the second step is to be done.
+
+    The id in its cookie is stored as a digest only.
+    """
+
+    __tablename__ = "login_session"
+
+    id: Mapped[Key]
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    pending: Mapped[bool]
+    created_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    browser: Mapped[Code]
+    address: Mapped[str] = mapped_column(String(60))
+
+
+class LoginAttempt(Base):
+    """A try at a password or a code that failed or is not over; kept for some minutes."""
+
+    __tablename__ = "login_attempt"
+
+    id: Mapped[Key]
+    subject: Mapped[str] = mapped_column(String(64))
+    address: Mapped[str] = mapped_column(String(60))
+    at: Mapped[datetime] = mapped_column(index=True)
+
+
+class SetupCode(Base):
+    """The code with which the local owner becomes the first user; a digest of the newest one."""
+
+    __tablename__ = "setup_code"
+
+    id: Mapped[Key]
+    code_hash: Mapped[str] = mapped_column(String(64))
+    ends_at: Mapped[datetime]
+
+
+class RecoveryCode(Base):
+    """A code that stands for the second step once; a digest, removed when it is used."""
+
+    __tablename__ = "recovery_code"
+    __table_args__ = (UniqueConstraint("user_id", "code_hash"),)
+
+    id: Mapped[Key]
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
+    code_hash: Mapped[str] = mapped_column(String(64))

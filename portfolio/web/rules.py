@@ -18,6 +18,7 @@ class Rule(Enum):
 
 _OPEN = """
 static pages.favicon pages.healthz pages.readyz
+login.ask login.enter login.ask_first login.make_first
 """
 _SHARED = """
 pages.portfolio pages.account
@@ -28,6 +29,7 @@ transfer.export transfer_api.export_csv
 runs.run runs.runs sync_api.list_runs
 """
 _SIGNED_IN = """
+login.leave account.show account.save_password account.end_login account.end_logins
 pages.overview pages.connections pages.api pages.edit_account pages.save_account
 api-docs.openapi_json
 accounts.new_portfolio accounts.create_portfolio accounts.edit_portfolio accounts.save_portfolio

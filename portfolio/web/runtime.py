@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -27,10 +28,11 @@ class Runtime:
     `links_of` reads connections of accounts, `outside` reaches brokers and `runner` runs syncs;
     they belong to slices that this module must not know. `fetch_rates` brings the file of
     reference rates. `owner_of` reads the first user, for whom commands act, and `identify` reads
-    who asks. `send` brings a title and a body to the targets of NOTIFY_URLS and returns how
-    many of them took it; it may take half a minute. `sealer` seals what is secret. `start` begins
-    with periodic work, `stop` ends all background work, and `jobs` says what it does now. `demo`
-    is the simulated gateway, in the demo only.
+    who asks. `passwords` hashes and verifies passwords, and `furnish` stores what each new user
+    needs. `send` brings a title and a body to the targets of NOTIFY_URLS and returns how many of
+    them took it; it may take half a minute. `sealer` seals what is secret. `start` begins with
+    periodic work, `stop` ends all background work, and `jobs` says what it does now. `demo` is the
+    simulated gateway, in the demo only.
     """
 
     settings: Settings
@@ -41,6 +43,8 @@ class Runtime:
     links_of: Callable[[Session, Sequence[int]], Mapping[int, Any]]
     owner_of: Callable[[Session], int]
     identify: Identify
+    passwords: Any
+    furnish: Callable[[Session, int, datetime], None]
     fetch_rates: Callable[[], bytes]
     send: Callable[[str, str], int]
     sealer: Sealer

@@ -17,6 +17,7 @@ from brokers.testing.network import WsgiNetwork
 from portfolio.app import create_app, prepare_database
 from portfolio.db.base import db
 from portfolio.settings import Settings
+from portfolio.users.passwords import Passwords
 
 MAIN = "U1234567"
 
@@ -70,11 +71,15 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     yield from make_desk({"FOLIOSYNC_DATA_DIR": str(tmp_path), "FOLIOSYNC_TIMEZONE": "UTC"})
 
 
-def make_desk(environ: dict[str, str], send: Any = None) -> Iterator[Desk]:
+# Hashing is slow on purpose, and tests hash a lot.
+CHEAP = Passwords(passes=1, kibibytes=8)
+
+
+def make_desk(environ: dict[str, str], send: Any = None, **more: Any) -> Iterator[Desk]:
     clock = FakeClock()
     simulator = Simulator(clock)
     network = WsgiNetwork(simulator)
-    app = create_app(Settings.load(environ), clock=clock, network=network, send=send)
+    app = create_app(Settings.load(environ), clock=clock, network=network, send=send, **more)
     prepare_database(app)
     yield Desk(app=app, clock=clock, simulator=simulator, network=network)
     assert simulator.trips == []
@@ -94,3 +99,18 @@ def anywhere(database_url: str, tmp_path: Path) -> Iterator[Desk]:
             "FOLIOSYNC_TIMEZONE": "UTC",
         }
     )
+
+
+@pytest.fixture
+def guarded(database_url: str, tmp_path: Path) -> Iterator[Desk]:
+    """The application with logins, on SQLite and on PostgreSQL; nobody is set up yet."""
+    yield from make_desk(guarded_by(database_url, tmp_path), passwords=CHEAP)
+
+
+def guarded_by(database_url: str, folder: Path) -> dict[str, str]:
+    return {
+        "FOLIOSYNC_AUTH": "password",
+        "FOLIOSYNC_DATA_DIR": str(folder),
+        "FOLIOSYNC_DATABASE_URL": database_url,
+        "FOLIOSYNC_TIMEZONE": "UTC",
+    }

@@ -9,11 +9,12 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from portfolio.accounts.models import CONNECTED, Account, CashBalance, Holding, Portfolio
-from portfolio.accounts.names import clean_currency, clean_name, clean_notes
+from portfolio.accounts.names import clean_currency, clean_notes
 from portfolio.accounts.queries.totals import owner_rates
 from portfolio.accounts.services.totals import store
 from portfolio.clock import Moment
 from portfolio.errors import Conflict
+from portfolio.names import clean_name
 
 
 def create_portfolio(

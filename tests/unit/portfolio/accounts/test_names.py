@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from portfolio.accounts.names import clean_currency, clean_name, slug
+from portfolio.accounts.names import clean_currency, slug
 from portfolio.errors import Invalid
+from portfolio.names import clean_name
 
 
 @pytest.mark.parametrize(

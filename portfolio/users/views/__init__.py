@@ -1,0 +1,1 @@
+"""The pages of users: signing in, and one’s own account."""
