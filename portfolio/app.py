@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, timedelta
 from functools import partial
 from pathlib import Path
+from tempfile import mkstemp
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -48,9 +49,10 @@ from portfolio.db.keycheck import check_keys
 from portfolio.db.keyfile import KeyFile
 from portfolio.db.keysource import GivenKeys
 from portfolio.db.sealing import Sealer
-from portfolio.db.session import engine_options, prepare, unit_of_work
+from portfolio.db.session import engine_options, one_at_a_time, prepare, read_only, unit_of_work
 from portfolio.errors import SetupProblem
 from portfolio.jobs.embedded import EmbeddedEngine
+from portfolio.jobs.lead import is_led
 from portfolio.jobs.leader import leader_of
 from portfolio.jobs.schedule import Daily, Means, schedule
 from portfolio.notify import Send, sender
@@ -163,14 +165,24 @@ def signing_key(file: Path) -> str:
 
 
 def _write_key(file: Path) -> None:
-    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    """Make a key that is whole as soon as it has its name; of two processes, the first one's."""
+    handle, name = mkstemp(prefix=f"{file.name}.", suffix=".part", dir=file.parent)
+    part = Path(name)
     try:
         with os.fdopen(handle, "w", encoding="ascii") as stream:
             stream.write(secrets.token_hex(32))
+        _name_key(part, file)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _name_key(part: Path, file: Path) -> None:
+    try:
+        os.link(part, file)
     except OSError:
-        # Half a key would be refused at every start from now on.
-        file.unlink()
-        raise
+        # Another process was first, or the file system has no links.
+        if not file.exists():
+            part.rename(file)
 
 
 def _open_database(app: Flask) -> None:
@@ -190,6 +202,7 @@ def prepare_database(app: Flask) -> Path | None:
     settings, now = runtime.settings, runtime.clock.now()
     copy = upgrade.upgrade(app, settings.sqlite_file, now)
     with app.app_context(), unit_of_work() as session:
+        one_at_a_time(session.connection())
         owner = ensure_owner(session, now)
         addresses = settings.ibkr_gateway_url, settings.gateway_login_url
         fixed = runtime.outside.fixed_by is not None
@@ -250,8 +263,15 @@ def _attach_runtime(
         sealer=sealer_of(settings),
         start=engine.start,
         stop=engine.stop,
-        jobs=lambda: {"mode": settings.jobs, **asdict(engine.state)},
+        jobs=lambda: _jobs_state(settings, engine),
     )
+
+
+def _jobs_state(settings: Settings, engine: EmbeddedEngine) -> dict[str, Any]:
+    """What this process does of background work, and whether any process leads."""
+    with read_only() as session:
+        led = is_led(settings, session)
+    return {"mode": settings.jobs, **asdict(engine.state), "led": led}
 
 
 def computer_zone() -> ZoneInfo:
