@@ -65,7 +65,7 @@ from portfolio.sync.models import BY_SCHEDULE
 from portfolio.users.identify import LocalOwner
 from portfolio.users.queries import first_user
 from portfolio.users.services import ensure_owner
-from portfolio.web import charts, errors, filters, gate, headers, openapi
+from portfolio.web import charts, errors, filters, gate, headers, openapi, proxies
 from portfolio.web.parsing import KeyConverter, StrictRequest
 from portfolio.web.runtime import EXTENSION, Runtime
 
@@ -112,6 +112,7 @@ def create_app(
         runtime: Runtime = app.extensions[EXTENSION]
         app.extensions[EXTENSION] = replace(runtime, demo=demo)
         app.register_blueprint(demo_views.blueprint)
+    proxies.register(app, settings)
     gate.register(app, settings, files=TAKES_FILES)
     headers.register(app)
     _register_slices(app)
