@@ -198,3 +198,30 @@ def test_what_is_locked_is_all_that_is_needed_and_nothing_else():
             needed(of, seen)
     here = {name for name, (of, _) in locked().items() if not of.marker or of.marker.evaluate()}
     assert here == seen
+
+
+def test_the_service_has_no_more_rights_than_it_needs():
+    unit = configparser.RawConfigParser(strict=False)
+    unit.optionxform = str
+    unit.read(ROOT / "deploy" / "foliosync.service", encoding="utf-8")
+    service = dict(unit["Service"])
+    assert service["ExecStart"].endswith("/gunicorn -c python:portfolio.gunicorn")
+    assert service["User"] == "foliosync"
+    assert service["ProtectSystem"] == "strict"
+    assert service["CapabilityBoundingSet"] == ""
+    assert service["UMask"] == "0077"
+    for name in ("NoNewPrivileges", "ProtectHome", "PrivateTmp", "PrivateDevices"):
+        assert service[name] == "yes"
+
+
+def test_the_pages_of_installing_name_what_is_there():
+    page = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
+    for name in (
+        *COMPOSED[1:],
+        "deploy/foliosync.service",
+        "requirements.lock",
+        "foliosync health",
+    ):
+        assert name in page
+    proxies = (ROOT / "docs" / "reverse-proxy.md").read_text(encoding="utf-8")
+    assert "TRUSTED_PROXIES" in proxies
