@@ -9,7 +9,6 @@ from dataclasses import asdict, replace
 from datetime import UTC, timedelta
 from functools import partial
 from pathlib import Path
-from tempfile import mkstemp
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -49,10 +48,10 @@ from portfolio.db.keycheck import check_keys
 from portfolio.db.keyfile import KeyFile
 from portfolio.db.keysource import GivenKeys
 from portfolio.db.sealing import Sealer
-from portfolio.db.session import engine_options, one_at_a_time, prepare, read_only, unit_of_work
+from portfolio.db.session import engine_options, one_at_a_time, prepare, unit_of_work
 from portfolio.errors import SetupProblem
 from portfolio.jobs.embedded import EmbeddedEngine
-from portfolio.jobs.lead import is_led
+from portfolio.jobs.lead import told_of_lead
 from portfolio.jobs.leader import leader_of
 from portfolio.jobs.schedule import Daily, Means, schedule
 from portfolio.notify import Send, sender
@@ -68,6 +67,7 @@ from portfolio.users.services import ensure_owner
 from portfolio.web import charts, errors, filters, gate, headers, openapi, proxies
 from portfolio.web.parsing import KeyConverter, StrictRequest
 from portfolio.web.runtime import EXTENSION, Runtime
+from portfolio.web.signing import signing_key
 
 LARGEST_BODY = 1_000_000
 # These take whole files, and more of them.
@@ -151,41 +151,6 @@ def _configure(app: Flask, settings: Settings) -> None:
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
 
 
-def signing_key(file: Path) -> str:
-    """The key that signs form tokens, made at the first start and readable by its owner only."""
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not file.exists():
-            _write_key(file)
-        key = file.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SetupProblem(f"The secret key file {file} cannot be used: {error}.") from None
-    if len(key) < 32:
-        raise SetupProblem(f"The secret key in {file} is too short; remove the file to renew it.")
-    return key
-
-
-def _write_key(file: Path) -> None:
-    """Make a key that is whole as soon as it has its name; of two processes, the first one's."""
-    handle, name = mkstemp(prefix=f"{file.name}.", suffix=".part", dir=file.parent)
-    part = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="ascii") as stream:
-            stream.write(secrets.token_hex(32))
-        _name_key(part, file)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _name_key(part: Path, file: Path) -> None:
-    try:
-        os.link(part, file)
-    except OSError:
-        # Another process was first, or the file system has no links.
-        if not file.exists():
-            part.rename(file)
-
-
 def _open_database(app: Flask) -> None:
     try:
         db.init_app(app)
@@ -264,15 +229,12 @@ def _attach_runtime(
         sealer=sealer_of(settings),
         start=engine.start,
         stop=engine.stop,
-        jobs=lambda: _jobs_state(settings, engine),
+        jobs=lambda: {
+            "mode": settings.jobs,
+            **asdict(engine.state),
+            "led": told_of_lead(settings),
+        },
     )
-
-
-def _jobs_state(settings: Settings, engine: EmbeddedEngine) -> dict[str, Any]:
-    """What this process does of background work, and whether any process leads."""
-    with read_only() as session:
-        led = is_led(settings, session)
-    return {"mode": settings.jobs, **asdict(engine.state), "led": led}
 
 
 def computer_zone() -> ZoneInfo:

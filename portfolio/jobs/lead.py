@@ -8,6 +8,7 @@ from pathlib import Path
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from portfolio.db.session import read_only
 from portfolio.jobs.leader import KEY, lead_file, locked
 from portfolio.settings import Settings
 
@@ -24,6 +25,12 @@ def is_led(settings: Settings, session: Session) -> bool:
     if settings.database.startswith("postgresql"):
         return bool(session.scalar(HELD, {"high": KEY >> 32, "low": KEY & 0xFFFFFFFF}))
     return _is_locked(lead_file(settings))
+
+
+def told_of_lead(settings: Settings) -> dict[str, object]:
+    """Where background work is to run, and whether any process does it."""
+    with read_only() as session:
+        return {"mode": settings.jobs, "led": is_led(settings, session)}
 
 
 def _is_locked(file: Path) -> bool:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
-from portfolio.app import signing_key
 from portfolio.db.upgrade import newest_revision
+from portfolio.web.signing import signing_key
 
 ROOT = Path(__file__).parent.parent.parent
 TOGETHER = 2
@@ -84,6 +84,6 @@ def test_a_key_that_another_process_has_made_is_kept(tmp_path, monkeypatch, link
             raise OSError(95, "Operation not supported")
         link(part, to)
 
-    monkeypatch.setattr("portfolio.app.os.link", raced)
+    monkeypatch.setattr("portfolio.web.signing.os.link", raced)
     assert signing_key(file) == other
     assert [each.name for each in tmp_path.iterdir()] == ["secret.key"]

@@ -8,13 +8,15 @@ from flask import request
 from portfolio.app import create_app, prepare_database
 from portfolio.settings import Settings
 from portfolio.web.proxies import is_from_here
+from portfolio.web.rules import RULES, Rule
 
 HSTS = "Strict-Transport-Security"
 
 
 @pytest.fixture
-def behind(tmp_path):
+def behind(tmp_path, monkeypatch):
     """Makes an application behind so many proxies."""
+    monkeypatch.setitem(RULES, "seen", Rule.OPEN)
 
     def make(number):
         environ = {
