@@ -1,7 +1,7 @@
 # Every target does the set-up it needs; a second call installs nothing again.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check format clean faults model kill storage soak stories fuzz silence mutants coverage
+.PHONY: help setup demo run test check audit lock format clean faults model kill storage soak stories fuzz silence mutants coverage
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -30,11 +30,28 @@ check: $(STAMP) ## lint, format, types and tests: what CI runs
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/bandit --quiet --configfile pyproject.toml --recursive brokers portfolio deploy wsgi.py
+	@if [ -x $(BIN)/hadolint ]; then $(BIN)/hadolint Dockerfile; \
+	  else echo "hadolint is not made for this computer: the Dockerfile was not linted."; fi
+	@$(MAKE) --no-print-directory audit
 	@$(MAKE) --no-print-directory test
+
+audit: $(STAMP) ## look the locked versions up among known vulnerabilities
+	@echo "Looking up known vulnerabilities"
+	@$(BIN)/python deploy/audit.py
 
 format: $(STAMP) ## format the code
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+# For every system and every Python that we support; without the names of registries.
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-annotate --no-header
+
+lock: $(STAMP) ## the exact versions and hashes of what is deployed, anew (UPGRADE=1: the newest)
+	@$(LOCK) $(if $(UPGRADE),--upgrade) setup.cfg --extra postgres --extra server -o requirements.lock
+	@$(LOCK) $(if $(UPGRADE),--upgrade) deploy/build.in -o deploy/build.lock
+	@echo "requirements.lock and deploy/build.lock agree with setup.cfg and deploy/build.in."
 
 # Full counts of what CI tries a slice of; the seed is printed, and SEED=... gives it back.
 SEED ?= $(shell date +%s)

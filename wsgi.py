@@ -1,4 +1,4 @@
-"""The WSGI entry point: `gunicorn wsgi:app` or any other server."""
+"""The WSGI entry point: `gunicorn wsgi:app`; see docs/install.md for other servers."""
 
 from portfolio import create_app
 

@@ -48,9 +48,10 @@ from portfolio.db.keycheck import check_keys
 from portfolio.db.keyfile import KeyFile
 from portfolio.db.keysource import GivenKeys
 from portfolio.db.sealing import Sealer
-from portfolio.db.session import engine_options, prepare, unit_of_work
+from portfolio.db.session import engine_options, one_at_a_time, prepare, unit_of_work
 from portfolio.errors import SetupProblem
 from portfolio.jobs.embedded import EmbeddedEngine
+from portfolio.jobs.lead import told_of_lead
 from portfolio.jobs.leader import leader_of
 from portfolio.jobs.schedule import Daily, Means, schedule
 from portfolio.notify import Send, sender
@@ -66,9 +67,10 @@ from portfolio.users.queries import first_user
 from portfolio.users.services import ensure_owner
 from portfolio.users.views import account as account_views
 from portfolio.users.views import login as login_views
-from portfolio.web import charts, errors, filters, gate, headers, identity, openapi
+from portfolio.web import charts, errors, filters, gate, headers, identity, openapi, proxies
 from portfolio.web.parsing import KeyConverter, StrictRequest
 from portfolio.web.runtime import EXTENSION, Runtime
+from portfolio.web.signing import signing_key
 
 LARGEST_BODY = 1_000_000
 # These take whole files, and more of them.
@@ -115,6 +117,7 @@ def create_app(
     app.extensions[EXTENSION] = runtime
     if demo is not None:
         app.register_blueprint(demo_views.blueprint)
+    proxies.register(app, settings)
     gate.register(app, settings, files=TAKES_FILES)
     headers.register(app)
     _register_slices(app)
@@ -153,31 +156,6 @@ def _configure(app: Flask, settings: Settings) -> None:
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
 
 
-def signing_key(file: Path) -> str:
-    """The key that signs form tokens, made at the first start and readable by its owner only."""
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not file.exists():
-            _write_key(file)
-        key = file.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SetupProblem(f"The secret key file {file} cannot be used: {error}.") from None
-    if len(key) < 32:
-        raise SetupProblem(f"The secret key in {file} is too short; remove the file to renew it.")
-    return key
-
-
-def _write_key(file: Path) -> None:
-    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(handle, "w", encoding="ascii") as stream:
-            stream.write(secrets.token_hex(32))
-    except OSError:
-        # Half a key would be refused at every start from now on.
-        file.unlink()
-        raise
-
-
 def _open_database(app: Flask) -> None:
     try:
         db.init_app(app)
@@ -195,6 +173,7 @@ def prepare_database(app: Flask) -> Path | None:
     settings, now = runtime.settings, runtime.clock.now()
     copy = upgrade.upgrade(app, settings.sqlite_file, now)
     with app.app_context(), unit_of_work() as session:
+        one_at_a_time(session.connection())
         owner = ensure_owner(session, now)
         addresses = settings.ibkr_gateway_url, settings.gateway_login_url
         fixed = runtime.outside.fixed_by is not None
@@ -257,7 +236,11 @@ def _attach_runtime(
         sealer=sealer_of(settings),
         start=engine.start,
         stop=engine.stop,
-        jobs=lambda: {"mode": settings.jobs, **asdict(engine.state)},
+        jobs=lambda: {
+            "mode": settings.jobs,
+            **asdict(engine.state),
+            "led": told_of_lead(settings),
+        },
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import socket
 import sys
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from flask import Flask
 
 from portfolio import __version__
 from portfolio.errors import DomainError, SetupProblem
+from portfolio.serving import begin, end, start_logging
 from portfolio.settings import Settings, as_document
 
 THREADS = 32
@@ -25,10 +25,7 @@ GATEWAYS_PORT = 5000
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; what cannot start ends in one sentence and status 1."""
     options = _parser().parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    # One tells of each step, the other of each beat.
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    logging.getLogger("apscheduler").setLevel(logging.ERROR)
+    start_logging()
     try:
         status: int = options.command(options)
     except SetupProblem as problem:
@@ -77,6 +74,10 @@ def _parser() -> argparse.ArgumentParser:
 def _add_job_commands(commands: Any) -> None:
     worker = commands.add_parser("worker", help="run the background work, without a web server")
     worker.set_defaults(command=_worker)
+    health = commands.add_parser("health", help="ask the running program if it is well")
+    health.set_defaults(command=_health)
+    health.add_argument("--port", type=int, help="port on which it listens")
+    health.add_argument("--worker", action="store_true", help="ask for background work instead")
     sync = commands.add_parser("sync", help="sync connected accounts now, one after the other")
     sync.set_defaults(command=_sync)
     sync.add_argument(
@@ -165,6 +166,15 @@ def _sync(options: argparse.Namespace) -> int:
         print(line, flush=True)
         done = done and succeeded
     return 0 if done else 1
+
+
+def _health(options: argparse.Namespace) -> int:
+    from portfolio.health import of_web, of_worker
+
+    settings = _settings(options)
+    said, well = of_worker(settings) if options.worker else of_web(settings)
+    print(said)
+    return 0 if well else 1
 
 
 def _upgrade(options: argparse.Namespace) -> int:
@@ -290,20 +300,16 @@ def serve(app: Flask, settings: Settings, announcement: str) -> None:
     """Serve until Ctrl-C."""
     from waitress.server import create_server
 
-    from portfolio.web.runtime import EXTENSION
-
     _tell_code(app)
     server = create_server(
         app, host=settings.host, port=settings.port, threads=THREADS, ident=None
     )
     print(f"{announcement}. Ctrl-C stops it.", flush=True)
-    runtime = app.extensions[EXTENSION]
     try:
-        if settings.jobs == "embedded":
-            runtime.start()
+        begin(app)
         server.run()
     finally:
-        runtime.stop()
+        end(app)
 
 
 def _tell_code(app: Flask) -> None:

@@ -139,6 +139,14 @@ OPTIONS: tuple[Option, ...] = (
         help="Names, besides 127.0.0.1, localhost and [::1], under which a browser may reach us.",
     ),
     Option(
+        name="TRUSTED_PROXIES",
+        read=values.between(0, 9),
+        default="0",
+        expects="a number from 0 to 9",
+        help="How many reverse proxies of yours a request passes. So many entries of "
+        "X-Forwarded-For, X-Forwarded-Proto and X-Forwarded-Host are believed; with 0 none.",
+    ),
+    Option(
         name="JOBS",
         read=values.one_of("embedded", "worker", "off"),
         default="embedded",

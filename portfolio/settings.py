@@ -39,6 +39,7 @@ class Settings:
     ibkr_gateway_login_url: str
     trusted_gateway_hosts: tuple[str, ...]
     allowed_hosts: tuple[str, ...]
+    trusted_proxies: int
     jobs: str
     sync_interval: int
     keepalive_interval: int

@@ -23,7 +23,10 @@ TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 SLICES = ("users", "accounts", "sync", "connections", "jobs", "pages")
 FOUNDATION = ("settings", "options", "values", "errors", "names", "clock", "paths")
 SHARED = ("db", "web")
-ROOT_ONLY = ("app", "cli", "commands", "demo", "doctor", "frontend", "notify", "user_commands")
+ROOT_ONLY = (
+    *("app", "cli", "commands", "demo", "doctor", "frontend", "notify"),
+    *("gunicorn", "health", "serving", "user_commands"),
+)
 FORBIDDEN_IN_BROKERS = {"portfolio", "flask", "sqlalchemy", "apscheduler", "marshmallow"}
 # What a file of a slice may know of its own slice.
 WITHIN = {

@@ -16,6 +16,7 @@ TOP = {
     *("wsgi.py", "setup.cfg", "pyproject.toml", "MANIFEST.in", "package.json", ".npmrc"),
     *("package-lock.json", ".gitignore", "Makefile", "LICENSE", "README.md", "CHANGELOG.md"),
     *("CONTRIBUTING.md", "SECURITY.md", "Dockerfile", "compose.yaml", ".dockerignore"),
+    *("compose.postgres.yaml", "deploy", "gunicorn.conf.py", "requirements.lock"),
 }
 
 

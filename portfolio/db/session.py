@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import Connection, CursorResult, Delete, Engine, Update, event
+from sqlalchemy import Connection, CursorResult, Delete, Engine, Update, event, text
 from sqlalchemy.exc import (
     DatabaseError,
     DBAPIError,
@@ -23,6 +23,8 @@ Found = TypeVar("Found")
 
 BUSY_TIMEOUT_MS = 10_000
 WRITE = {"foliosync_write": True}
+# Any number will do, as long as it is always the same: the letters "start".
+STARTING = 0x7374617274
 # How both databases say that somebody else was first.
 BUSY = ("locked", "busy", "deadlock", "could not serialize")
 
@@ -83,6 +85,15 @@ def unit_of_work() -> Iterator[Session]:
         session.begin(),
     ):
         yield session
+
+
+def one_at_a_time(connection: Connection) -> None:
+    """Within a write transaction: wait until no other process prepares the same database.
+
+    SQLite's write transactions wait for each other anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": STARTING})
 
 
 @contextmanager

@@ -36,11 +36,16 @@ def leader_of(settings: Settings) -> Leader:
     """The lead among the processes that share the database of these settings."""
     if settings.database.startswith("postgresql"):
         return DatabaseLeader(settings.database)
+    return FileLeader(lead_file(settings))
+
+
+def lead_file(settings: Settings) -> Path:
+    """The file whose lock is the lead where the database is SQLite."""
     file = settings.sqlite_file
     if file is None:
-        return FileLeader(settings.data_dir / "jobs.lock")
+        return settings.data_dir / "jobs.lock"
     # Beside the database, which is what the processes share; the data folder by default.
-    return FileLeader(file.with_name(f"{file.name}.jobs.lock"))
+    return file.with_name(f"{file.name}.jobs.lock")
 
 
 class FileLeader:
@@ -64,7 +69,7 @@ class FileLeader:
         except OSError:
             return None
         stream = os.fdopen(opened, "r+b", buffering=0)
-        if _lock(stream) and self._is_there(stream):
+        if locked(stream) and self._is_there(stream):
             return stream
         stream.close()
         return None
@@ -83,7 +88,8 @@ class FileLeader:
             self._held = None
 
 
-def _lock(stream: IO[bytes]) -> bool:
+def locked(stream: IO[bytes]) -> bool:
+    """Lock the file as long as it is open; False where somebody else has it locked."""
     try:
         if sys.platform == "win32":
             msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from flask import Flask, Response, request
 
+from portfolio.web.proxies import wants_tls_for_good
+
 POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -26,6 +28,9 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 
+# A year, for this name only: what else is served below it is not ours to judge.
+FOR_GOOD = "max-age=31536000"
+
 
 def register(app: Flask) -> None:
     """Add the headers to every answer, errors and static files included."""
@@ -34,6 +39,8 @@ def register(app: Flask) -> None:
     def add(response: Response) -> Response:
         for name, value in HEADERS.items():
             response.headers[name] = value
+        if wants_tls_for_good():
+            response.headers["Strict-Transport-Security"] = FOR_GOOD
         if request.endpoint != "static":
             response.headers["Cache-Control"] = "no-store"
         return response

@@ -107,7 +107,8 @@ def test_a_worker_keeps_accounts_in_step_beside_the_web_process(tmp_path, free_p
     base = f"http://127.0.0.1:{free_port}"
     with started("run", "--port", str(free_port), **at):
         wait_until(lambda: answers(f"{base}/readyz"))
-        assert jobs(free_port) == {"mode": "worker", "running": False, "leader": False}
+        idle = {"mode": "worker", "running": False, "leader": False}
+        assert jobs(free_port) == {**idle, "led": False}
         requests.post(f"{base}/api/v1/portfolios", json={"name": "P", "base_currency": "USD"})
         accounts = f"{base}/api/v1/portfolios/1/accounts"
         requests.post(accounts, json={"name": "A", "currency": "USD"})
@@ -117,6 +118,7 @@ def test_a_worker_keeps_accounts_in_step_beside_the_web_process(tmp_path, free_p
         assert linked.status_code == 201, linked.text
         with started("worker", **at) as worker:
             wait_until(lambda: requests.get(f"{accounts}/A").json()["synced_at"])
+            assert jobs(free_port) == {**idle, "led": True}
             worker.send_signal(signal.SIGTERM)
             assert worker.wait(60) == 0
         by_hand(simulator, at)

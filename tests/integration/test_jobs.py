@@ -127,7 +127,7 @@ def test_building_an_application_starts_no_thread_and_it_says_so(desk):
     assert desk.program.get("/readyz").json == {
         "status": "ok",
         "database": "ok",
-        "jobs": {"mode": "embedded", "running": False, "leader": False},
+        "jobs": {"mode": "embedded", "running": False, "leader": False, "led": False},
     }
     ours = [of.name for of in threading.enumerate() if "foliosync" in of.name]
     assert ours == []

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 
 from portfolio import cli
-from portfolio.app import create_app, prepare_database, signing_key
+from portfolio.app import create_app, prepare_database
 from portfolio.connections import gateways
 from portfolio.db.base import db
 from portfolio.db.session import is_of_storage, storage_error, unit_of_work
@@ -21,6 +21,7 @@ from portfolio.errors import SetupProblem, StorageBusy, StorageFailed, StorageLo
 from portfolio.settings import Settings
 from portfolio.sync import services as sync
 from portfolio.sync.models import RUNNING, SUCCEEDED, SyncRun
+from portfolio.web.signing import signing_key
 
 ERROR = {"code": "storage_failed", "message": "It failed.", "remedy": None}
 
@@ -242,7 +243,7 @@ def test_half_a_key_is_not_left_behind(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("portfolio.app.secrets.token_hex", full)
+        patch.setattr("portfolio.web.signing.secrets.token_hex", full)
         with pytest.raises(SetupProblem, match="No space"):
             signing_key(file)
     assert len(signing_key(file)) == 64

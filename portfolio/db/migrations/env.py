@@ -7,6 +7,8 @@ from flask import current_app
 from sqlalchemy import Connection
 from sqlalchemy.engine import Engine
 
+from portfolio.db.session import one_at_a_time
+
 
 def run() -> None:
     """Run the missing migrations in one write transaction: all of them, or none."""
@@ -26,6 +28,7 @@ def run() -> None:
         )
         try:
             with context.begin_transaction():
+                one_at_a_time(connection)
                 context.run_migrations()
                 _check_references(connection)
         finally:

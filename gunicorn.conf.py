@@ -1,0 +1,3 @@
+"""Found by `gunicorn wsgi:app` in this folder; the configuration itself is in the package."""
+
+from portfolio.gunicorn import *  # noqa: F403
