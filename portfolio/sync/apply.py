@@ -190,7 +190,7 @@ def _instruments(
     """The stored instrument of each position, made or brought up to date."""
     query = (
         select(InstrumentIdentifier.value, Instrument)
-        .join(Instrument, Instrument.id == InstrumentIdentifier.instrument_id)
+        .join(Instrument)
         .where(
             InstrumentIdentifier.owner_id == target.owner_id,
             InstrumentIdentifier.scheme == target.source.manifest.identifier_scheme,

@@ -126,6 +126,8 @@ def connection():
     engine = create_engine("sqlite://", poolclass=StaticPool)
     with engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA foreign_keys = ON")
+        # Rows whose order nobody asked for come the other way round.
+        connection.exec_driver_sql("PRAGMA reverse_unordered_selects = ON")
         Base.metadata.create_all(connection)
         connection.commit()
         yield connection
@@ -199,6 +201,29 @@ def test_an_instrument_is_described_and_found_again_by_its_key(book):
     assert book.put(later(read))
     assert len(book.all(Instrument)) == 1
     assert len(book.all(InstrumentIdentifier)) == 2
+
+
+@pytest.mark.parametrize(
+    "differs", [{"owner_id": 2}, {"scheme": "isin"}, {"is_key": False}], ids=str
+)
+def test_what_only_resembles_a_key_is_another_instrument(book, differs):
+    other = User(name="x", created_at=NOON)
+    book.session.add(other)
+    mine = book.by_hand("HOME").instrument
+    known = {"owner_id": book.owner.id, "scheme": "conid", "value": "1", "is_key": True}
+    mine.identifiers.append(InstrumentIdentifier(**known | differs))
+    book.session.flush()
+    assert other.id == 2
+    book.put(READ)
+    assert (mine.symbol, len(book.all(Instrument))) == ("HOME", 3)
+    assert book.holding("S1").instrument is not mine
+
+
+def test_the_state_is_in_the_order_in_which_things_came(book):
+    book.put(READ)
+    book.put(later(adding_up(position("0"), position("1"), position("2"))))
+    held = stored_state(book.session, book.account, SOURCE).holdings
+    assert [row.key for row in held] == ["1", "2", "0"]
 
 
 def test_the_state_has_all_terms_and_quotes(book):
