@@ -264,7 +264,7 @@ def _write_holdings(
         elif row.closed_at is not None:
             row.opened_at, row.closed_at = snapshot.read_at, None
         quoted = position.price is not None or position.market_value is not None
-        if not quoted and row.id is not None:
+        if not quoted:
             # The last known quote stays, with its time; its value follows the quantity.
             journal.rescale(row, position.quantity, position.average_price)
         moved |= _set(row, _position_fields(position) | (_quote(position) if quoted else {}))

@@ -296,14 +296,19 @@ def test_without_a_quote_the_last_one_stays(book):
         assert one.quoted_at == LATER
 
 
-def test_another_quantity_without_a_quote_moves_the_value_with_it(book):
+@pytest.mark.parametrize(
+    ("average", "price", "value"),
+    [("5", D(6), D(120)), ("2.5", D(3), D(60))],
+    ids=["more", "split"],
+)
+def test_another_quantity_without_a_quote_moves_the_value_with_it(book, average, price, value):
     book.put(READ)
-    quiet = replace(
-        position("1", quantity="20"), price=None, market_value=None, unrealized_pnl=None
-    )
+    bare = {"price": None, "market_value": None, "unrealized_pnl": None}
+    quiet = replace(position("1", quantity="20", average=average), **bare)
     book.put(later(READ, positions=(quiet, position("2"))))
     one = book.holding("S1")
-    assert (one.quantity, one.market_value, one.quoted_at) == (D(20), D(120), NOON)
+    assert (one.quantity, one.price, one.market_value) == (D(20), price, value)
+    assert one.quoted_at == NOON
 
 
 def test_cash_is_changed_added_and_gone_and_the_record_says_so(book):
