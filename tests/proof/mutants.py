@@ -28,12 +28,12 @@ from mutmut.stats import status_by_exit_code
 
 ROOT = Path(__file__).parent.parent.parent
 REASONS = Path(__file__).with_name("survivors.md")
-SYNC = "tests/unit/portfolio/sync"
+SYNC, WEB = "tests/unit/portfolio/sync", "tests/integration/web"
 # Which tests have to notice: all run in the process itself, and each module's take seconds.
 MODULES = {
     "portfolio/sync/gates.py": (SYNC,),
     "brokers/ibkr/endpoints.py": ("tests/unit/brokers/ibkr/test_endpoints.py",),
-    "portfolio/web/gate.py": ("tests/integration/web/test_gate.py",),
+    "portfolio/web/gate.py": (f"{WEB}/test_gate.py", f"{WEB}/test_rules.py"),
     "brokers/tls.py": ("tests/unit/brokers/test_tls.py", "tests/e2e/test_tls.py"),
     "portfolio/sync/apply.py": ("tests/integration/sync/test_apply.py",),
 }

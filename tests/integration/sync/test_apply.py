@@ -88,7 +88,7 @@ class Book:
             replaced=replaced,
         )
         keep = frozenset(keep)
-        plan = make_plan(stored, read)
+        plan = make_plan(stored, read, keep)
         return apply(self.session, target, plan, read, rates=rates or {}, keep=keep)
 
     def all(self, model):
@@ -392,6 +392,17 @@ def test_whatever_moves_brings_the_totals_after_it(book, read):
     assert book.account.revision == 2
     (totals,) = book.all(AccountTotals)
     assert totals.net_liquidation == read.ledger.total.net_liquidation
+
+
+def test_interest_in_one_of_two_currencies_brings_the_totals_after_it(book):
+    rates = {"EUR": D(1)}
+    read = adding_up(cash=(("USD", "100"), ("EUR", "50")), rates=rates)
+    book.put(read, rates=rates)
+    dollars, euros = read.ledger.rows
+    rows = (replace(dollars, accrued_interest=D(7)), euros)
+    book.put(later(read, ledger=replace(read.ledger, rows=rows)), rates=rates)
+    (totals,) = book.all(AccountTotals)
+    assert totals.net_liquidation == D(157)
 
 
 # rows kept by hand that the broker's replace
