@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -59,7 +59,7 @@ class Target:
     source: Source
     run: SyncRun
     moment: Moment
-    replaced: Replaced = field(default_factory=Replaced)
+    replaced: Replaced
 
     @property
     def owner_id(self) -> int:
@@ -96,7 +96,7 @@ def apply(
     kept = [_stored(key, row) for key, row in rows.items() if key in keep and _is_open(row)]
     instruments = _instruments(session, target, snapshot.positions)
     moved = _write_holdings(session, target, rows, instruments, snapshot)
-    moved |= _close_absent(rows, snapshot, keep)
+    _close_absent(rows, snapshot, keep)
     wrote, spent = _write_cash(session, target, snapshot)
     moved |= wrote
     rated = _write_rates(session, target, snapshot, rates)
@@ -190,7 +190,7 @@ def _instruments(
     """The stored instrument of each position, made or brought up to date."""
     query = (
         select(InstrumentIdentifier.value, Instrument)
-        .join(Instrument, Instrument.id == InstrumentIdentifier.instrument_id)
+        .join(Instrument)
         .where(
             InstrumentIdentifier.owner_id == target.owner_id,
             InstrumentIdentifier.scheme == target.source.manifest.identifier_scheme,
@@ -264,7 +264,7 @@ def _write_holdings(
         elif row.closed_at is not None:
             row.opened_at, row.closed_at = snapshot.read_at, None
         quoted = position.price is not None or position.market_value is not None
-        if not quoted and row.id is not None:
+        if not quoted:
             # The last known quote stays, with its time; its value follows the quantity.
             journal.rescale(row, position.quantity, position.average_price)
         moved |= _set(row, _position_fields(position) | (_quote(position) if quoted else {}))
@@ -292,18 +292,17 @@ def _set(row: object, values: Mapping[str, object]) -> bool:
     return bool(different)
 
 
-def _close_absent(rows: Mapping[str, Holding], snapshot: Snapshot, keep: frozenset[str]) -> bool:
+def _close_absent(rows: Mapping[str, Holding], snapshot: Snapshot, keep: frozenset[str]) -> None:
     held = {position.instrument.key for position in snapshot.positions} | keep
-    gone = [row for key, row in rows.items() if key not in held and row.closed_at is None]
-    for row in gone:
-        row.closed_at = snapshot.read_at
-    return bool(gone)
+    for key, row in rows.items():
+        if key not in held and row.closed_at is None:
+            row.closed_at = snapshot.read_at
 
 
 def _write_cash(
     session: Session, target: Target, snapshot: Snapshot
 ) -> tuple[bool, dict[str, dict[str, Any]]]:
-    """Write the cash; whether any moved, and what was beside the amounts that are gone."""
+    """Write the cash; whether what stays moved, and what was beside the amounts that are gone."""
     account, source = target.account, target.source
     rows = {row.currency: row for row in _cash_rows(session, account, source)}
     moved = False
@@ -321,7 +320,7 @@ def _write_cash(
     spent = {currency: journal.beside(row) for currency, row in rows.items()}
     for row in rows.values():
         session.delete(row)
-    return moved or bool(rows), spent
+    return moved, spent
 
 
 def _cash_fields(line: LedgerRow) -> dict[str, Decimal | None]:

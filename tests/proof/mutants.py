@@ -19,6 +19,7 @@ from contextlib import chdir
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from time import monotonic
 
 import libcst as cst
 from mutmut.mutation.diff_apply import get_diff_for_mutant
@@ -27,16 +28,18 @@ from mutmut.stats import status_by_exit_code
 
 ROOT = Path(__file__).parent.parent.parent
 REASONS = Path(__file__).with_name("survivors.md")
-SYNC = "tests/unit/portfolio/sync"
+SYNC, WEB = "tests/unit/portfolio/sync", "tests/integration/web"
 # Which tests have to notice: all run in the process itself, and each module's take seconds.
 MODULES = {
     "portfolio/sync/gates.py": (SYNC,),
     "brokers/ibkr/endpoints.py": ("tests/unit/brokers/ibkr/test_endpoints.py",),
-    "portfolio/web/gate.py": ("tests/integration/web/test_gate.py",),
+    "portfolio/web/gate.py": (f"{WEB}/test_gate.py", f"{WEB}/test_rules.py"),
     "brokers/tls.py": ("tests/unit/brokers/test_tls.py", "tests/e2e/test_tls.py"),
     "portfolio/sync/apply.py": ("tests/integration/sync/test_apply.py",),
 }
-PYTEST = ("-p", "no:randomly", "-m", "not browser and not postgres")
+# The search for forgotten files at the end takes longer than most tests here.
+OFF = ("-p", "no:randomly", "-p", "no:unraisableexception")
+PYTEST = (*OFF, "-m", "not browser and not postgres")
 # Seconds of processor time, so that a busy machine notices nothing by itself.
 SETUP = """
 [mutmut]
@@ -66,6 +69,7 @@ class Score:
     module: str
     killed: int = 0
     survivors: list[str] = field(default_factory=list)
+    seconds: float = 0
 
     @property
     def share(self) -> float:
@@ -77,7 +81,7 @@ class Score:
         """A line of the table."""
         left = len(self.survivors)
         counts = f"{self.killed + left} | {self.killed} | {left}"
-        return f"| {self.module} | {counts} | {self.share:.1f} % |"
+        return f"| {self.module} | {counts} | {self.share:.1f} % | {self.seconds:.0f} s |"
 
 
 def copied(folder: Path) -> Path:
@@ -91,9 +95,10 @@ def copied(folder: Path) -> Path:
 
 def scored(module: str, folder: Path) -> Score:
     """Try every change to a module."""
-    score = Score(module)
+    score, began = Score(module), monotonic()
     _definitions(score, folder)
     _functions(score, folder)
+    score.seconds = monotonic() - began
     return score
 
 
@@ -200,9 +205,8 @@ def main() -> int:
         with TemporaryDirectory(prefix="mutants-") as folder:
             scores.append(scored(module, copied(Path(folder))))
         print(scores[-1].row, *scores[-1].survivors, sep="\n- ", flush=True)
-    print(
-        "\n| module | mutants | killed | survived | score |\n| --- | ---: | ---: | ---: | ---: |"
-    )
+    print("\n| module | mutants | killed | survived | score | took |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: |")
     print(*(score.row for score in scores), sep="\n")
     reasons = REASONS.read_text(encoding="utf-8")
     silent = [each for score in scores for each in score.survivors if each not in reasons]

@@ -88,7 +88,7 @@ class Book:
             replaced=replaced,
         )
         keep = frozenset(keep)
-        plan = make_plan(stored, read)
+        plan = make_plan(stored, read, keep)
         return apply(self.session, target, plan, read, rates=rates or {}, keep=keep)
 
     def all(self, model):
@@ -121,26 +121,24 @@ class Book:
 
 
 @pytest.fixture(scope="module")
-def schema():
-    """The statements that make an empty database: compiled once, for speed."""
-    engine = create_engine("sqlite://")
-    Base.metadata.create_all(engine)
-    raw = engine.raw_connection()
-    yield "\n".join(raw.iterdump())
-    raw.close()
+def connection():
+    """An empty database that every test gets back as it was: statements are compiled once."""
+    engine = create_engine("sqlite://", poolclass=StaticPool)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA foreign_keys = ON")
+        # Rows whose order nobody asked for come the other way round.
+        connection.exec_driver_sql("PRAGMA reverse_unordered_selects = ON")
+        Base.metadata.create_all(connection)
+        connection.commit()
+        yield connection
     engine.dispose()
 
 
 @pytest.fixture
-def book(schema):
-    engine = create_engine("sqlite://", poolclass=StaticPool)
-    raw = engine.raw_connection()
-    raw.executescript(schema)
-    raw.execute("PRAGMA foreign_keys = ON")
-    with Session(engine) as session:
+def book(connection):
+    with Session(connection) as session:
         yield Book(session)
-    raw.close()
-    engine.dispose()
+    connection.rollback()
 
 
 READ = adding_up(position("1"), position("2"))
@@ -203,6 +201,29 @@ def test_an_instrument_is_described_and_found_again_by_its_key(book):
     assert book.put(later(read))
     assert len(book.all(Instrument)) == 1
     assert len(book.all(InstrumentIdentifier)) == 2
+
+
+@pytest.mark.parametrize(
+    "differs", [{"owner_id": 2}, {"scheme": "isin"}, {"is_key": False}], ids=str
+)
+def test_what_only_resembles_a_key_is_another_instrument(book, differs):
+    other = User(name="x", created_at=NOON)
+    book.session.add(other)
+    mine = book.by_hand("HOME").instrument
+    known = {"owner_id": book.owner.id, "scheme": "conid", "value": "1", "is_key": True}
+    mine.identifiers.append(InstrumentIdentifier(**known | differs))
+    book.session.flush()
+    assert other.id == 2
+    book.put(READ)
+    assert (mine.symbol, len(book.all(Instrument))) == ("HOME", 3)
+    assert book.holding("S1").instrument is not mine
+
+
+def test_the_state_is_in_the_order_in_which_things_came(book):
+    book.put(READ)
+    book.put(later(adding_up(position("0"), position("1"), position("2"))))
+    held = stored_state(book.session, book.account, SOURCE).holdings
+    assert [row.key for row in held] == ["1", "2", "0"]
 
 
 def test_the_state_has_all_terms_and_quotes(book):
@@ -275,14 +296,19 @@ def test_without_a_quote_the_last_one_stays(book):
         assert one.quoted_at == LATER
 
 
-def test_another_quantity_without_a_quote_moves_the_value_with_it(book):
+@pytest.mark.parametrize(
+    ("average", "price", "value"),
+    [("5", D(6), D(120)), ("2.5", D(3), D(60))],
+    ids=["more", "split"],
+)
+def test_another_quantity_without_a_quote_moves_the_value_with_it(book, average, price, value):
     book.put(READ)
-    quiet = replace(
-        position("1", quantity="20"), price=None, market_value=None, unrealized_pnl=None
-    )
+    bare = {"price": None, "market_value": None, "unrealized_pnl": None}
+    quiet = replace(position("1", quantity="20", average=average), **bare)
     book.put(later(READ, positions=(quiet, position("2"))))
     one = book.holding("S1")
-    assert (one.quantity, one.market_value, one.quoted_at) == (D(20), D(120), NOON)
+    assert (one.quantity, one.price, one.market_value) == (D(20), price, value)
+    assert one.quoted_at == NOON
 
 
 def test_cash_is_changed_added_and_gone_and_the_record_says_so(book):
@@ -366,6 +392,17 @@ def test_whatever_moves_brings_the_totals_after_it(book, read):
     assert book.account.revision == 2
     (totals,) = book.all(AccountTotals)
     assert totals.net_liquidation == read.ledger.total.net_liquidation
+
+
+def test_interest_in_one_of_two_currencies_brings_the_totals_after_it(book):
+    rates = {"EUR": D(1)}
+    read = adding_up(cash=(("USD", "100"), ("EUR", "50")), rates=rates)
+    book.put(read, rates=rates)
+    dollars, euros = read.ledger.rows
+    rows = (replace(dollars, accrued_interest=D(7)), euros)
+    book.put(later(read, ledger=replace(read.ledger, rows=rows)), rates=rates)
+    (totals,) = book.all(AccountTotals)
+    assert totals.net_liquidation == D(157)
 
 
 # rows kept by hand that the broker's replace
