@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from portfolio.users.models import LOCAL_OWNER, User
@@ -22,3 +22,8 @@ class LocalOwner:
         if self._id is None:
             self._id = session.scalars(select(User.id).where(User.name == LOCAL_OWNER)).one()
         return self._id
+
+
+def operator_id(session: Session) -> int:
+    """Who runs this installation: the first user, whose the settings of the environment are."""
+    return session.scalars(select(func.min(User.id))).one()

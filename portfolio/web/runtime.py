@@ -27,9 +27,10 @@ class Runtime:
     `links_of` reads connections of accounts, `outside` reaches brokers and `runner` runs syncs;
     they belong to slices that this module must not know. `fetch_rates` brings the file of
     reference rates. `send` brings a title and a body to the targets of NOTIFY_URLS and returns how
-    many of them took it; it may take half a minute. `sealer` seals what is secret. `start`
-    begins with periodic work, `stop` ends all background work, and `jobs` says what it does now.
-    `demo` is the simulated gateway, in the demo only.
+    many of them took it; it may take half a minute. `deliver` does so for addresses that it is
+    given first, and `understands` tells whether an address is one. `sealer` seals what is secret.
+    `start` begins with periodic work, `stop` ends all background work, and `jobs` says what it
+    does now. `demo` is the simulated gateway, in the demo only.
     """
 
     settings: Settings
@@ -41,6 +42,8 @@ class Runtime:
     owner_of: Callable[[Session], int]
     fetch_rates: Callable[[], bytes]
     send: Callable[[str, str], int]
+    deliver: Callable[[Sequence[str], str, str], int]
+    understands: Callable[[str], bool]
     sealer: Sealer
     start: Callable[[], None]
     stop: Callable[[], None]
