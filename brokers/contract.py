@@ -58,10 +58,20 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SecretField:
+    """A secret that an adapter needs to sign in; people enter it under its `label`."""
+
+    name: str
+    label: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """A broker as data: who it is, what it can do, and how often it may be asked.
 
-    `address_hint` tells people what an address looks like.
+    `address_hint` tells people what an address looks like. `secrets` are what it needs to sign in,
+    all of them; they come in by the context.
     """
 
     key: str
@@ -74,6 +84,7 @@ class Manifest:
     address_hint: str = ""
     contract: int = CONTRACT_VERSION
     single_session: bool = False
+    secrets: tuple[SecretField, ...] = ()
 
 
 class Clock(Protocol):
@@ -124,7 +135,8 @@ class Context:
     a penalty that an earlier process was given, and `last_calls` when it asked each endpoint that
     has a limit. `zone` is where the person who reads messages is. `before_call` is to be called
     before each call to the broker (a `Caller` does) and may end the run by an exception;
-    `progress` is told how many positions have been read.
+    `progress` is told how many positions have been read. `secrets` has a value for each that the
+    manifest declares, and shows in no text of this object.
     """
 
     clock: Clock
@@ -139,6 +151,7 @@ class Context:
     recorder: Recorder | None = None
     before_call: Callable[[], None] | None = None
     progress: Callable[[int], None] | None = None
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 class CapabilityMissing(NotImplementedError):

@@ -18,6 +18,7 @@
     │   ├── AddressNotAllowed      the gateway refuses this computer
     │   ├── CertificateChanged     another certificate than the one pinned
     │   ├── CertificateUntrusted   a certificate that proves nothing
+    │   ├── CredentialsMissing     what the adapter needs to sign in is not there
     │   └── BrokerAccountMissing   the linked account is not in the list
     └── Refused                  a request outside the closed list; a bug in an adapter, never sent
 
@@ -161,6 +162,12 @@ class CertificateUntrusted(NeedsUser):
     code = "certificate_untrusted"
     # Only where it helps that a person accepts it.
     shown: Certificate | None = None
+
+
+class CredentialsMissing(NeedsUser):
+    """A secret that the adapter declares was not entered, or cannot be read any more."""
+
+    code = "credentials_missing"
 
 
 class BrokerAccountMissing(NeedsUser):

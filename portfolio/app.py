@@ -35,13 +35,16 @@ from portfolio.connections.api import connections as connections_api
 from portfolio.connections.api import gateways as gateways_api
 from portfolio.connections.api import notifications as notifications_api
 from portfolio.connections.api import runs as runs_api
+from portfolio.connections.api import secrets as secrets_api
 from portfolio.connections.gateways import Outside, ensure_first_gateway
 from portfolio.connections.queries import links
 from portfolio.connections.runner import Runner
+from portfolio.connections.secrets import open_secrets
 from portfolio.connections.telling import ensure_messenger, tell
 from portfolio.connections.views import gateways as gateways_views
 from portfolio.connections.views import notifications as notifications_views
 from portfolio.connections.views import runs as runs_views
+from portfolio.connections.views import secrets as secrets_views
 from portfolio.db import upgrade
 from portfolio.db.base import db
 from portfolio.db.keycheck import check_keys
@@ -54,7 +57,7 @@ from portfolio.jobs.embedded import EmbeddedEngine
 from portfolio.jobs.lead import told_of_lead
 from portfolio.jobs.leader import leader_of
 from portfolio.jobs.schedule import Daily, Means, schedule
-from portfolio.notify import Send, sender
+from portfolio.notify import Send, deliver, sender, understands
 from portfolio.pages import demo as demo_views
 from portfolio.pages import views as pages_views
 from portfolio.paths import check_front_end, resource
@@ -102,6 +105,7 @@ def create_app(
     app.request_class = StrictRequest
     _configure(app, settings)
     _open_database(app)
+    sealer = sealer_of(settings)
     outside = Outside(
         brokers=brokers or Registry.discover(),
         network=network or RealNetwork(clock),
@@ -109,9 +113,11 @@ def create_app(
         trusted_hosts=frozenset(settings.trusted_gateway_hosts),
         zone=settings.timezone or computer_zone(),
         fixed_by=_fixed_by(settings),
+        open_secrets=partial(open_secrets, sealer),
     )
     send = send or sender(settings.notify_urls)
-    _attach_runtime(app, settings, outside, fetch_rates or partial(ecb.fetch, clock), send)
+    fetch_rates = fetch_rates or partial(ecb.fetch, clock)
+    _attach_runtime(app, settings, outside, sealer, fetch_rates=fetch_rates, send=send)
     runtime: Runtime = app.extensions[EXTENSION]
     runtime = replace(runtime, passwords=passwords or Passwords(), demo=demo)
     app.extensions[EXTENSION] = runtime
@@ -200,6 +206,8 @@ def _attach_runtime(
     app: Flask,
     settings: Settings,
     outside: Outside,
+    sealer: Sealer,
+    *,
     fetch_rates: Callable[[], bytes],
     send: Send,
 ) -> None:
@@ -233,7 +241,9 @@ def _attach_runtime(
         furnish=ensure_messenger,
         fetch_rates=fetch_rates,
         send=send,
-        sealer=sealer_of(settings),
+        deliver=deliver,
+        understands=understands,
+        sealer=sealer,
         start=engine.start,
         stop=engine.stop,
         jobs=lambda: {
@@ -271,10 +281,11 @@ def _register_slices(app: Flask) -> None:
         transfer_views,
         pages_views,
     )
-    for module in (*pages, gateways_views, runs_views, notifications_views):
+    behind = gateways_views, secrets_views, runs_views, notifications_views
+    for module in (*pages, *behind):
         app.register_blueprint(module.blueprint)
     kept = (portfolios_api, holdings_api, cash_api, rates_api, transfer_api)
-    linked = (connections_api, gateways_api, runs_api, notifications_api)
+    linked = (connections_api, gateways_api, secrets_api, runs_api, notifications_api)
     for documented in (*kept, sync_api, *linked):
         api.register_blueprint(documented.blueprint)
 

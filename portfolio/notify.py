@@ -1,4 +1,4 @@
-"""Sends messages to the targets of NOTIFY_URLS, through Apprise in a process of its own."""
+"""Sends messages to addresses of Apprise, which runs in a process of its own."""
 
 from __future__ import annotations
 
@@ -36,14 +36,20 @@ def sender(urls: Sequence[str], deadline: int = DEADLINE) -> Send:
             f"FOLIOSYNC_NOTIFY_URLS: Apprise does not understand address {_listed(wrong)} of "
             f"{len(urls)}; docs/notifications.md has examples."
         )
-    return partial(_send, tuple(urls), deadline)
+    return partial(deliver, tuple(urls), deadline=deadline)
+
+
+def understands(url: str) -> bool:
+    """Whether Apprise knows what to do with an address; nothing is sent."""
+    return bool(_ask({"urls": [url]}, DEADLINE).get(0))
 
 
 def _listed(places: Sequence[int]) -> str:
     return " and ".join(map(str, places))
 
 
-def _send(urls: Sequence[str], deadline: int, title: str, body: str) -> int:
+def deliver(urls: Sequence[str], title: str, body: str, *, deadline: int = DEADLINE) -> int:
+    """Send a title and a body to these addresses; how many of them took it."""
     taken = _ask({"urls": urls, "title": title, "body": body}, deadline)
     return sum(taken.values())
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from brokers.errors import CredentialsMissing
 from brokers.ibkr.simulator.scenarios import SCENARIOS
 from brokers.testing.contract import failures
 from portfolio.errors import DomainError
@@ -80,6 +81,7 @@ WARNINGS |= {"removal_unconfirmed", "not_reconciled", "possible_duplicates"}
 
 def test_troubleshooting_has_an_entry_for_every_code_and_no_other():
     codes = {of.code for of in failures()} | leaves(DomainError) | WARNINGS
+    codes.add(CredentialsMissing.code)
     codes |= set(CODES.values())
     assert set(entries()) == codes
 

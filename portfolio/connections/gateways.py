@@ -13,13 +13,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
 from brokers.addresses import place
-from brokers.contract import Broker, Clock, Context, Network, Recorder
+from brokers.contract import Broker, Clock, Context, Network, Recorder, SecretField, diagnosis_of
 from brokers.contract import Connection as BrokerConnection
-from brokers.errors import BrokerError, RateLimited
+from brokers.errors import BrokerError, CredentialsMissing, RateLimited
 from brokers.registry import Registry, UnknownBroker
 from brokers.tls import certificate_from_pem
 from brokers.types import Certificate, Diagnosis
 from portfolio.connections.models import Connection, Gateway
+from portfolio.connections.secrets import forget_secrets
 from portfolio.connections.watch import Watch
 from portfolio.db.session import unit_of_work
 from portfolio.db.unsaid import FAILURES, Unsaid
@@ -27,6 +28,7 @@ from portfolio.errors import Conflict, Invalid, NotFound, SetupProblem
 
 # The adapter that the documented routes are for, and the gateway that a setting makes.
 FIRST_BROKER = "ibkr"
+OpenSecrets = Callable[[int, Sequence[SecretField]], Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +54,8 @@ class Outside:
     """What is needed to reach brokers: the adapters, the network, time, and whom to trust.
 
     `fixed_by` says, as the beginning of a sentence, what holds the first gateway at its address.
-    `unsaid` is what contacts could not store yet.
+    `unsaid` is what contacts could not store yet. `open_secrets` reads what an adapter declares
+    that it needs, for the gateway of an id.
     """
 
     brokers: Registry
@@ -64,6 +67,7 @@ class Outside:
     new_id: Callable[[], str] = random_id
     fixed_by: str | None = None
     unsaid: Unsaid = field(default_factory=Unsaid)
+    open_secrets: OpenSecrets = field(default=lambda _gateway, _fields: {}, repr=False)
 
     def broker(self, key: str) -> Broker:
         """The adapter of a key; `Conflict` where it is not installed any more."""
@@ -76,8 +80,12 @@ class Outside:
             ) from None
 
     def connect(self, route: Route, watch: Watch | None = None) -> BrokerConnection:
-        """A connection through a gateway; contacts nobody yet."""
-        pem = route.certificate_pem
+        """A connection through a gateway; contacts nobody yet.
+
+        `CredentialsMissing` where the adapter needs a secret that was not entered.
+        """
+        pem, broker = route.certificate_pem, self.broker(route.broker)
+        needed = broker.manifest.secrets
         context = Context(
             clock=self.clock,
             network=self.network,
@@ -91,8 +99,9 @@ class Outside:
             recorder=self.recorder,
             before_call=watch.before_call if watch else None,
             progress=watch.progress if watch else None,
+            secrets=self.open_secrets(route.id, needed) if needed else {},
         )
-        return self.broker(route.broker).connect(context)
+        return broker.connect(context)
 
 
 def find_gateway(
@@ -141,7 +150,7 @@ def ensure_first_gateway(
                 f"FOLIOSYNC_IBKR_GATEWAY_URL is {addresses[0]}, where another gateway of yours is "
                 "already: start without the setting, and remove that one on Settings first."
             )
-        _move(gateway, *addresses)
+        _move(session, gateway, *addresses)
         session.add(gateway)
     session.flush()
 
@@ -169,9 +178,12 @@ def _taken(session: Session, owner_id: int, address: str, but: int | None) -> st
     return next((each for each in session.scalars(query) if place(each) == place(address)), None)
 
 
-def _move(gateway: Gateway, address: str, login_address: str) -> None:
+def _move(session: Session, gateway: Gateway, address: str, login_address: str) -> None:
     if place(gateway.address or "") != place(address):
-        # Another place is another program: its certificate is a new first contact.
+        # Another place is another program: its certificate is a new first contact, and what was
+        # entered for the former one is not sent to it.
+        if gateway.id is not None:
+            forget_secrets(session, gateway)
         gateway.certificate_pem = gateway.certificate_fingerprint = None
         gateway.silent_until = gateway.next_contact_at = gateway.contacted_at = None
         gateway.state, gateway.state_since, gateway.failures = "unknown", None, 0
@@ -204,7 +216,7 @@ def change_gateway(
     taken = _taken(session, gateway.owner_id, address, gateway.id)
     if taken is not None:
         raise Conflict(f"There is already a gateway at {taken}.", "Use that one.")
-    _move(gateway, address, _checked(broker, login or address, "login_url"))
+    _move(session, gateway, address, _checked(broker, login or address, "login_url"))
     session.add(gateway)
     session.flush()
     return gateway
@@ -276,8 +288,11 @@ def diagnose(route: Route, outside: Outside, expected: Sequence[str]) -> Diagnos
 
     It never raises what it finds, so that a penalty it was given is taken from the finding.
     """
-    with reaching(route, outside=outside) as broker:
-        found = broker.diagnose(expected)
+    try:
+        with reaching(route, outside=outside) as broker:
+            found = broker.diagnose(expected)
+    except CredentialsMissing as error:
+        return diagnosis_of(error)
     if found.code == RateLimited.code and found.retry_at is not None:
         _remember(route.id, found.retry_at, None, broker.last_calls)
     return found

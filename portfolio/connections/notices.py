@@ -38,6 +38,11 @@ GATEWAY_WIDE = {
         matter="The certificate of the gateway of {who} is not trusted. Nothing was sent to it.",
         do="Click “Test connection”; it says what to do.",
     ),
+    "credentials_missing": Words(
+        title="enter a secret again",
+        matter="What is needed to sign in for {who} is not there, or cannot be read any more.",
+        do="Enter it at the gateway.",
+    ),
     "not_a_gateway": Words(
         title="another program answers",
         matter="Another program answers where the gateway of {who} should be.",

@@ -227,3 +227,56 @@ class DeliverySchema(Schema):
     taken = fields.Integer(required=True)
     message = fields.String(required=True)
     remedy = fields.String(required=True, allow_none=True)
+
+
+class TargetSchema(Schema):
+    """A stored address of notifications; `readable` is false where its key is missing."""
+
+    id = fields.String(required=True, metadata={"example": "5f1c09ab77d2e340"})
+    kind = fields.String(required=True, metadata={"example": "ntfys"})
+    added_at = Utc(required=True)
+    readable = fields.Boolean(required=True)
+
+
+class TargetsSchema(Schema):
+    """All stored addresses of notifications."""
+
+    items = fields.List(fields.Nested(TargetSchema), required=True)
+    next_cursor = fields.String(required=True, allow_none=True)
+
+
+class NewTarget(Schema):
+    """An address of Apprise to which notifications shall go."""
+
+    address = fields.String(
+        required=True, load_only=True, metadata={"example": "ntfys://ntfy.sh/topic"}
+    )
+
+
+class SecretSchema(Schema):
+    """A secret that an adapter declares; `set_at` is null where none was entered."""
+
+    name = fields.String(required=True, metadata={"example": "token"})
+    label = fields.String(required=True)
+    hint = fields.String(required=True)
+    set_at = Utc(required=True, allow_none=True)
+    readable = fields.Boolean(required=True)
+
+
+class SecretsSchema(Schema):
+    """All that the adapter of a gateway needs to sign in."""
+
+    items = fields.List(fields.Nested(SecretSchema), required=True)
+    next_cursor = fields.String(required=True, allow_none=True)
+
+
+class NewSecrets(Schema):
+    """Secrets of a gateway by their names."""
+
+    secrets = fields.Dict(
+        keys=fields.String(),
+        values=fields.String(),
+        required=True,
+        load_only=True,
+        metadata={"example": {}},
+    )

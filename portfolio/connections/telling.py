@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select, update
@@ -12,12 +10,13 @@ from sqlalchemy.orm import Session
 
 from portfolio.accounts.models import CONNECTED, Account
 from portfolio.connections.contacts import standing_of
-from portfolio.connections.models import Connection, Gateway, Messenger, Told
+from portfolio.connections.models import Connection, Gateway, Messenger, Target, Told
 from portfolio.connections.notices import News, Watched, compare, message, safe_name, states
+from portfolio.connections.sending import send
 from portfolio.connections.upkeep import READY
 from portfolio.db.session import changed_rows, end_reading, unit_of_work
-from portfolio.errors import Conflict, TooManyRequests
-from portfolio.web.runtime import owner_id, reading, runtime
+from portfolio.users.queries import first_user
+from portfolio.web.runtime import reading, runtime
 
 log = logging.getLogger(__name__)
 
@@ -26,11 +25,6 @@ CLAIM = timedelta(minutes=2)
 # What comes up within it is told together.
 PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=1)
-BETWEEN_TESTS = timedelta(seconds=5)
-TEST = (
-    "Foliosync: test",
-    "This is a test. Messages like this one tell you when you are needed, and when all is well.",
-)
 
 
 def tell() -> None:
@@ -39,17 +33,29 @@ def tell() -> None:
     Several processes may call it at once: one of them sends. It takes up to half a minute while
     targets are slow; no transaction is open then.
     """
-    of = runtime()
-    if not of.settings.notify_urls:
-        return
-    owner = of.owner_of(reading())
+    owners = _owners(reading())
+    end_reading()
+    for owner in owners:
+        _tell(owner)
+
+
+def _owners(session: Session) -> list[int]:
+    """Who has a target: the operator those of the environment, others their own."""
+    owners = set(session.scalars(select(Target.owner_id)))
+    if runtime().settings.notify_urls:
+        owners.add(first_user(session))
+    return sorted(owners)
+
+
+def _tell(owner: int) -> None:
+    now = runtime().clock.now
     news = _news(reading(), owner)
     end_reading()
     if news.worth_telling or news.gone:
-        news = _claim(owner, of.clock.now())
+        news = _claim(owner, now())
     if news.worth_telling:
-        taken = _sent(of.send, *message(news))
-        _remember(owner, news, of.clock.now(), taken=taken)
+        taken = send(owner, *message(news)) > 0
+        _remember(owner, news, now(), taken=taken)
 
 
 def _news(session: Session, owner: int) -> News:
@@ -94,14 +100,6 @@ def _claim(owner: int, now: datetime) -> News:
         return news if taken else nothing
 
 
-def _sent(send: Callable[[str, str], int], title: str, body: str) -> bool:
-    try:
-        return send(title, body) > 0
-    except Exception:  # noqa: BLE001
-        # Not even its text is logged: it could name an address.
-        return False
-
-
 def _remember(owner: int, news: News, now: datetime, *, taken: bool) -> None:
     """Store what was told, or when to try again; the log has the first failure and the end."""
     with unit_of_work() as session:
@@ -139,60 +137,3 @@ def ensure_messenger(session: Session, owner: int, now: datetime) -> None:
     if session.get(Messenger, owner) is None:
         session.add(Messenger(owner_id=owner, until=now))
         session.flush()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
-    """How many targets there are and how many took a message, in numbers and in a sentence."""
-
-    targets: int
-    taken: int
-
-    @property
-    def message(self) -> str:
-        """What happened."""
-        if self.taken == self.targets:
-            plural = "" if self.targets == 1 else "s"
-            return f"The test message was sent to {self.targets} target{plural}."
-        if not self.taken:
-            return "No target took the test message."
-        return f"{self.taken} of {self.targets} targets took the test message."
-
-    @property
-    def remedy(self) -> str | None:
-        """What to do where not all took it."""
-        if self.taken == self.targets:
-            return None
-        return (
-            "Check the addresses in FOLIOSYNC_NOTIFY_URLS, and whether this computer reaches them."
-        )
-
-
-def send_test() -> Delivery:
-    """Send a test message to all targets.
-
-    `Conflict` where there are none, `TooManyRequests` within a few seconds of the last one.
-    """
-    of = runtime()
-    targets = len(of.settings.notify_urls)
-    if not targets:
-        raise Conflict(
-            "There is nobody to tell: no target is set.",
-            "Set FOLIOSYNC_NOTIFY_URLS and restart Foliosync.",
-        )
-    owner, now = owner_id(), of.clock.now()
-    end_reading()
-    with unit_of_work() as session:
-        _rest(session, owner, now)
-    return Delivery(targets=targets, taken=of.send(*TEST))
-
-
-def _rest(session: Session, owner: int, now: datetime) -> None:
-    rested = Messenger.tested_at.is_(None) | (Messenger.tested_at <= now - BETWEEN_TESTS)
-    mine = update(Messenger).where(Messenger.owner_id == owner, rested)
-    if not changed_rows(session, mine.values(tested_at=now)):
-        raise TooManyRequests(
-            "A test message was sent a moment ago.",
-            "Try again in a few seconds.",
-            retry_at=now + BETWEEN_TESTS,
-        )

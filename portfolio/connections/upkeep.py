@@ -19,6 +19,7 @@ from brokers.errors import (
     BrokerError,
     CertificateChanged,
     CertificateUntrusted,
+    CredentialsMissing,
     GatewayUnreachable,
     NotAGateway,
     NotAuthenticated,
@@ -52,6 +53,7 @@ WAITS_FOR_A_PERSON = frozenset(
         AddressNotAllowed,
         CertificateChanged,
         CertificateUntrusted,
+        CredentialsMissing,
     )
 )
 MISSING = BrokerAccountMissing.code

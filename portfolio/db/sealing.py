@@ -13,7 +13,7 @@ from threading import Lock
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from portfolio.db.keysource import Keys
-from portfolio.db.sealed import SEALED, VERSION, key_id, key_of
+from portfolio.db.sealed import VERSION, key_id, key_of
 from portfolio.errors import KeyLost, KeyUnavailable, SealBroken, SetupProblem
 
 
@@ -59,14 +59,6 @@ class Sealer:
     def ids(self) -> tuple[str, ...]:
         """The ids of all keys, newest first; `KeyUnavailable` where there are none."""
         return self._current().ids
-
-    def can_read(self, sealed: str) -> bool:
-        """Whether its key is among ours."""
-        found = SEALED.fullmatch(sealed)
-        try:
-            return found is not None and found[1] in self._known(found[1]).ids
-        except KeyUnavailable:
-            return False
 
     def _encrypted(self, content: bytes) -> str:
         ring = self._current()

@@ -18,6 +18,7 @@ EXAMPLE_PATH = {
     "rate_id": "1",
     "gateway_id": "1",
     "run_id": "RUN",
+    "target_id": "TARGET",
     "broker": "ibkr",
     "connection_id": "1",
 }

@@ -54,7 +54,11 @@ decisions.list_connections decisions.change_connection decisions.undo decisions.
 gateways.settings gateways.save gateways.remove
 gateways_api.list_gateways gateways_api.add_gateway gateways_api.change_gateway
 gateways_api.remove
-notifications.test notifications_api.send_test
+notifications.test notifications.add notifications.remove
+notifications_api.send_test notifications_api.list_targets notifications_api.add_target
+notifications_api.remove_target
+secrets.save secrets.remove
+secrets_api.list_secrets secrets_api.put secrets_api.forget
 runs.resume runs.schedule
 sync_api.get_run sync_api.list_changes
 demo.demo demo.play

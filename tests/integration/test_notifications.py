@@ -376,7 +376,7 @@ def test_without_targets_there_is_nobody_to_test(desk):
     assert (answer.status_code, answer.json["error"]["code"]) == (409, "conflict")
     page = desk.program.get("/settings", headers={"Accept": "text/html"}).get_data(as_text=True)
     assert "Send a test message" not in page
-    assert "FOLIOSYNC_NOTIFY_URLS=ntfys://" in page
+    assert "Add an address to be told" in page
 
 
 def test_the_settings_page_tests_and_shows_no_address(told):

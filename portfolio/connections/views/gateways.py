@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask import Blueprint, Response, request, url_for
+from sqlalchemy import select
 
 from portfolio.connections import queries
 from portfolio.connections.gateways import (
@@ -12,9 +13,14 @@ from portfolio.connections.gateways import (
     fixed_gateway,
     remove_gateway,
 )
+from portfolio.connections.models import Gateway
+from portfolio.connections.secrets import SecretView, secrets_of
+from portfolio.connections.targets import targets
 from portfolio.db.session import unit_of_work
 from portfolio.errors import Conflict, Invalid
 from portfolio.options import OPTIONS, PREFIX
+from portfolio.settings import Settings
+from portfolio.users.queries import first_user
 from portfolio.web import respond
 from portfolio.web.runtime import owner_id, reading, runtime
 
@@ -41,12 +47,26 @@ def settings_page(
         fixed=fixed_gateway(reading(), owner_id(), runtime().outside),
         fixed_by=runtime().outside.fixed_by,
         options=options,
-        targets=len(of.notify_urls),
+        targets=_environments(of),
+        secrets=_secrets(),
+        own=targets(reading(), owner_id(), runtime().sealer),
         given=of.given,
         values=values,
         errors=errors,
         wrong=gateway_id,
     )
+
+
+def _secrets() -> dict[int, tuple[SecretView, ...]]:
+    """What the adapter of each gateway needs to sign in, by the gateway's id."""
+    rows = reading().scalars(select(Gateway).where(Gateway.owner_id == owner_id())).all()
+    of = runtime()
+    return {row.id: secrets_of(reading(), row, of.outside.brokers, of.sealer) for row in rows}
+
+
+def _environments(of: Settings) -> int:
+    """How many targets of the environment are this person's."""
+    return len(of.notify_urls) if owner_id() == first_user(reading()) else 0
 
 
 @blueprint.post("/settings/gateways")

@@ -78,6 +78,10 @@ def run_to_decide(desk, operation):
     return desk.sync(url).json["run"]["id"]
 
 
+def a_target(desk):
+    return desk.program.get("/api/v1/notifications/targets").json["items"][0]["id"]
+
+
 def test_every_example_works_as_it_says(tmp_path):
     makers, failures, count = [], [], 0
     for linked in (False, True):
@@ -101,6 +105,8 @@ def test_every_example_works_as_it_says(tmp_path):
             desk.turn()
             run = run_to_decide(desk, operation) if needs_decision(operation) else run_id
             path = operation.example_path.replace("RUN", run)
+            if "TARGET" in path:
+                path = path.replace("TARGET", a_target(desk))
             given = {} if body is None else {"json": body}
             answer = desk.program.open(path, method=operation.method, **given)
             count += 1

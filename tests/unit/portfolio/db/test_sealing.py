@@ -62,8 +62,6 @@ def test_a_lost_key_is_told_from_damage_and_named(file):
     other = Sealer(GivenKeys([new_key()]))
     with pytest.raises(KeyLost, match=key_of(sealed)):
         other.unseal(PLACE, sealed)
-    assert not other.can_read(sealed)
-    assert Sealer(file).can_read(sealed)
 
 
 def test_the_newest_key_seals_and_all_of_them_open():
@@ -100,7 +98,6 @@ def test_without_a_file_nothing_is_sealed_and_what_is_open_stays_open(file):
     with pytest.raises(KeyUnavailable, match=r"foliosync\.key is not there"):
         sealer.seal(PLACE, CANARY)
     assert sealer.unseal(PLACE, sealed) == CANARY
-    assert sealer.can_read(sealed)
 
 
 def test_a_file_that_others_may_read_is_not_used_in_a_running_program_either(file):
