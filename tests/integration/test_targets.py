@@ -20,6 +20,7 @@ from portfolio.db.base import db
 from portfolio.db.keyfile import KeyFile
 from portfolio.db.session import unit_of_work
 from portfolio.users.models import User
+from portfolio.web.identity import Identity, Kind
 from portfolio.web.runtime import EXTENSION
 from tests.integration.conftest import Desk, make_desk
 
@@ -177,6 +178,10 @@ def test_what_a_target_raises_goes_nowhere(home, post, caplog):
     assert caplog.text.count("could not be sent") == 1
 
 
+def someone(user_id):
+    return Identity(user_id=user_id, name="other", kind=Kind.SESSION)
+
+
 def test_another_person_has_targets_of_their_own(home, post):
     add(home)
     with home.app.app_context(), unit_of_work() as session:
@@ -186,12 +191,12 @@ def test_another_person_has_targets_of_their_own(home, post):
         session.flush()
         number = other.id
     of = home.app.extensions[EXTENSION]
-    home.app.extensions[EXTENSION] = replace(of, owner_of=lambda _session: number)
+    home.app.extensions[EXTENSION] = replace(of, identify=lambda _: someone(number))
     assert home.program.get(TARGETS).json["items"] == []
     assert add(home).status_code == 201
     home.app.extensions[EXTENSION] = of
     (mine,) = home.program.get(TARGETS).json["items"]
-    home.app.extensions[EXTENSION] = replace(of, owner_of=lambda _session: number)
+    home.app.extensions[EXTENSION] = replace(of, identify=lambda _: someone(number))
     assert home.program.delete(f"{TARGETS}/{mine['id']}").status_code == 404
 
 
@@ -208,7 +213,7 @@ def test_those_of_the_environment_are_the_first_users(tmp_path, post):
             session.add(User(name="other", folded="other", created_at=desk.clock.now()))
             session.flush()
         of = desk.app.extensions[EXTENSION]
-        desk.app.extensions[EXTENSION] = replace(of, owner_of=lambda _session: 2)
+        desk.app.extensions[EXTENSION] = replace(of, identify=lambda _: someone(2))
         assert desk.program.post(TEST).status_code == 409
 
 

@@ -477,6 +477,8 @@ class Machine(RuleBasedStateMachine):
         if link is not None and run in link.runs:
             manual = {k for k in after.keys() - before.keys() if k[1] == "manual"}
             link.chosen |= manual
+            # What taking back an undo replaces once more is done with.
+            link.chosen -= before.keys() - after.keys()
         if link is not None:
             link.runs.add(made)
 
