@@ -112,6 +112,9 @@ def _add_user_commands(commands: Any) -> None:
     add.set_defaults(command=_add_user)
     password = actions.add_parser("password", help="set a new password; ends every login")
     password.set_defaults(command=_set_password)
+    password.add_argument(
+        "--one-step", action="store_true", help="also turn the second step off (a lost phone)"
+    )
     disable = actions.add_parser("disable", help="let a user sign in no more; ends every login")
     disable.set_defaults(command=_disable_user)
     for command in (add, password, disable):
@@ -246,7 +249,8 @@ def _add_user(options: argparse.Namespace) -> int:
 def _set_password(options: argparse.Namespace) -> int:
     from portfolio.user_commands import change_password, typed_password
 
-    print(change_password(_build(_settings(options)), options.name, typed_password))
+    app, one_step = _build(_settings(options)), options.one_step
+    print(change_password(app, options.name, typed_password, one_step=one_step))
     return 0
 
 

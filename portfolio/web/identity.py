@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from flask import g
@@ -51,6 +51,11 @@ def load(identify: Identify) -> None:
 def forget() -> None:
     """Begin a request as nobody."""
     g.identity = None
+
+
+def renew(form_key: str) -> None:
+    """Go on as the same user with a login that was just opened, to which forms belong now."""
+    g.identity = replace(identity(), form_key=form_key)
 
 
 def known() -> Identity | None:
