@@ -20,6 +20,7 @@ from portfolio.users.services import (
     set_password,
     turn_off_second_step,
 )
+from portfolio.users.sessions import end_everybody
 from portfolio.web.runtime import EXTENSION, Runtime
 
 Ask = Callable[[str], str]
@@ -95,6 +96,12 @@ def _new_hash(of: Runtime, name: str, ask: Ask) -> str:
         raise SetupProblem("The two passwords differ; nothing was changed.")
     hashed: str = of.passwords.hash(password)
     return hashed
+
+
+def end_every_login(app: Flask) -> None:
+    """End the logins of everybody: those of a copy may have been ended since it was made."""
+    with app.app_context(), unit_of_work() as session:
+        end_everybody(session)
 
 
 def _hint(of: Runtime) -> str:

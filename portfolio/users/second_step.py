@@ -14,8 +14,15 @@ from portfolio.errors import Invalid, LoginRequired, Unreadable
 from portfolio.users import codes
 from portfolio.users.models import RecoveryCode, User
 from portfolio.users.services import locked_user, turn_off_second_step
-from portfolio.users.sessions import PENDING, Client, digest, end_all, end_pending, find_session
-from portfolio.users.sessions import open_session as open_login
+from portfolio.users.sessions import (
+    PENDING,
+    Client,
+    digest,
+    end_all,
+    end_pending,
+    find_session,
+    open_session,
+)
 from portfolio.users.signin import Opened, limits, proven, subject_of
 from portfolio.users.throttle import attempt
 from portfolio.web.identity import Identity
@@ -135,7 +142,7 @@ def _counts(session: Session, user: User, code: str, now: datetime) -> bool:
 
 def _open(session: Session, user: User, client: Client, now: datetime) -> Opened:
     length = limits().longest
-    return Opened(secret=open_login(session, user.id, client, now, length), length=length)
+    return Opened(secret=open_session(session, user.id, client, now, length), length=length)
 
 
 def _new_recovery_codes(session: Session, user_id: int) -> Sequence[str]:
