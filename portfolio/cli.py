@@ -112,6 +112,9 @@ def _add_user_commands(commands: Any) -> None:
     add.set_defaults(command=_add_user)
     password = actions.add_parser("password", help="set a new password; ends every login")
     password.set_defaults(command=_set_password)
+    password.add_argument(
+        "--one-step", action="store_true", help="also turn the second step off (a lost phone)"
+    )
     disable = actions.add_parser("disable", help="let a user sign in no more; ends every login")
     disable.set_defaults(command=_disable_user)
     for command in (add, password, disable):
@@ -195,12 +198,13 @@ def _restore(options: argparse.Namespace) -> int:
     from portfolio.clock import SystemClock
     from portfolio.db.backup import restore, revision_of
     from portfolio.db.upgrade import is_known, newer
+    from portfolio.user_commands import end_every_login
 
     database = _database_file(options)
     if not is_known(revision_of(options.file)):
         raise newer()
     kept = restore(database, options.file, SystemClock().now())
-    _build(_settings(options))
+    end_every_login(_build(_settings(options)))
     former = f"; the former one is {kept}" if kept else ""
     print(f"The database is restored from {options.file}{former}.")
     return 0
@@ -246,7 +250,8 @@ def _add_user(options: argparse.Namespace) -> int:
 def _set_password(options: argparse.Namespace) -> int:
     from portfolio.user_commands import change_password, typed_password
 
-    print(change_password(_build(_settings(options)), options.name, typed_password))
+    app, one_step = _build(_settings(options)), options.one_step
+    print(change_password(app, options.name, typed_password, one_step=one_step))
     return 0
 
 

@@ -13,7 +13,14 @@ from portfolio.db.session import read_only, unit_of_work
 from portfolio.errors import Invalid, SetupProblem
 from portfolio.users.passwords import check_new
 from portfolio.users.queries import named_user, users
-from portfolio.users.services import add_user, disable, locked_user, set_password
+from portfolio.users.services import (
+    add_user,
+    disable,
+    locked_user,
+    set_password,
+    turn_off_second_step,
+)
+from portfolio.users.sessions import end_everybody
 from portfolio.web.runtime import EXTENSION, Runtime
 
 Ask = Callable[[str], str]
@@ -37,8 +44,11 @@ def add(app: Flask, name: str, ask: Ask) -> str:
         return f"“{user.name}” may sign in." + _hint(of)
 
 
-def change_password(app: Flask, name: str, ask: Ask) -> str:
-    """Give a user a new password and end every login; what was done, as a line."""
+def change_password(app: Flask, name: str, ask: Ask, *, one_step: bool = False) -> str:
+    """Give a user a new password and end every login; what was done, as a line.
+
+    With `one_step` the second step is off, for who lost phone and recovery codes.
+    """
     of: Runtime = app.extensions[EXTENSION]
     with app.app_context(), _said():
         with read_only() as session:
@@ -47,6 +57,8 @@ def change_password(app: Flask, name: str, ask: Ask) -> str:
         with unit_of_work() as session:
             user = locked_user(session, user_id)
             set_password(session, user, hashed)
+            if one_step:
+                turn_off_second_step(session, user)
             return f"“{user.name}” signs in with the new password from now on." + _hint(of)
 
 
@@ -84,6 +96,12 @@ def _new_hash(of: Runtime, name: str, ask: Ask) -> str:
         raise SetupProblem("The two passwords differ; nothing was changed.")
     hashed: str = of.passwords.hash(password)
     return hashed
+
+
+def end_every_login(app: Flask) -> None:
+    """End the logins of everybody: those of a copy may have been ended since it was made."""
+    with app.app_context(), unit_of_work() as session:
+        end_everybody(session)
 
 
 def _hint(of: Runtime) -> str:

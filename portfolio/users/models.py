@@ -8,6 +8,7 @@ from sqlalchemy import ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portfolio.db.base import Base, Code, Key, Name
+from portfolio.db.sealed import Sealed
 
 LOCAL_OWNER = "owner"
 
@@ -17,8 +18,8 @@ class User(Base):
 
     `rates_revision` grows with each change of a rate, so that stored totals know
     when they are old. `folded` is the name as it is compared. Without a `password_hash` nobody
-    signs in as this user. The second step is on since `totp_since`; until then `totp_secret` (a
-    sealed text) is only tried out. `totp_step` is the last step whose code was used.
+    signs in as this user. The second step is on since `totp_since`, with the sealed key of an
+    app; `totp_step` is the last step whose code was used.
     """
 
     __tablename__ = "user"
@@ -30,7 +31,7 @@ class User(Base):
     created_at: Mapped[datetime]
     password_hash: Mapped[str | None] = mapped_column(default=None)
     disabled_at: Mapped[datetime | None] = mapped_column(default=None)
-    totp_secret: Mapped[str | None] = mapped_column(default=None)
+    totp_secret: Mapped[str | None] = mapped_column(Sealed, default=None)
     totp_since: Mapped[datetime | None] = mapped_column(default=None)
     totp_step: Mapped[int | None] = mapped_column(default=None)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from portfolio.errors import Invalid, NotFound
 from portfolio.names import clean_name, folded
-from portfolio.users.models import LOCAL_OWNER, User
+from portfolio.users.models import LOCAL_OWNER, RecoveryCode, User
 from portfolio.users.sessions import end_all
 
 LONGEST_FOLDED = 300
@@ -60,3 +60,9 @@ def disable(session: Session, user: User, now: datetime) -> None:
     """Let a user sign in no more, and end every login; what is theirs stays."""
     user.disabled_at = user.disabled_at or now
     end_all(session, user.id)
+
+
+def turn_off_second_step(session: Session, user: User) -> None:
+    """Let the password alone be enough, and forget the recovery codes."""
+    user.totp_secret = user.totp_since = user.totp_step = None
+    session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user.id))

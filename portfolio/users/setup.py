@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from datetime import datetime, timedelta
 
 from flask import Flask
@@ -11,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from portfolio.db.session import changed_rows, read_only, unit_of_work
 from portfolio.errors import Invalid, NotFound
+from portfolio.users.codes import bare, random_code
 from portfolio.users.models import SetupCode, User
 from portfolio.users.passwords import check_new
 from portfolio.users.queries import first_user
@@ -20,9 +20,7 @@ from portfolio.users.signin import Opened, limits
 from portfolio.users.throttle import attempt
 from portfolio.web.runtime import EXTENSION, Runtime, runtime
 
-# Neither of two that look alike, and no vowels: no words.
-ALPHABET = "BCDFGHJKLMNPQRSTVWXZ23456789"
-GROUPS, OF = 6, 5
+GROUPS = 6
 LIFETIME = timedelta(hours=1)
 SUBJECT = "the code of the first start"
 
@@ -37,10 +35,9 @@ def new_code(session: Session, now: datetime) -> str | None:
     session.execute(delete(SetupCode))
     if not is_open(session):
         return None
-    letters = (secrets.choice(ALPHABET) for _ in range(GROUPS * OF))
-    code = "".join(letters)
-    session.add(SetupCode(code_hash=digest(code), ends_at=now + LIFETIME))
-    return "-".join(code[at : at + OF] for at in range(0, len(code), OF))
+    code = random_code(GROUPS)
+    session.add(SetupCode(code_hash=digest(bare(code)), ends_at=now + LIFETIME))
+    return code
 
 
 def fresh_code(app: Flask) -> str | None:
@@ -58,7 +55,7 @@ def make_first_user(code: str, name: str, password: str, client: Client) -> Open
     `Invalid` for a code that does not count, a name or a password that is not taken; `NotFound`
     where this was done already.
     """
-    now, length, hashed_code = runtime().clock.now(), limits().longest, digest(_bare(code))
+    now, length, hashed_code = runtime().clock.now(), limits().longest, digest(bare(code))
     check_new(password, name)
     with attempt(SUBJECT, client.address, now) as tried, read_only() as session:
         _check_open(session)
@@ -75,10 +72,6 @@ def make_first_user(code: str, name: str, password: str, client: Client) -> Open
         rename(session, owner, name)
         set_password(session, owner, hashed)
         return Opened(secret=open_session(session, owner.id, client, now, length), length=length)
-
-
-def _bare(code: str) -> str:
-    return "".join(code.upper().replace("-", " ").split())
 
 
 def _valid(hashed: str, now: datetime) -> tuple[ColumnElement[bool], ...]:

@@ -12,7 +12,7 @@ from portfolio.users.models import User
 from portfolio.users.passwords import Passwords, check_new
 from portfolio.users.queries import find_user
 from portfolio.users.services import locked_user, set_password
-from portfolio.users.sessions import Client, Limits, open_pending, open_session
+from portfolio.users.sessions import PENDING, Client, Limits, open_pending, open_session
 from portfolio.users.throttle import attempt
 from portfolio.web.runtime import runtime
 
@@ -79,7 +79,7 @@ def sign_in(name: str, password: str, client: Client) -> Opened | None:
             return None
         if mine.totp_since is not None:
             secret = open_pending(session, mine.id, client, now)
-            return Opened(secret=secret, length=length, pending=True)
+            return Opened(secret=secret, length=PENDING, pending=True)
         return Opened(secret=open_session(session, mine.id, client, now, length), length=length)
 
 

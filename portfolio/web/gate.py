@@ -49,7 +49,7 @@ def register(app: Flask, settings: Settings, files: frozenset[str]) -> None:
             check_origin()
         elif request.path.startswith(CONTACTS_THE_BROKER):
             _check_site(("same-origin", "none"))
-        identity.load(runtime().identify)
+        identity.begin(runtime().identify)
         check_rule(request.endpoint)
         if request.method not in SAFE:
             check_token()

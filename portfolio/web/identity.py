@@ -1,9 +1,9 @@
-"""Who asks: loaded once per request by a callable of the composition root, and kept with it."""
+"""Who asks: read once per request by a callable of the composition root, and kept with it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from flask import g
@@ -41,20 +41,30 @@ class Identity:
 Identify = Callable[[Session], Identity | None]
 
 
-def load(identify: Identify) -> None:
-    """Find out who asks; called by the gate for each request."""
-    # In a session of its own: the request's would see only what was there before it writes.
-    with read_only() as session:
-        g.identity = identify(session)
+def begin(identify: Identify) -> None:
+    """Let a request find out who asks once it wants to know; called by the gate."""
+    g.identify = identify
 
 
 def forget() -> None:
     """Begin a request as nobody."""
-    g.identity = None
+    g.identity = g.identify = None
+
+
+def renew(form_key: str) -> None:
+    """Go on as the same user with a login that was just opened, to which forms belong now."""
+    g.identity = replace(identity(), form_key=form_key)
 
 
 def known() -> Identity | None:
-    """Who asks, or None where nobody is signed in."""
+    """Who asks, or None where nobody is signed in; read once, and only where it matters."""
+    identify: Identify | None = g.get("identify")
+    if identify is not None:
+        # Where it cannot be read, the page that says so is shown to nobody.
+        forget()
+        # In a session of its own: the request's would see only what was there before it writes.
+        with read_only() as session:
+            g.identity = identify(session)
     found: Identity | None = g.get("identity")
     return found
 

@@ -121,8 +121,9 @@ class PageQuery(Schema):
     )
 
 
-# A request that cannot be read or comes under a foreign name; a locked or broken database.
-ALWAYS = (400, 503)
+# A request that cannot be read or comes under a foreign name; nobody is signed in, where logins
+# are on; a locked or broken database.
+ALWAYS = (400, 401, 503)
 # A page of another site asks; what is stored says otherwise; more is sent than is taken.
 OF_CHANGES = (403, 409, 413)
 

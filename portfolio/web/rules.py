@@ -18,7 +18,7 @@ class Rule(Enum):
 
 _OPEN = """
 static pages.favicon pages.healthz pages.readyz
-login.ask login.enter login.ask_first login.make_first
+login.ask login.enter login.ask_code login.enter_code login.ask_first login.make_first
 """
 _SHARED = """
 pages.portfolio pages.account
@@ -30,6 +30,7 @@ runs.run runs.runs sync_api.list_runs
 """
 _SIGNED_IN = """
 login.leave account.show account.save_password account.end_login account.end_logins
+account.begin_totp account.turn_totp_on account.turn_totp_off
 pages.overview pages.connections pages.api pages.edit_account pages.save_account
 api-docs.openapi_json
 accounts.new_portfolio accounts.create_portfolio accounts.edit_portfolio accounts.save_portfolio

@@ -8,6 +8,8 @@ from flask import session as kept
 from portfolio.db.session import unit_of_work
 from portfolio.errors import Invalid, NotFound
 from portfolio.users import cookies
+from portfolio.users.second_step import WRONG as WRONG_CODE
+from portfolio.users.second_step import take, waits
 from portfolio.users.sessions import end_session
 from portfolio.users.setup import is_open, make_first_user
 from portfolio.users.signin import WRONG, Opened, sign_in
@@ -56,11 +58,32 @@ def enter() -> Response:
 def let_in(opened: Opened, url: str, message: str | None = None) -> Response:
     """Send a browser on with its new login; what it kept from before is gone."""
     kept.clear()
+    if opened.pending:
+        url = url_for(".ask_code", next=url if url != url_for("pages.overview") else None)
     return cookies.write(respond.go(url, message), opened.secret, opened.length)
 
 
 def _next() -> str:
     return respond.following(url_for("pages.overview"))
+
+
+@blueprint.get("/login/code")
+def ask_code() -> Response:
+    """Ask for the code of the second step."""
+    return code_page() if waits(cookies.read()) else respond.go(url_for(".ask"))
+
+
+def code_page(problem: str | None = None) -> Response:
+    """The page that asks for a code, with what is wrong with the last one."""
+    status, following = 422 if problem else 200, respond.following("")
+    return respond.page("users/code.html", status, problem=problem, next=following)
+
+
+@blueprint.post("/login/code")
+def enter_code() -> Response:
+    """Sign in with the code of the second step."""
+    opened = take(cookies.read(), request.form.get("code", ""), cookies.client())
+    return code_page(WRONG_CODE) if opened is None else let_in(opened, _next())
 
 
 @blueprint.get("/login/first")

@@ -58,27 +58,27 @@ def test_a_code_counts_once(guarded):
     assert sent == [303, 404]
 
 
-def test_only_the_newest_code_counts_and_for_an_hour(guarded):
-    old, new, anna = code_of(guarded.app), code_of(guarded.app), Browser(guarded.app)
+def test_only_the_newest_code_counts_and_for_an_hour(plain):
+    old, new, anna = code_of(plain.app), code_of(plain.app), Browser(plain.app)
     assert list(problems(first(anna, old))) == ["code"]
-    guarded.turn(3600)
+    plain.turn(3600)
     assert list(problems(first(anna, new))) == ["code"]
-    assert first(anna, code_of(guarded.app)).status_code == 303
+    assert first(anna, code_of(plain.app)).status_code == 303
 
 
-def test_the_code_is_stored_as_a_digest(guarded):
-    code = code_of(guarded.app)
-    with guarded.app.app_context(), db.engine.connect() as connection:
+def test_the_code_is_stored_as_a_digest(plain):
+    code = code_of(plain.app)
+    with plain.app.app_context(), db.engine.connect() as connection:
         stored = connection.execute(text("SELECT code_hash FROM setup_code")).scalar_one()
     assert code.replace("-", "") not in stored
 
 
-def test_the_code_is_not_guessed_at_will(guarded):
-    code = code_of(guarded.app)
+def test_the_code_is_not_guessed_at_will(plain):
+    code = code_of(plain.app)
     for number in range(10):
-        guess = first(Browser(guarded.app, address=f"192.0.2.{number}"), "wrong")
+        guess = first(Browser(plain.app, address=f"192.0.2.{number}"), "wrong")
         assert guess.status_code == 422
-    assert first(Browser(guarded.app), code).status_code == 429
+    assert first(Browser(plain.app), code).status_code == 429
 
 
 @pytest.mark.parametrize(
@@ -95,26 +95,26 @@ def test_the_code_is_not_guessed_at_will(guarded):
         (ANNA, "with a \u200e mark in it", "password"),
     ],
 )
-def test_a_name_or_a_password_that_cannot_be_leaves_the_code_valid(guarded, name, password, field):
-    code, anna = code_of(guarded.app), Browser(guarded.app)
+def test_a_name_or_a_password_that_cannot_be_leaves_the_code_valid(plain, name, password, field):
+    code, anna = code_of(plain.app), Browser(plain.app)
     answer = first(anna, code, name, password)
     assert (answer.status_code, list(problems(answer))) == (422, [field])
     assert password not in answer.get_data(as_text=True)
     assert first(anna, code).status_code == 303
 
 
-def test_a_password_is_the_same_however_it_is_composed(guarded):
-    anna = Browser(guarded.app)
-    first(anna, code_of(guarded.app), password="une clé très sûre")
+def test_a_password_is_the_same_however_it_is_composed(plain):
+    anna = Browser(plain.app)
+    first(anna, code_of(plain.app), password="une clé très sûre")
     decomposed = "une cle\u0301 tre\u0300s su\u0302re"
-    assert Browser(guarded.app).sign_in(password=decomposed).status_code == 303
+    assert Browser(plain.app).sign_in(password=decomposed).status_code == 303
 
 
 def test_there_is_no_code_without_logins(desk):
     assert code_of(desk.app) is None
 
 
-def test_nobody_is_asked_for_a_code_once_somebody_has_a_password(guarded):
-    person(guarded.app)
-    assert code_of(guarded.app) is None
-    assert "/login/first" not in Browser(guarded.app).get("/login").get_data(as_text=True)
+def test_nobody_is_asked_for_a_code_once_somebody_has_a_password(plain):
+    person(plain.app)
+    assert code_of(plain.app) is None
+    assert "/login/first" not in Browser(plain.app).get("/login").get_data(as_text=True)

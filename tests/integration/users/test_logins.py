@@ -23,15 +23,6 @@ def anna(guarded):
     return Browser(guarded.app)
 
 
-@pytest.fixture
-def alone(tmp_path):
-    """The same on SQLite only, where the database makes no difference."""
-    url = f"sqlite:///{tmp_path / 'foliosync.db'}"
-    for desk in make_desk(guarded_by(url, tmp_path), passwords=CHEAP):
-        person(desk.app)
-        yield desk
-
-
 def stored(desk, statement):
     with desk.app.app_context(), db.engine.connect() as connection:
         return [tuple(row) for row in connection.execute(text(statement))]
@@ -62,7 +53,8 @@ def test_a_wrong_password_and_an_unknown_name_look_the_same(guarded, anna):
     assert not anna.is_in
 
 
-def test_names_are_found_in_whichever_case(guarded, anna):
+def test_names_are_found_in_whichever_case(alone):
+    anna = Browser(alone.app)
     assert anna.sign_in(name="aNNA").status_code == 303
 
 
@@ -108,12 +100,13 @@ def test_behind_https_a_cookie_of_the_plain_name_signs_nobody_in(alone):
     assert not safe.is_in
 
 
-def test_a_login_ends_eight_hours_after_the_last_request(guarded, anna):
+def test_a_login_ends_eight_hours_after_the_last_request(alone):
+    anna = Browser(alone.app)
     anna.sign_in()
     for _ in range(3):
-        guarded.turn(7.9 * 3600)
+        alone.turn(7.9 * 3600)
         assert anna.is_in
-    guarded.turn(8 * 3600)
+    alone.turn(8 * 3600)
     assert not anna.is_in
 
 

@@ -59,28 +59,31 @@ def test_an_address_that_guesses_at_many_waits_as_well(people):
     assert Browser(people.app, address="192.0.2.2").sign_in().status_code == 303
 
 
-def test_a_good_password_does_not_clear_what_failed_before(people):
-    thief = Browser(people.app, address="192.0.2.1")
+def test_a_good_password_does_not_clear_what_failed_before(alone):
+    person(alone.app, BEN)
+    thief = Browser(alone.app, address="192.0.2.1")
     tries(thief, 9)
     assert thief.sign_in(BEN).status_code == 303
-    other = Browser(people.app, address="192.0.2.1")
+    other = Browser(alone.app, address="192.0.2.1")
     tries(other, 1)
-    assert Browser(people.app, address="192.0.2.1").sign_in(BEN).status_code == 429
+    assert Browser(alone.app, address="192.0.2.1").sign_in(BEN).status_code == 429
 
 
-def test_who_types_the_right_password_is_never_counted(people):
+def test_who_types_the_right_password_is_never_counted(alone):
+    person(alone.app, BEN)
     for _ in range(12):
-        assert Browser(people.app).sign_in().status_code == 303
+        assert Browser(alone.app).sign_in().status_code == 303
 
 
-def test_the_old_password_is_guessed_no_faster_where_it_is_to_be_changed(people):
-    anna = Browser(people.app)
+def test_the_old_password_is_guessed_no_faster_where_it_is_to_be_changed(alone):
+    person(alone.app, BEN)
+    anna = Browser(alone.app)
     anna.sign_in()
     page = "/settings/account"
     form = {"current": WRONG, "new": "another long password"}
     codes = [anna.post(f"{page}/password", page, **form).status_code for _ in range(11)]
     assert codes == [422] * 10 + [429]
-    assert Browser(people.app, address="192.0.2.1").sign_in().status_code == 429
+    assert Browser(alone.app, address="192.0.2.1").sign_in().status_code == 429
 
 
 @pytest.fixture

@@ -6,8 +6,10 @@ import io
 import sys
 
 import pytest
+from sqlalchemy import text
 
 from portfolio import cli
+from portfolio.db.base import db
 from portfolio.users.passwords import Passwords
 from tests.integration.conftest import CHEAP, guarded_by, make_desk
 from tests.integration.users.people import ANNA, BEN, PASSWORD, Browser, person
@@ -117,3 +119,17 @@ def test_a_terminal_asks_twice_and_shows_nothing(house, run, monkeypatch):
     )
     assert run("add", BEN)[0] == 0
     assert asked == ["New password of Ben: ", "Once more: "] * 2
+
+
+def test_who_restores_a_copy_ends_the_logins_in_it(house, tmp_path):
+    anna = Browser(house.app)
+    anna.sign_in()
+    copy = str(tmp_path / "copy.db")
+    assert cli.main(["backup", copy]) == 0
+    anna.post("/logout", "/")
+    with house.app.app_context():
+        db.session.remove()
+        db.engine.dispose()
+    assert cli.main(["restore", copy]) == 0
+    with house.app.app_context(), db.engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM login_session")).scalar_one() == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from brokers.ibkr.simulator import Simulator
 from brokers.testing.clock import FakeClock
 from portfolio.app import create_app
+from portfolio.errors import StorageLost
 from portfolio.settings import Settings
 from portfolio.web.rules import RULES, Rule
 from portfolio.web.runtime import EXTENSION
@@ -58,3 +60,39 @@ def test_what_shows_nothing_of_anybody_needs_no_login(desk, path):
 @pytest.mark.parametrize("path", ["/api", "/api/openapi.json", "/nothing", "/api/v1/nothing"])
 def test_the_documents_and_what_is_not_there_need_a_login(desk, path):
     assert anonymous(desk).get(path).status_code == 401
+
+
+def broken(session):
+    raise AssertionError("nobody needs to know who asks")
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/static/icon.svg"])
+def test_what_anybody_may_have_is_given_without_a_look_into_the_database(desk, path):
+    runtime = replace(desk.app.extensions[EXTENSION], identify=broken)
+    desk.app.extensions[EXTENSION] = runtime
+    assert desk.program.get(path, buffered=True).status_code == 200
+
+
+def lost(session):
+    raise StorageLost("The connection to the database was lost.")
+
+
+def test_where_nobody_can_be_known_a_page_says_why(desk):
+    runtime = replace(desk.app.extensions[EXTENSION], identify=lost)
+    desk.app.extensions[EXTENSION] = runtime
+    page = desk.program.get("/", headers={"Accept": "text/html"})
+    assert page.status_code == 503
+    assert "The connection to the database was lost." in page.get_data(as_text=True)
+
+
+def test_every_other_route_asks_for_a_login(desk):
+    client = anonymous(desk)
+    for route in desk.app.url_map.iter_rules():
+        path = re.sub("<int:[a-z_]+>", "1", re.sub("<[a-z_]+>", "x", route.rule))
+        for method in route.methods - {"OPTIONS"}:
+            told = client.open(path, method=method)
+            led = client.open(path, method=method, headers={"Accept": "text/html"})
+            if RULES[route.endpoint] is not Rule.OPEN:
+                assert (told.status_code, led.status_code) == (401, 303), (method, path)
+                assert led.headers["Location"].startswith("/login")
+                assert "Set-Cookie" not in told.headers
