@@ -62,6 +62,15 @@ def _parser() -> argparse.ArgumentParser:
     for command in (backup, restore):
         command.add_argument("file", type=Path, help="the copy")
     _add_broker_commands(commands)
+    key = commands.add_parser("key", help="the keys that seal what is secret")
+    key.set_defaults(command=_key)
+    key.add_argument(
+        "action",
+        nargs="?",
+        choices=("status", "rotate", "new"),
+        default="status",
+        help="say which there are (default), seal everything with a new one, or print a new one",
+    )
     api = commands.add_parser("api", help="print the documentation of the API")
     api.set_defaults(command=_describe_api)
     listed = commands.add_parser("settings", help="list all settings")
@@ -149,6 +158,19 @@ def _sync(options: argparse.Namespace) -> int:
         print(line, flush=True)
         done = done and succeeded
     return 0 if done else 1
+
+
+def _key(options: argparse.Namespace) -> int:
+    from portfolio.db.keysource import new_key
+    from portfolio.keys import change, status
+
+    if options.action == "new":
+        print(new_key())
+        return 0
+    app = _build(replace(_settings(options), jobs="off"))
+    for line in change(app) if options.action == "rotate" else status(app):
+        print(line)
+    return 0
 
 
 def _upgrade(options: argparse.Namespace) -> int:

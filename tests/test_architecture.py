@@ -23,7 +23,7 @@ TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 SLICES = ("users", "accounts", "sync", "connections", "jobs", "pages")
 FOUNDATION = ("settings", "options", "values", "errors", "clock", "paths")
 SHARED = ("db", "web")
-ROOT_ONLY = ("app", "cli", "commands", "demo", "doctor", "frontend", "notify")
+ROOT_ONLY = ("app", "cli", "commands", "demo", "doctor", "frontend", "keys", "notify")
 FORBIDDEN_IN_BROKERS = {"portfolio", "flask", "sqlalchemy", "apscheduler", "marshmallow"}
 # What a file of a slice may know of its own slice.
 WITHIN = {
