@@ -59,6 +59,7 @@ from portfolio.jobs.leader import leader_of
 from portfolio.jobs.schedule import Daily, Means, schedule
 from portfolio.notify import Send, deliver, sender, understands
 from portfolio.pages import demo as demo_views
+from portfolio.pages import support as support_views
 from portfolio.pages import views as pages_views
 from portfolio.paths import check_front_end, resource
 from portfolio.settings import Settings
@@ -280,6 +281,7 @@ def _register_slices(app: Flask) -> None:
         rates_views,
         transfer_views,
         pages_views,
+        support_views,
     )
     behind = gateways_views, secrets_views, runs_views, notifications_views
     for module in (*pages, *behind):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import socket
 import sys
 from collections.abc import Sequence
@@ -60,6 +61,18 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("file", type=Path, help="the copy")
     _add_broker_commands(commands)
     _add_user_commands(commands)
+    found = commands.add_parser("diagnostics", help="print what helps others to help you")
+    found.set_defaults(command=_diagnostics)
+    found.add_argument("--out", type=Path, metavar="FILE", help="write it to a new file")
+    key = commands.add_parser("key", help="the keys that seal what is secret")
+    key.set_defaults(command=_key)
+    key.add_argument(
+        "action",
+        nargs="?",
+        choices=("status", "rotate", "new"),
+        default="status",
+        help="say which there are (default), seal everything with a new one, or print a new one",
+    )
     api = commands.add_parser("api", help="print the documentation of the API")
     api.set_defaults(command=_describe_api)
     listed = commands.add_parser("settings", help="list all settings")
@@ -178,6 +191,38 @@ def _health(options: argparse.Namespace) -> int:
     said, well = of_worker(settings) if options.worker else of_web(settings)
     print(said)
     return 0 if well else 1
+
+
+def _key(options: argparse.Namespace) -> int:
+    from portfolio.db.keysource import new_key
+    from portfolio.keys import change, status
+
+    if options.action == "new":
+        print(new_key())
+        return 0
+    app = _build(replace(_settings(options), jobs="off"))
+    for line in change(app) if options.action == "rotate" else status(app):
+        print(line)
+    return 0
+
+
+def _diagnostics(options: argparse.Namespace) -> int:
+    from portfolio.app import create_app
+    from portfolio.pages.diagnostics import bundle
+
+    # The database is left as it is: its schema may be what is asked about.
+    app = create_app(_settings(options))
+    content = json.dumps(bundle(app), indent=1)
+    if options.out is None:
+        print(content)
+        return 0
+    try:
+        with options.out.open("x", encoding="utf-8") as stream:
+            stream.write(f"{content}\n")
+    except OSError as error:
+        raise SetupProblem(f"{options.out} cannot be written: {error.strerror}.") from None
+    print(f"{options.out} has no name, id, address or amount in it: it may be posted anywhere.")
+    return 0
 
 
 def _upgrade(options: argparse.Namespace) -> int:

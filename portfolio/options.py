@@ -14,7 +14,11 @@ PREFIX = "FOLIOSYNC_"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """One setting: its name, how it is read, what it is without being set, and what it does."""
+    """One setting: its name, how it is read, what it is without being set, and what it does.
+
+    What is `secret` is shown nowhere; the value of what is `public`, a small number or a word of a
+    list, may be posted anywhere.
+    """
 
     name: str
     read: Callable[[str], Any]
@@ -22,6 +26,7 @@ class Option:
     help: str
     expects: str
     secret: bool = False
+    public: bool = False
 
 
 OPTIONS: tuple[Option, ...] = (
@@ -148,6 +153,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         name="JOBS",
+        public=True,
         read=values.one_of("embedded", "worker", "off"),
         default="embedded",
         expects="embedded, worker or off",
@@ -156,6 +162,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         name="SYNC_INTERVAL",
+        public=True,
         read=values.between(0, 10_080),
         default="30",
         expects="a number of minutes from 0 to 10080",
@@ -164,6 +171,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         name="KEEPALIVE_INTERVAL",
+        public=True,
         read=values.between(10, 3600),
         default="60",
         expects="a number of seconds from 10 to 3600",
@@ -172,6 +180,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         name="REFERENCE_RATES",
+        public=True,
         read=values.one_of("off", "daily"),
         default="off",
         expects="off or daily",

@@ -14,6 +14,7 @@ from brokers.errors import CredentialsMissing
 from brokers.registry import Registry
 from portfolio.accounts.models import Account
 from portfolio.connections.models import Connection, Gateway, Secret
+from portfolio.db.keycheck import hold_keys
 from portfolio.db.sealing import Sealer
 from portfolio.db.session import read_only
 from portfolio.errors import Invalid, KeyUnavailable, Unreadable
@@ -80,6 +81,7 @@ def put_secrets(
     }
     if wrong:
         raise Invalid(wrong)
+    hold_keys(session)
     for name, value in values.items():
         row = session.get(Secret, (gateway.id, name))
         row = row or Secret(gateway_id=gateway.id, field=name, owner_id=gateway.owner_id)

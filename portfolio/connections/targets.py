@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from portfolio import values
 from portfolio.connections.models import Messenger, Target
+from portfolio.db.keycheck import hold_keys
 from portfolio.db.sealing import Sealer
 from portfolio.db.session import end_reading, unit_of_work
 from portfolio.errors import Conflict, Invalid, KeyUnavailable, NotFound, Unreadable
@@ -81,6 +82,7 @@ def add_target(typed: str) -> TargetView:
         raise _wrong("Apprise does not understand this address")
     now, made = of.clock.now(), of.outside.new_id()
     with unit_of_work() as session:
+        hold_keys(session)
         _make_room(session, owner, address, of.sealer)
         row = Target(
             id=made,

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 
-from sqlalchemy import Column, Table, select
+from sqlalchemy import Column, Table, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from portfolio.db.base import Base, Code
@@ -28,6 +28,20 @@ class KeyCheck(Base):
     key_id: Mapped[Code] = mapped_column(primary_key=True)
     sealed: Mapped[str] = mapped_column(Sealed)
     made_at: Mapped[datetime]
+
+
+def hold_keys(session: Session, *, alone: bool = False) -> None:
+    """Keep the keys as they are until this unit of work is over: call it before `seal`.
+
+    Without it something could be sealed with a key that a rotation removes before it is stored.
+    The rotation itself holds them `alone`.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        mode = "SHARE ROW EXCLUSIVE" if alone else "ROW EXCLUSIVE"
+        session.execute(text(f"LOCK TABLE key_check IN {mode} MODE"))
+    else:
+        # One writes at a time, from the first statement on.
+        session.connection()
 
 
 def check_keys(session: Session, sealer: Sealer, now: datetime) -> None:

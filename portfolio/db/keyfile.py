@@ -13,6 +13,8 @@ from portfolio.db.keysource import new_key
 from portfolio.errors import KeyUnavailable, SetupProblem
 from portfolio.values import sealing_key
 
+NOTE = "# a rotation has begun: `foliosync key rotate` goes on with it"
+
 
 class KeyFile:
     """A file of keys, one a line, newest first, that nobody but its owner may read."""
@@ -69,10 +71,14 @@ class KeyFile:
                 f"The key file {self.file} cannot be made: {error.strerror}."
             ) from None
 
-    def write(self, keys: Sequence[str]) -> None:
+    def rotates(self) -> bool:
+        """Whether a rotation has begun and is not over."""
+        return NOTE in self.file.read_text(encoding="ascii").splitlines()
+
+    def write(self, keys: Sequence[str], *, rotates: bool = False) -> None:
         """Put these keys in place of the former ones: all of them, or none."""
         try:
-            with _whole(self.file, keys) as part:
+            with _whole(self.file, [NOTE, *keys] if rotates else keys) as part:
                 part.replace(self.file)
         except OSError as error:
             raise SetupProblem(
@@ -90,8 +96,8 @@ def _refuse_others(file: Path, mode: int) -> None:
 
 
 @contextmanager
-def _whole(file: Path, keys: Sequence[str]) -> Iterator[Path]:
-    """A file beside it with these keys, safe on the disk; whoever uses it gives it the name."""
+def _whole(file: Path, lines: Sequence[str]) -> Iterator[Path]:
+    """A file beside it with these lines, safe on the disk; whoever uses it gives it the name."""
     for left in file.parent.glob(f".{file.name}.*.part"):
         # A process that was killed left keys behind.
         left.unlink(missing_ok=True)
@@ -99,7 +105,7 @@ def _whole(file: Path, keys: Sequence[str]) -> Iterator[Path]:
     part = Path(name)
     try:
         with os.fdopen(handle, "w", encoding="ascii") as stream:
-            stream.writelines(f"{key}\n" for key in keys)
+            stream.writelines(f"{line}\n" for line in lines)
             stream.flush()
             os.fsync(stream.fileno())
         yield part

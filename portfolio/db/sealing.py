@@ -29,8 +29,8 @@ class _Ring:
 class Sealer:
     """Seals and opens texts with the keys of one source, and follows it when its keys change.
 
-    Safe to share between threads. Seal within the unit of work that stores the result: a rotation
-    waits for it, or it sees the new key.
+    Safe to share between threads. Seal within the unit of work that stores the result, after
+    `hold_keys`: a rotation waits for it, or it sees the new key.
     """
 
     def __init__(self, keys: Keys) -> None:

@@ -58,9 +58,9 @@ def page(template: str, status: int = 200, /, **context: Any) -> Response:
     return vary(response)
 
 
-def file(content: str, name: str) -> Response:
-    """A CSV file to keep."""
-    response = Response(content, content_type="text/csv; charset=utf-8")
+def file(content: str, name: str, kind: str = "text/csv") -> Response:
+    """A file to keep, CSV by default."""
+    response = Response(content, content_type=f"{kind}; charset=utf-8")
     response.headers.set("Content-Disposition", "attachment", filename=name)
     return response
 

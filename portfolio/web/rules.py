@@ -58,7 +58,7 @@ gateways_api.remove
 notifications.test notifications.add notifications.remove
 notifications_api.send_test notifications_api.list_targets notifications_api.add_target
 notifications_api.remove_target
-secrets.save secrets.remove
+secrets.save secrets.remove support.diagnostics
 secrets_api.list_secrets secrets_api.put secrets_api.forget
 runs.resume runs.schedule
 sync_api.get_run sync_api.list_changes

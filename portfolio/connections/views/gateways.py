@@ -19,7 +19,6 @@ from portfolio.connections.targets import targets
 from portfolio.db.session import unit_of_work
 from portfolio.errors import Conflict, Invalid
 from portfolio.options import OPTIONS, PREFIX
-from portfolio.settings import Settings
 from portfolio.users.queries import first_user
 from portfolio.web import respond
 from portfolio.web.runtime import owner_id, reading, runtime
@@ -38,6 +37,7 @@ def settings_page(
 ) -> Response:
     """The page, with what was typed into the form of a gateway and what is wrong with it."""
     of = runtime().settings
+    operator = owner_id() == first_user(reading())
     options = [(PREFIX + each.name, of.shown(each), each) for each in OPTIONS]
     return respond.page(
         "connections/settings.html",
@@ -47,7 +47,8 @@ def settings_page(
         fixed=fixed_gateway(reading(), owner_id(), runtime().outside),
         fixed_by=runtime().outside.fixed_by,
         options=options,
-        targets=_environments(of),
+        targets=len(of.notify_urls) if operator else 0,
+        operator=operator,
         secrets=_secrets(),
         own=targets(reading(), owner_id(), runtime().sealer),
         given=of.given,
@@ -62,11 +63,6 @@ def _secrets() -> dict[int, tuple[SecretView, ...]]:
     rows = reading().scalars(select(Gateway).where(Gateway.owner_id == owner_id())).all()
     of = runtime()
     return {row.id: secrets_of(reading(), row, of.outside.brokers, of.sealer) for row in rows}
-
-
-def _environments(of: Settings) -> int:
-    """How many targets of the environment are this person's."""
-    return len(of.notify_urls) if owner_id() == first_user(reading()) else 0
 
 
 @blueprint.post("/settings/gateways")
