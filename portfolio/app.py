@@ -59,6 +59,7 @@ from portfolio.jobs.leader import leader_of
 from portfolio.jobs.schedule import Daily, Means, schedule
 from portfolio.notify import Send, deliver, sender, understands
 from portfolio.pages import demo as demo_views
+from portfolio.pages import metrics
 from portfolio.pages import support as support_views
 from portfolio.pages import views as pages_views
 from portfolio.paths import check_front_end, resource
@@ -71,7 +72,17 @@ from portfolio.users.queries import first_user
 from portfolio.users.services import ensure_owner
 from portfolio.users.views import account as account_views
 from portfolio.users.views import login as login_views
-from portfolio.web import charts, errors, filters, gate, headers, identity, openapi, proxies
+from portfolio.web import (
+    charts,
+    errors,
+    filters,
+    gate,
+    headers,
+    identity,
+    openapi,
+    proxies,
+    timing,
+)
 from portfolio.web.parsing import KeyConverter, StrictRequest
 from portfolio.web.runtime import EXTENSION, Runtime
 from portfolio.web.signing import signing_key
@@ -125,6 +136,8 @@ def create_app(
     if demo is not None:
         app.register_blueprint(demo_views.blueprint)
     proxies.register(app, settings)
+    timing.register(app, clock)
+    app.config[metrics.VERSION] = __version__
     gate.register(app, settings, files=TAKES_FILES)
     headers.register(app)
     _register_slices(app)
@@ -247,11 +260,7 @@ def _attach_runtime(
         sealer=sealer,
         start=engine.start,
         stop=engine.stop,
-        jobs=lambda: {
-            "mode": settings.jobs,
-            **asdict(engine.state),
-            "led": told_of_lead(settings),
-        },
+        jobs=lambda: {**asdict(engine.state), **told_of_lead(settings)},
     )
 
 

@@ -152,6 +152,15 @@ OPTIONS: tuple[Option, ...] = (
         "X-Forwarded-For, X-Forwarded-Proto and X-Forwarded-Host are believed; with 0 none.",
     ),
     Option(
+        name="METRICS_TOKEN",
+        read=values.empty_or_long(20),
+        default="",
+        expects="a text of 20 characters or more",
+        help="Token with which a monitor reads `/metrics` (`Authorization: Bearer`). Without one "
+        "only programs of this computer may read it.",
+        secret=True,
+    ),
+    Option(
         name="JOBS",
         public=True,
         read=values.one_of("embedded", "worker", "off"),

@@ -40,6 +40,7 @@ class Settings:
     trusted_gateway_hosts: tuple[str, ...]
     allowed_hosts: tuple[str, ...]
     trusted_proxies: int
+    metrics_token: str = field(repr=False)
     jobs: str
     sync_interval: int
     keepalive_interval: int

@@ -28,6 +28,17 @@ def between(least: int, most: int) -> Callable[[str], int]:
     return read
 
 
+def empty_or_long(least: int) -> Callable[[str], str]:
+    """Nothing, or at least so many characters that a header can carry."""
+
+    def read(value: str) -> str:
+        if value and (len(value) < least or not value.isascii() or not value.isprintable()):
+            raise ValueError
+        return value
+
+    return read
+
+
 def folder(value: str) -> Path:
     """A folder; `~` is the home of whoever runs the program."""
     return Path(value).expanduser().resolve()

@@ -12,6 +12,17 @@ from tempfile import mkstemp
 
 from portfolio.errors import SetupProblem
 
+# What every schema of ours can answer. Other programs use Alembic, and have portfolios, too.
+OF_OURS = (
+    "SELECT id, owner_id, name, base_currency, created_at FROM portfolio",
+    "SELECT id, portfolio_id, name, currency, mode, revision FROM account",
+    "SELECT id, account_id, instrument_id, source, quantity FROM holding",
+    "SELECT id, account_id, currency, amount FROM cash_balance",
+    "SELECT id, owner_id, broker, address FROM gateway",
+    "SELECT id, account_id, gateway_id, broker_account FROM connection",
+    "SELECT id, account_id, status, digest FROM sync_run",
+)
+
 
 def copy_aside(database: Path, why: str, now: datetime) -> Path:
     """A verified copy beside the database; returns its path."""
@@ -94,7 +105,8 @@ def revision_of(file: Path) -> str | None:
         with _opened(file) as connection:
             verify(connection, file)
             row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-            connection.execute("SELECT count(*) FROM portfolio").fetchone()
+            for question in OF_OURS:
+                connection.execute(question).fetchone()
     except sqlite3.DatabaseError as error:
         raise SetupProblem(
             f"{file} is not a whole copy of a Foliosync database: {error}."

@@ -22,12 +22,14 @@ from portfolio.connections.views.connections import (
 )
 from portfolio.db.session import unit_of_work
 from portfolio.errors import Conflict, Invalid
+from portfolio.pages import metrics as measuring
 from portfolio.pages import queries
 from portfolio.web import respond
 from portfolio.web.apidocs import chapters
 from portfolio.web.openapi import document
 from portfolio.web.respond import Reader
 from portfolio.web.runtime import moment, owner_id, reading, runtime
+from portfolio.web.timing import times
 
 blueprint = Blueprint("pages", __name__)
 ACCOUNT = "/portfolio/<int:portfolio_id>/accounts/<account_name>"
@@ -176,6 +178,14 @@ def readyz() -> Response:
     """Whether the database answers, and what background work does in this process."""
     reading().execute(text("SELECT 1"))
     return respond.data({"status": "ok", "database": "ok", "jobs": runtime().jobs()})
+
+
+@blueprint.get("/metrics")
+def metrics() -> Response:
+    """Figures for a monitor; asks no broker."""
+    measuring.check_reader(runtime().settings)
+    found = measuring.metrics(reading(), runtime().clock.now(), dict(runtime().jobs()))
+    return measuring.answer(found, times())
 
 
 @blueprint.get("/favicon.ico")

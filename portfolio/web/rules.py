@@ -17,7 +17,7 @@ class Rule(Enum):
 
 
 _OPEN = """
-static pages.favicon pages.healthz pages.readyz
+static pages.favicon pages.healthz pages.readyz pages.metrics
 login.ask login.enter login.ask_code login.enter_code login.ask_first login.make_first
 """
 _SHARED = """

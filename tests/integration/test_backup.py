@@ -14,6 +14,7 @@ from portfolio.db import backup
 from portfolio.db.base import db
 from portfolio.errors import SetupProblem
 from portfolio.settings import Settings
+from tests.integration.db.released import contents
 from tests.integration.test_cli import run
 
 THEN = "2026-11-20 12:00:00.000000"
@@ -114,6 +115,26 @@ def truncated(copy, data):
     copy.write_bytes((data / "foliosync.db").read_bytes()[:9000])
 
 
+def cut_at_a_page(copy, data):
+    run("backup", str(copy), data=data)
+    copy.write_bytes(copy.read_bytes()[: 4096 * 20])
+
+
+def damaged_inside(copy, data):
+    run("backup", str(copy), data=data)
+    content = bytearray(copy.read_bytes())
+    content[4096 * 3 : 4096 * 4] = b"\xff" * 4096
+    copy.write_bytes(content)
+
+
+def foreign_with_names_of_ours(copy, data):
+    with closing(sqlite3.connect(copy)) as database:
+        database.execute("CREATE TABLE alembic_version (version_num TEXT)")
+        database.execute("CREATE TABLE portfolio (name TEXT)")
+        database.execute("INSERT INTO alembic_version VALUES ('0006')")
+        database.commit()
+
+
 def foreign(copy, data):
     with closing(sqlite3.connect(copy)) as database:
         database.execute("CREATE TABLE songs (name TEXT)")
@@ -134,15 +155,22 @@ def absent(copy, data):
     pass
 
 
-@pytest.mark.parametrize("spoil", [truncated, foreign, newer, text, absent])
+SPOILS = [truncated, cut_at_a_page, damaged_inside, foreign, foreign_with_names_of_ours]
+SPOILS += [newer, text, absent]
+
+
+@pytest.mark.parametrize("spoil", SPOILS)
 def test_what_is_no_whole_copy_is_refused_with_a_reason(data, tmp_path, spoil):
     copy = tmp_path / "copy.db"
     spoil(copy, data)
+    before = contents(f"sqlite:///{data / 'foliosync.db'}")
     done = run("restore", str(copy), data=data)
     assert done.returncode == 1
     assert done.stderr.startswith("foliosync: ")
     assert "Traceback" not in done.stderr
     assert names(data) == ["first"]
+    assert contents(f"sqlite:///{data / 'foliosync.db'}") == before
+    assert not list(data.glob("*before-restore*"))
 
 
 @pytest.mark.parametrize("lose", ["gone", "empty", "damaged", "cut"])
