@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,8 +67,18 @@ class Desk:
         self.clock.turn(seconds)
 
 
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a first start leaves in its folder: made once, because migrations take their time."""
+    folder = tmp_path_factory.mktemp("prepared")
+    for _ in make_desk({"FOLIOSYNC_DATA_DIR": str(folder), "FOLIOSYNC_TIMEZONE": "UTC"}):
+        pass
+    return folder
+
+
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
+def desk(tmp_path: Path, prepared: Path) -> Iterator[Desk]:
+    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
     yield from make_desk({"FOLIOSYNC_DATA_DIR": str(tmp_path), "FOLIOSYNC_TIMEZONE": "UTC"})
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -37,9 +38,9 @@ MODULES = {
     "brokers/tls.py": ("tests/unit/brokers/test_tls.py", "tests/e2e/test_tls.py"),
     "portfolio/sync/apply.py": ("tests/integration/sync/test_apply.py",),
 }
-# The search for forgotten files at the end takes longer than most tests here.
-OFF = ("-p", "no:randomly", "-p", "no:unraisableexception")
-PYTEST = (*OFF, "-m", "not browser and not postgres")
+# Plugins, and the search for forgotten files at the end, take longer than most tests here.
+ENVIRON = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+PYTEST = ("-p", "no:unraisableexception", "-m", "not browser and not postgres")
 # Seconds of processor time, so that a busy machine notices nothing by itself.
 SETUP = """
 [mutmut]
@@ -109,9 +110,8 @@ def _functions(score: Score, folder: Path) -> None:
         file.write(setup)
     program = Path(sys.executable).with_name("mutmut")
     with (folder / "log").open("wb") as log:
-        ran = subprocess.run(
-            [program, "run", "--max-children", "1"], cwd=folder, stdout=log, stderr=log
-        )
+        command = [program, "run", "--max-children", "1"]
+        ran = subprocess.run(command, cwd=folder, env=ENVIRON, stdout=log, stderr=log)
     said = json.loads((folder / "mutants" / f"{score.module}.meta").read_text())
     codes = said["exit_code_by_key"]
     if ran.returncode and codes:
@@ -190,7 +190,7 @@ def _line(tree: cst.Module, statement: cst.CSTNode) -> str:
 
 def _noticed(tests: tuple[str, ...], folder: Path) -> bool:
     command = [sys.executable, "-m", "pytest", "-x", "-q", *PYTEST, *tests]
-    ran = subprocess.run(command, cwd=folder, capture_output=True, timeout=LIMIT)
+    ran = subprocess.run(command, cwd=folder, env=ENVIRON, capture_output=True, timeout=LIMIT)
     return ran.returncode != 0
 
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
+
+from portfolio.web.identity import Identity, Kind
+from portfolio.web.runtime import EXTENSION
 
 FORM = {"name": "P", "base_currency": "USD"}
 
@@ -67,6 +71,24 @@ def test_a_form_needs_the_token_of_its_own_browser(desk):
     own = {**FORM, "form_token": token(browser)}
     answer = browser.post("/portfolio/new", data=own, headers=headers)
     assert (answer.status_code, answer.location) == (303, "/portfolio/1")
+
+
+def signed_in(desk, form_key):
+    who = Identity(user_id=1, name="o", kind=Kind.SESSION, form_key=form_key)
+    runtime = replace(desk.app.extensions[EXTENSION], identify=lambda session: who)
+    desk.app.extensions[EXTENSION] = runtime
+
+
+def test_a_form_of_another_login_is_refused_in_the_same_browser(desk):
+    browser, headers = desk.program, {"Origin": "http://localhost", "Accept": "text/html"}
+    before = {**FORM, "form_token": token(browser)}
+    signed_in(desk, "first")
+    assert browser.post("/portfolio/new", data=before, headers=headers).status_code == 403
+    first = {**FORM, "form_token": token(browser)}
+    signed_in(desk, "second")
+    assert browser.post("/portfolio/new", data=first, headers=headers).status_code == 403
+    signed_in(desk, "first")
+    assert browser.post("/portfolio/new", data=first, headers=headers).status_code == 303
 
 
 def test_the_token_may_come_as_a_header(desk):

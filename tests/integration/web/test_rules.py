@@ -42,7 +42,12 @@ def anonymous(desk):
 def test_a_route_without_a_rule_is_reached_by_nobody(desk, monkeypatch):
     monkeypatch.delitem(RULES, "accounts_api.list_portfolios")
     answer = desk.program.get("/api/v1/portfolios")
-    assert (answer.status_code, answer.json["error"]["code"]) == (403, "forbidden")
+    error = answer.json["error"]
+    assert (answer.status_code, error["code"]) == (403, "forbidden")
+    assert error["message"] == "Nobody may reach this route: it has no rule."
+    assert error["remedy"] == (
+        "This is a fault of the program. Give the route a rule in portfolio/web/rules.py."
+    )
 
 
 def test_a_program_is_told_that_nobody_is_signed_in(desk):
