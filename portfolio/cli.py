@@ -132,6 +132,8 @@ def _add_user_commands(commands: Any) -> None:
     disable.set_defaults(command=_disable_user)
     for command in (add, password, disable):
         command.add_argument("name", help="the user name")
+    code = actions.add_parser("code", help="print a new code with which to make the first user")
+    code.set_defaults(command=_print_code)
     listed = actions.add_parser("list", help="list the users")
     listed.set_defaults(command=_list_users)
 
@@ -307,6 +309,12 @@ def _disable_user(options: argparse.Namespace) -> int:
     return 0
 
 
+def _print_code(options: argparse.Namespace) -> int:
+    if not _tell_code(_build(_settings(options))):
+        print("No code is needed: there is a first user already, or logins are off.")
+    return 0
+
+
 def _list_users(options: argparse.Namespace) -> int:
     from portfolio.user_commands import lines
 
@@ -362,7 +370,7 @@ def serve(app: Flask, settings: Settings, announcement: str) -> None:
         end(app)
 
 
-def _tell_code(app: Flask) -> None:
+def _tell_code(app: Flask) -> bool:
     """Print the code with which the first user is made, where there are logins and nobody yet."""
     from portfolio.users.setup import fresh_code
 
@@ -371,6 +379,7 @@ def _tell_code(app: Flask) -> None:
         print(
             f"Open /login/first and enter this code, once and within an hour: {code}", flush=True
         )
+    return code is not None
 
 
 def _shown(settings: Settings) -> str:

@@ -43,10 +43,17 @@ control_socket_disable = True
 
 
 def on_starting(server: Any) -> None:
-    """Bring the database up to date once, before there are workers."""
-    _check_addresses(server.cfg.address, _settings())
+    """Bring the database up to date once, and print the first user's code, before any worker."""
+    settings = _settings()
+    _check_addresses(server.cfg.address, settings)
+    _run("db", "upgrade")
+    if settings.has_logins:
+        _run("user", "code")
+
+
+def _run(*command: str) -> None:
     # A process of its own: nothing that is open now may be shared by the workers.
-    done = subprocess.run([sys.executable, "-m", "portfolio.cli", "db", "upgrade"], check=False)
+    done = subprocess.run([sys.executable, "-m", "portfolio.cli", *command], check=False)
     if done.returncode:
         sys.exit(done.returncode)
 

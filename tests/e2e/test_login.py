@@ -1,18 +1,20 @@
-"""The first user and a second step in a real browser: on a narrow screen, by the keyboard."""
+"""The first user and a second step, in a real browser and with real servers."""
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import requests
 from pyotp import TOTP
 
-from tests.e2e.conftest import accessible
+from tests.e2e.conftest import accessible, answers, wait_until
+from tests.e2e.test_gunicorn import gunicorn
 
-pytestmark = pytest.mark.browser
 NAME, PASSWORD = "Anna", "correct horse battery"
 
 
@@ -62,6 +64,7 @@ def at(page, label):
     page.get_by_label(label, exact=True).focus()
 
 
+@pytest.mark.browser
 def test_from_the_first_start_to_a_login_with_a_second_step(phone, door):
     page = phone
     page.goto("/rates")
@@ -96,3 +99,28 @@ def test_from_the_first_start_to_a_login_with_a_second_step(phone, door):
     typed(page, app.at(datetime.now(UTC) + timedelta(seconds=30)))
     page.get_by_role("heading", name="Exchange rates").wait_for()
     assert page.url.endswith("/rates")
+
+
+def form_of(visitor, url):
+    return re.search(r'name="form_token" value="([^"]+)"', visitor.get(url).text)[1]
+
+
+def test_two_workers_of_gunicorn_know_the_same_logins(tmp_path, free_port):
+    log, base = tmp_path / "log", f"http://127.0.0.1:{free_port}"
+    environ = {"FOLIOSYNC_DATA_DIR": str(tmp_path / "data"), "FOLIOSYNC_PORT": str(free_port)}
+    environ |= {"FOLIOSYNC_AUTH": "password", "FOLIOSYNC_JOBS": "off"}
+    with gunicorn("--workers", "2", "wsgi:app", log=log, **environ), requests.Session() as anna:
+        wait_until(lambda: answers(f"{base}/readyz"))
+        (code,) = re.findall(r"within an hour: (\S+)", log.read_text("utf-8"))
+        anna.headers.update({"Accept": "text/html", "Origin": base})
+        form = {"form_token": form_of(anna, f"{base}/login/first"), "code": code}
+        form |= {"name": NAME, "password": PASSWORD}
+        assert anna.post(f"{base}/login/first", data=form).status_code == 200
+        # Each connection may go to either worker.
+        anna.headers["Connection"] = "close"
+        assert {anna.get(f"{base}/rates").url for _ in range(12)} == {f"{base}/rates"}
+        kept = anna.cookies.copy()
+        anna.post(f"{base}/logout", data={"form_token": form_of(anna, f"{base}/rates")})
+        anna.cookies = kept
+        seen = {anna.get(f"{base}/rates").url for _ in range(12)}
+    assert seen == {f"{base}/login?next=/rates"}

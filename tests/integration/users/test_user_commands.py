@@ -121,6 +121,17 @@ def test_a_terminal_asks_twice_and_shows_nothing(house, run, monkeypatch):
     assert asked == ["New password of Ben: ", "Once more: "] * 2
 
 
+def test_a_new_code_is_printed_where_one_is_needed(house, run, tmp_path, monkeypatch):
+    assert run("code") == (
+        0,
+        "No code is needed: there is a first user already, or logins are off.\n",
+    )
+    monkeypatch.setenv("FOLIOSYNC_DATABASE_URL", f"sqlite:///{tmp_path / 'new.db'}")
+    status, said = run("code")
+    assert status == 0
+    assert said.startswith("Open /login/first and enter this code, once and within an hour: ")
+
+
 def test_who_restores_a_copy_ends_the_logins_in_it(house, tmp_path):
     anna = Browser(house.app)
     anna.sign_in()
