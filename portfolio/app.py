@@ -109,6 +109,7 @@ def create_app(
         trusted_hosts=frozenset(settings.trusted_gateway_hosts),
         zone=settings.timezone or computer_zone(),
         fixed_by=_fixed_by(settings),
+        shared_gateways=settings.shared_gateways == "yes",
     )
     send = send or sender(settings.notify_urls)
     _attach_runtime(app, settings, outside, fetch_rates or partial(ecb.fetch, clock), send)
@@ -176,8 +177,7 @@ def prepare_database(app: Flask) -> Path | None:
         one_at_a_time(session.connection())
         owner = ensure_owner(session, now)
         addresses = settings.ibkr_gateway_url, settings.gateway_login_url
-        fixed = runtime.outside.fixed_by is not None
-        ensure_first_gateway(session, owner.id, addresses, now, fixed=fixed)
+        ensure_first_gateway(session, owner.id, addresses, runtime.outside)
         runtime.furnish(session, owner.id, now)
         check_keys(session, runtime.sealer, now)
     return copy

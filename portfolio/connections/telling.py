@@ -15,9 +15,12 @@ from portfolio.connections.contacts import standing_of
 from portfolio.connections.models import Connection, Gateway, Messenger, Told
 from portfolio.connections.notices import News, Watched, compare, message, safe_name, states
 from portfolio.connections.upkeep import READY
-from portfolio.db.session import changed_rows, end_reading, unit_of_work
+from portfolio.db.session import changed_rows, end_reading, read_only, unit_of_work
 from portfolio.errors import Conflict, TooManyRequests
-from portfolio.web.runtime import owner_id, reading, runtime
+from portfolio.users.models import User
+from portfolio.users.people import user_ids
+from portfolio.users.queries import first_user
+from portfolio.web.runtime import Runtime, owner_id, reading, runtime
 
 log = logging.getLogger(__name__)
 
@@ -34,15 +37,22 @@ TEST = (
 
 
 def tell() -> None:
-    """Send what is new, if anything is; called every few seconds with the application at hand.
+    """Send what is new for each user; called every few seconds with the application at hand.
 
-    Several processes may call it at once: one of them sends. It takes up to half a minute while
-    targets are slow; no transaction is open then.
+    The targets belong to the first user: accounts of others go by a number, not by their names.
+    Several processes may call it at once: one of them sends. It takes up to half a minute for each
+    user while targets are slow; no transaction is open then.
     """
     of = runtime()
     if not of.settings.notify_urls:
         return
-    owner = of.owner_of(reading())
+    with read_only() as session:
+        owners = user_ids(session)
+    for owner in owners:
+        _tell(of, owner)
+
+
+def _tell(of: Runtime, owner: int) -> None:
     news = _news(reading(), owner)
     end_reading()
     if news.worth_telling or news.gone:
@@ -63,6 +73,7 @@ def _watched(session: Session, owner: int) -> list[Watched]:
     query = query.join(Connection, Connection.account_id == Account.id)
     query = query.join(Gateway, Gateway.id == Connection.gateway_id)
     mine = Connection.owner_id == owner, Account.mode == CONNECTED
+    called = None if owner == first_user(session) else session.get_one(User, owner).name
     rows = session.execute(query.where(*mine).order_by(Account.name, Account.id)).all()
     secret = [connection.broker_account for _, connection, _ in rows]
     return [
@@ -70,7 +81,9 @@ def _watched(session: Session, owner: int) -> list[Watched]:
             account_id=account.id,
             portfolio_id=account.portfolio_id,
             gateway_id=connection.gateway_id,
-            name=safe_name(account.name, secret),
+            name=safe_name(
+                account.name if called is None else f"account {account.id} of {called}", secret
+            ),
             code=account.attention_code,
             scheduled=connection.sync_enabled and not connection.paused,
             comes_and_goes=standing_of(gateway).is_broken and gateway.said == READY,
@@ -83,6 +96,7 @@ def _claim(owner: int, now: datetime) -> News:
     """What is new and ours to tell: nothing where another process tells it, or it must wait."""
     nothing = News(needed={}, well={}, gone=frozenset())
     with unit_of_work() as session:
+        ensure_messenger(session, owner, now)
         free = Messenger.owner_id == owner, Messenger.until <= now
         claim = update(Messenger).where(*free).values(until=now + CLAIM)
         taken = changed_rows(session, claim) > 0
@@ -183,6 +197,7 @@ def send_test() -> Delivery:
     owner, now = owner_id(), of.clock.now()
     end_reading()
     with unit_of_work() as session:
+        ensure_messenger(session, owner, now)
         _rest(session, owner, now)
     return Delivery(targets=targets, taken=of.send(*TEST))
 

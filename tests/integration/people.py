@@ -1,0 +1,46 @@
+"""Several users of one application, in tests that need no login."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from brokers.ibkr.simulator import Simulator
+from portfolio.db.session import unit_of_work
+from portfolio.users.models import User
+from portfolio.web.runtime import EXTENSION
+from tests.integration.conftest import Desk
+
+
+def another(desk: Desk, name: str = "Ben") -> int:
+    """A second user; returns the id."""
+    with desk.app.app_context(), unit_of_work() as session:
+        user = User(name=name, created_at=desk.clock.now())
+        session.add(user)
+        session.flush()
+        return user.id
+
+
+@contextmanager
+def acting(desk: Desk, user_id: int) -> Iterator[None]:
+    """Let every request be one of this user's."""
+    before = desk.app.extensions[EXTENSION]
+    desk.app.extensions[EXTENSION] = replace(before, owner_of=lambda _session: user_id)
+    try:
+        yield
+    finally:
+        desk.app.extensions[EXTENSION] = before
+
+
+def second_gateway(desk: Desk, port: int = 5001) -> Simulator:
+    """Another gateway program beside the desk's own, at a port of its own."""
+    own, other = desk.simulator, Simulator(desk.clock)
+
+    def doors(environ: Any, start_response: Any) -> Any:
+        at = other if environ["SERVER_PORT"] == str(port) else own
+        return at(environ, start_response)
+
+    desk.network.app = doors
+    return other
