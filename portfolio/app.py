@@ -29,6 +29,7 @@ from portfolio.accounts.views import cash as cash_views
 from portfolio.accounts.views import holdings as holdings_views
 from portfolio.accounts.views import portfolios as portfolios_views
 from portfolio.accounts.views import rates as rates_views
+from portfolio.accounts.views import sharing as sharing_views
 from portfolio.accounts.views import transfer as transfer_views
 from portfolio.clock import Moment, SystemClock
 from portfolio.connections.api import connections as connections_api
@@ -269,6 +270,7 @@ def _register_slices(app: Flask) -> None:
         cash_views,
         rates_views,
         transfer_views,
+        sharing_views,
         pages_views,
     )
     for module in (*pages, gateways_views, runs_views, notifications_views):

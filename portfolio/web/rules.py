@@ -26,7 +26,7 @@ holdings_api.get_holding holdings_api.list_holdings holdings_api.list_values
 cash_api.list_cash
 accounts_api.get_portfolio accounts_api.get_account accounts_api.list_accounts
 transfer.export transfer_api.export_csv
-runs.run runs.runs sync_api.list_runs
+runs.run runs.runs sync_api.list_runs sync_api.get_run sync_api.list_changes
 """
 _SIGNED_IN = """
 login.leave account.show account.save_password account.end_login account.end_logins
@@ -57,7 +57,8 @@ gateways_api.list_gateways gateways_api.add_gateway gateways_api.change_gateway
 gateways_api.remove
 notifications.test notifications_api.send_test
 runs.resume runs.schedule
-sync_api.get_run sync_api.list_changes
+sharing.share sharing.invite sharing.revoke sharing.remove_viewer
+sharing.invitation sharing.accept
 demo.demo demo.play
 """
 RULES = {

@@ -9,7 +9,8 @@ from typing import Any
 
 from brokers.ibkr.simulator import Simulator
 from portfolio.db.session import unit_of_work
-from portfolio.users.models import User
+from portfolio.users.services import add_user
+from portfolio.web.identity import Identity, Kind
 from portfolio.web.runtime import EXTENSION
 from tests.integration.conftest import Desk
 
@@ -17,17 +18,15 @@ from tests.integration.conftest import Desk
 def another(desk: Desk, name: str = "Ben") -> int:
     """A second user; returns the id."""
     with desk.app.app_context(), unit_of_work() as session:
-        user = User(name=name, created_at=desk.clock.now())
-        session.add(user)
-        session.flush()
-        return user.id
+        return add_user(session, name, desk.clock.now()).id
 
 
 @contextmanager
 def acting(desk: Desk, user_id: int) -> Iterator[None]:
     """Let every request be one of this user's."""
     before = desk.app.extensions[EXTENSION]
-    desk.app.extensions[EXTENSION] = replace(before, owner_of=lambda _session: user_id)
+    whoever = Identity(user_id=user_id, name="somebody", kind=Kind.LOCAL)
+    desk.app.extensions[EXTENSION] = replace(before, identify=lambda _session: whoever)
     try:
         yield
     finally:
