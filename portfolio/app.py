@@ -68,6 +68,7 @@ from portfolio.users.queries import first_user
 from portfolio.users.services import ensure_owner
 from portfolio.users.views import account as account_views
 from portfolio.users.views import login as login_views
+from portfolio.users.views import tokens as tokens_views
 from portfolio.web import charts, errors, filters, gate, headers, identity, openapi, proxies
 from portfolio.web.parsing import KeyConverter, StrictRequest
 from portfolio.web.runtime import EXTENSION, Runtime
@@ -122,7 +123,7 @@ def create_app(
     proxies.register(app, settings)
     gate.register(app, settings, files=TAKES_FILES)
     headers.register(app)
-    _register_slices(app)
+    _register_slices(app, logins=settings.has_logins)
     errors.register(app)
     _register_templates(app, settings, clock)
     return app
@@ -260,11 +261,12 @@ def _zone_file() -> str:
     return name if found else ""
 
 
-def _register_slices(app: Flask) -> None:
-    api = openapi.register(app)
+def _register_slices(app: Flask, *, logins: bool) -> None:
+    api = openapi.register(app, logins=logins)
     pages = (
         login_views,
         account_views,
+        tokens_views,
         portfolios_views,
         holdings_views,
         cash_views,

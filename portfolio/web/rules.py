@@ -57,6 +57,7 @@ gateways_api.list_gateways gateways_api.add_gateway gateways_api.change_gateway
 gateways_api.remove
 notifications.test notifications_api.send_test
 runs.resume runs.schedule
+tokens.show tokens.make tokens.end
 sharing.share sharing.invite sharing.revoke sharing.remove_viewer
 sharing.invitation sharing.accept
 demo.demo demo.play
