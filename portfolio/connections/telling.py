@@ -16,7 +16,7 @@ from portfolio.connections.models import Connection, Gateway, Messenger, Told
 from portfolio.connections.notices import News, Watched, compare, message, safe_name, states
 from portfolio.connections.upkeep import READY
 from portfolio.db.session import changed_rows, end_reading, read_only, unit_of_work
-from portfolio.errors import Conflict, TooManyRequests
+from portfolio.errors import Conflict, Forbidden, TooManyRequests
 from portfolio.users.models import User
 from portfolio.users.people import user_ids
 from portfolio.users.queries import first_user
@@ -185,7 +185,8 @@ class Delivery:
 def send_test() -> Delivery:
     """Send a test message to all targets.
 
-    `Conflict` where there are none, `TooManyRequests` within a few seconds of the last one.
+    `Conflict` where there are none, `Forbidden` to others than the first user, whose they are, and
+    `TooManyRequests` within a few seconds of the last one.
     """
     of = runtime()
     targets = len(of.settings.notify_urls)
@@ -195,6 +196,11 @@ def send_test() -> Delivery:
             "Set FOLIOSYNC_NOTIFY_URLS and restart Foliosync.",
         )
     owner, now = owner_id(), of.clock.now()
+    if owner != first_user(reading()):
+        raise Forbidden(
+            "The targets of messages belong to whoever runs this server.",
+            "Ask them to send the test.",
+        )
     end_reading()
     with unit_of_work() as session:
         ensure_messenger(session, owner, now)

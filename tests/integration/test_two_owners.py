@@ -25,6 +25,7 @@ DAILY = (Path(__file__).parent.parent / "data" / "ecb" / "daily.xml").read_bytes
 OTHER_ACCOUNT = "U7654321"
 ELSEWHERE = "https://localhost:5001"
 P = "/api/v1/portfolios"
+HTML = {"Accept": "text/html"}
 
 
 def office(tmp_path, **more):
@@ -213,6 +214,11 @@ def test_both_are_told_and_only_the_targets_owner_by_name(pair):
     assert "“A”" in sent[0]
     assert f"“account {ben} of Ben”" in sent[1]
     assert "“B”" not in sent[1]
+    with acting(desk, ben):
+        # Where messages go, and what the server was started with, is not theirs.
+        assert desk.program.post("/api/v1/notifications/test").status_code == 403
+        assert "FOLIOSYNC_HOST" not in desk.program.get("/settings", headers=HTML).text
+    assert "FOLIOSYNC_HOST" in desk.program.get("/settings", headers=HTML).text
 
 
 def test_the_command_syncs_the_accounts_of_everybody(pair):

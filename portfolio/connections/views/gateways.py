@@ -15,6 +15,7 @@ from portfolio.connections.gateways import (
 from portfolio.db.session import unit_of_work
 from portfolio.errors import Conflict, Invalid
 from portfolio.options import OPTIONS, PREFIX
+from portfolio.users.queries import first_user
 from portfolio.web import respond
 from portfolio.web.runtime import owner_id, reading, runtime
 
@@ -31,14 +32,16 @@ def settings_page(
     values: dict[str, str], errors: dict[str, str], gateway_id: int | None
 ) -> Response:
     """The page, with what was typed into the form of a gateway and what is wrong with it."""
-    of = runtime().settings
+    of, owner = runtime().settings, owner_id()
     options = [(PREFIX + each.name, of.shown(each), each) for each in OPTIONS]
     return respond.page(
         "connections/settings.html",
         422 if errors else 200,
-        gateways=queries.gateways(reading(), owner_id()),
+        # Where this server listens and whom it tells is for whoever runs it.
+        runs_it=owner == first_user(reading()),
+        gateways=queries.gateways(reading(), owner),
         brokers=runtime().outside.brokers,
-        fixed=fixed_gateway(reading(), owner_id(), runtime().outside),
+        fixed=fixed_gateway(reading(), owner, runtime().outside),
         fixed_by=runtime().outside.fixed_by,
         options=options,
         targets=len(of.notify_urls),
