@@ -36,6 +36,7 @@ def house(desk, monkeypatch):
 
 def invited(desk, name="for Ben"):
     page = desk.program.post("/portfolio/1/share", data={"name": name}, headers=HTML)
+    assert f"<strong>{name}</strong>" in page.text
     return re.search(r"/invitations/[\w-]+", page.text)[0]
 
 

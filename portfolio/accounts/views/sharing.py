@@ -48,12 +48,14 @@ def share(portfolio_id: int) -> Response:
 def invite(portfolio_id: int) -> Response:
     """Invite somebody, and show the link once."""
     name, draw = request.form.get("name", ""), partial(secrets.token_urlsafe, CODE_BYTES)
-    found, now = find_portfolio(reading(), owner_id(), portfolio_id), runtime().clock.now()
+    owner, now = owner_id(), runtime().clock.now()
     try:
         with unit_of_work() as session:
+            found = find_portfolio(session, owner, portfolio_id)
             code = services.invite(session, found, name, now, draw)
     except (Invalid, Conflict) as error:
         said = error.fields.get("name") or error.message
+        found = find_portfolio(reading(), owner, portfolio_id)
         return shared(found, error.status, name=name, error=said)
     return shared(found, link=url_for(".invitation", code=code, _external=True))
 
