@@ -68,20 +68,22 @@ def check_rule(endpoint: str | None) -> None:
             "Nobody may reach this route: it has no rule.",
             "This is a fault of the program. Give the route a rule in portfolio/web/rules.py.",
         )
-    who = identity.known() if rule is Rule.OPEN else identity.identity()
-    if who is not None and who.kind is Kind.TOKEN and endpoint is not None:
+    if rule is Rule.OPEN and (endpoint in FREE or identity.bearer() is None):
+        return
+    who = identity.identity()
+    if who.kind is Kind.TOKEN and endpoint is not None:
         check_scope(who, endpoint)
 
 
 def check_scope(who: Identity, endpoint: str) -> None:
     """Refuse a token that does not open this route: it lacks the scope, or none opens it."""
     needed = SCOPE_OF.get(endpoint)
-    if needed is None and endpoint not in FREE:
+    if needed is None:
         raise Forbidden(
             "No token opens this: it is for people who are signed in.",
             "Use a route of /api/v1 that the page API lists, or a browser.",
         )
-    if needed is not None and needed not in who.scopes:
+    if needed not in who.scopes:
         raise Forbidden(
             f"This token lacks the scope “{needed}”; nothing was changed.",
             "Make one that has it on the page API tokens of Settings.",
