@@ -29,6 +29,7 @@ from portfolio.accounts.views import cash as cash_views
 from portfolio.accounts.views import holdings as holdings_views
 from portfolio.accounts.views import portfolios as portfolios_views
 from portfolio.accounts.views import rates as rates_views
+from portfolio.accounts.views import sharing as sharing_views
 from portfolio.accounts.views import transfer as transfer_views
 from portfolio.clock import Moment, SystemClock
 from portfolio.connections.api import connections as connections_api
@@ -72,6 +73,7 @@ from portfolio.users.queries import first_user
 from portfolio.users.services import ensure_owner
 from portfolio.users.views import account as account_views
 from portfolio.users.views import login as login_views
+from portfolio.users.views import tokens as tokens_views
 from portfolio.web import (
     charts,
     errors,
@@ -126,6 +128,7 @@ def create_app(
         zone=settings.timezone or computer_zone(),
         fixed_by=_fixed_by(settings),
         open_secrets=partial(open_secrets, sealer),
+        shared_gateways=settings.shared_gateways == "yes",
     )
     send = send or sender(settings.notify_urls)
     fetch_rates = fetch_rates or partial(ecb.fetch, clock)
@@ -140,7 +143,7 @@ def create_app(
     app.config[metrics.VERSION] = __version__
     gate.register(app, settings, files=TAKES_FILES)
     headers.register(app)
-    _register_slices(app)
+    _register_slices(app, logins=settings.has_logins)
     errors.register(app)
     _register_templates(app, settings, clock)
     return app
@@ -196,8 +199,7 @@ def prepare_database(app: Flask) -> Path | None:
         one_at_a_time(session.connection())
         owner = ensure_owner(session, now)
         addresses = settings.ibkr_gateway_url, settings.gateway_login_url
-        fixed = runtime.outside.fixed_by is not None
-        ensure_first_gateway(session, owner.id, addresses, now, fixed=fixed)
+        ensure_first_gateway(session, owner.id, addresses, runtime.outside)
         runtime.furnish(session, owner.id, now)
         check_keys(session, runtime.sealer, now)
     return copy
@@ -279,16 +281,18 @@ def _zone_file() -> str:
     return name if found else ""
 
 
-def _register_slices(app: Flask) -> None:
-    api = openapi.register(app)
+def _register_slices(app: Flask, *, logins: bool) -> None:
+    api = openapi.register(app, logins=logins)
     pages = (
         login_views,
         account_views,
+        tokens_views,
         portfolios_views,
         holdings_views,
         cash_views,
         rates_views,
         transfer_views,
+        sharing_views,
         pages_views,
         support_views,
     )

@@ -73,7 +73,7 @@ def sync(app: Flask, wanted: str | None) -> Iterator[tuple[str, bool]]:
     """
     runtime: Runtime = app.extensions[EXTENSION]
     with app.app_context():
-        targets = _chosen(_connected(runtime), wanted)
+        targets = _chosen(_connected(), wanted)
         if not targets:
             yield "No account is connected.", True
         try:
@@ -83,7 +83,8 @@ def sync(app: Flask, wanted: str | None) -> Iterator[tuple[str, bool]]:
             runtime.stop()
 
 
-def _connected(runtime: Runtime) -> list[Target]:
+def _connected() -> list[Target]:
+    """The connected accounts of everybody."""
     query = (
         select(Portfolio, Account)
         .join(Account, Account.portfolio_id == Portfolio.id)
@@ -91,14 +92,15 @@ def _connected(runtime: Runtime) -> list[Target]:
         .order_by(Portfolio.name, Account.name)
     )
     with read_only() as session:
-        owner = runtime.owner_of(session)
         return [
             Target(
                 portfolio=portfolio.name,
                 account=account.name,
-                place=Place(owner_id=owner, portfolio_id=portfolio.id, name=f"~{account.id}"),
+                place=Place(
+                    owner_id=portfolio.owner_id, portfolio_id=portfolio.id, name=f"~{account.id}"
+                ),
             )
-            for portfolio, account in session.execute(query.where(Portfolio.owner_id == owner))
+            for portfolio, account in session.execute(query)
         ]
 
 

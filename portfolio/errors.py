@@ -7,7 +7,8 @@
     ├── Conflict                 409  contradicts what is stored
     ├── NotConnected             409  the account is not linked
     ├── LoginRequired            401  nobody is signed in
-    ├── Forbidden                403  a request that a web page of somebody else could have sent
+    │   └── TokenRefused         401  a token that is none
+    ├── Forbidden                403  another web site could have sent it, or its sender may not
     ├── BadRequest               400  cannot be read at all
     ├── TooManyRequests          429
     ├── Unreadable               409  something sealed cannot be opened
@@ -112,6 +113,15 @@ class LoginRequired(DomainError):
 
     def __init__(self) -> None:
         super().__init__("Nobody is signed in.")
+
+
+class TokenRefused(LoginRequired):
+    """A token that is not known, has ended or was revoked."""
+
+    remedy = "Make a new token on the page API tokens of Settings. Nothing was changed."
+
+    def __init__(self) -> None:
+        DomainError.__init__(self, "This token is not known, or it has ended.")
 
 
 class BadRequest(DomainError):

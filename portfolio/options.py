@@ -137,6 +137,14 @@ OPTIONS: tuple[Option, ...] = (
         help="Gateways off this computer that you vouch for.",
     ),
     Option(
+        name="SHARED_GATEWAYS",
+        read=values.one_of("no", "yes"),
+        default="no",
+        expects="no or yes",
+        help="Whether two users may use the same gateway, or the same account at a broker. "
+        "Whoever reaches a gateway reads what its signed-in user may read.",
+    ),
+    Option(
         name="ALLOWED_HOSTS",
         read=values.names,
         default="",

@@ -38,6 +38,7 @@ class Settings:
     ibkr_gateway_url: str
     ibkr_gateway_login_url: str
     trusted_gateway_hosts: tuple[str, ...]
+    shared_gateways: str
     allowed_hosts: tuple[str, ...]
     trusted_proxies: int
     metrics_token: str = field(repr=False)

@@ -20,6 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portfolio.db.base import Base, Code, Currency, Key, Name, numbers, one_of
+from portfolio.users.models import User
 
 MANUAL = "manual"
 CONNECTED = "connected"
@@ -39,6 +40,38 @@ class Portfolio(Base):
     name: Mapped[Name]
     base_currency: Mapped[Currency]
     created_at: Mapped[datetime]
+
+    owner: Mapped[User] = relationship()
+
+
+class Viewer(Base):
+    """Somebody who may see a portfolio of another user, and change nothing of it."""
+
+    __tablename__ = "viewer"
+    __table_args__ = (UniqueConstraint("portfolio_id", "user_id"),)
+
+    id: Mapped[Key]
+    portfolio_id: Mapped[int] = mapped_column(ForeignKey("portfolio.id", ondelete="CASCADE"))
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
+    created_at: Mapped[datetime]
+
+
+class Invitation(Base):
+    """An invitation to see a portfolio; its row goes when it is used or taken back.
+
+    `name` is the owner's note of whom it is for. Of the code only a hash is kept.
+    """
+
+    __tablename__ = "invitation"
+
+    id: Mapped[Key]
+    portfolio_id: Mapped[int] = mapped_column(ForeignKey("portfolio.id", ondelete="CASCADE"))
+    name: Mapped[Name]
+    code_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+
+    portfolio: Mapped[Portfolio] = relationship()
 
 
 class Account(Base):

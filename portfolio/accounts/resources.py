@@ -25,7 +25,10 @@ class Link:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountView:
-    """One account; `stale` means that what is shown may no longer be true."""
+    """One account; `stale` means that what is shown may no longer be true.
+
+    `shared_by` names its owner to somebody who may only see it, and who is told of no connection.
+    """
 
     id: int
     portfolio_id: int
@@ -38,11 +41,14 @@ class AccountView:
     stale: bool
     attention_code: str | None
     connection: Link | None = None
+    shared_by: str | None = None
     warnings: tuple[str, ...] = ()
 
     def may_edit(self, source: str, source_account: str) -> bool:
         """Whether rows of this source are changed by hand: no connection of ours brings them."""
         link = self.connection
+        if self.shared_by is not None:
+            return False
         return link is None or (link.broker, link.broker_account) != (source, source_account)
 
 
@@ -186,5 +192,6 @@ class PortfolioLine:
     account_count: int
     oldest_read: datetime | None
     stale: bool
+    shared_by: str | None = None
     attention: tuple[Attention, ...] = field(default=())
     old_parts: tuple[OldPart, ...] = field(default=())

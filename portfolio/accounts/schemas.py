@@ -38,6 +38,11 @@ class PortfolioSchema(Schema):
     by_currency = Shares(metadata={"example": {"USD": "1005182.38"}})
     incomplete = fields.List(fields.String(), required=True)
     stale = fields.Boolean(required=True)
+    shared_by = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Its owner, where it is shared with you to look at"},
+    )
 
 
 class PortfolioChange(Schema):

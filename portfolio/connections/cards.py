@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -24,6 +24,9 @@ from portfolio.connections.queries import (
 )
 from portfolio.sync.models import FAILED, REJECTED, RUNNING, SyncRun
 from portfolio.sync.queries import RunView, run_view
+from portfolio.sync.queries import for_viewer as hidden
+
+WAITS_FOR_OWNER = "Its owner is asked to look at it."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +122,25 @@ def card(view: AccountView, of: Linked | None, brokers: Registry, now: datetime)
         run=of.run,
         read=of.applied,
         actions=_actions(state, error.get("code")),
+    )
+
+
+def for_viewer(of: Card) -> Card:
+    """A card without what concerns its owner's gateway, and with nothing to do but to look."""
+    return replace(
+        of,
+        connection_id=None,
+        broker_account=None,
+        gateway_id=None,
+        gateway_url=None,
+        login_url=None,
+        username=None,
+        message=WAITS_FOR_OWNER if of.message else None,
+        remedy=None,
+        retry_at=None,
+        run=of.run and hidden(of.run),
+        read=of.read and hidden(of.read),
+        actions=tuple(action for action in of.actions if action == "look"),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 from functools import partial
 
@@ -22,9 +22,11 @@ from brokers.types import Certificate, Diagnosis
 from portfolio.connections.models import Connection, Gateway
 from portfolio.connections.secrets import forget_secrets
 from portfolio.connections.watch import Watch
-from portfolio.db.session import unit_of_work
+from portfolio.db.session import read_only, unit_of_work
 from portfolio.db.unsaid import FAILURES, Unsaid
 from portfolio.errors import Conflict, Invalid, NotFound, SetupProblem
+from portfolio.users.people import one_at_a_time
+from portfolio.users.queries import first_user
 
 # The adapter that the documented routes are for, and the gateway that a setting makes.
 FIRST_BROKER = "ibkr"
@@ -55,7 +57,8 @@ class Outside:
 
     `fixed_by` says, as the beginning of a sentence, what holds the first gateway at its address.
     `unsaid` is what contacts could not store yet. `open_secrets` reads what an adapter declares
-    that it needs, for the gateway of an id.
+    that it needs, for the gateway of an id. `shared_gateways` is whether several users may use
+    one gateway or one account at a broker.
     """
 
     brokers: Registry
@@ -66,6 +69,7 @@ class Outside:
     recorder: Recorder | None = None
     new_id: Callable[[], str] = random_id
     fixed_by: str | None = None
+    shared_gateways: bool = False
     unsaid: Unsaid = field(default_factory=Unsaid)
     open_secrets: OpenSecrets = field(default=lambda _gateway, _fields: {}, repr=False)
 
@@ -133,31 +137,38 @@ def route_of(gateway: Gateway) -> Route:
 
 
 def ensure_first_gateway(
-    session: Session, owner_id: int, addresses: tuple[str, str], now: datetime, *, fixed: bool
+    session: Session, owner_id: int, addresses: tuple[str, str], outside: Outside
 ) -> None:
-    """The first gateway, where there is none; a `fixed` setting wins over what is stored."""
+    """The first gateway, where there is none; a setting that fixes it wins over what is stored."""
+    fixed = outside.fixed_by is not None
     query = select(Gateway).where(Gateway.owner_id == owner_id).order_by(Gateway.id)
     if fixed:
         # The setting is for this broker only: a folder of files must not become its gateway.
         query = query.where(Gateway.broker == FIRST_BROKER)
     gateway = session.scalars(query).first()
-    if gateway is None:
-        gateway = Gateway(owner_id=owner_id, broker=FIRST_BROKER, created_at=now)
-        fixed = True
-    if fixed:
-        if _taken(session, owner_id, addresses[0], gateway.id) is not None:
-            raise SetupProblem(
-                f"FOLIOSYNC_IBKR_GATEWAY_URL is {addresses[0]}, where another gateway of yours is "
-                "already: start without the setting, and remove that one on Settings first."
-            )
-        _move(session, gateway, *addresses)
-        session.add(gateway)
+    if gateway is not None and not fixed:
+        return
+    gateway = gateway or Gateway(
+        owner_id=owner_id, broker=FIRST_BROKER, created_at=outside.clock.now()
+    )
+    try:
+        _refuse_taken(session, gateway, addresses[0], outside)
+    except Conflict:
+        if not fixed:
+            # The usual address is somebody else's by now: there is nothing to begin with.
+            return
+        raise SetupProblem(
+            f"FOLIOSYNC_IBKR_GATEWAY_URL is {addresses[0]}, where another gateway is already: "
+            "start without the setting, and remove that one on Settings first."
+        ) from None
+    _move(session, gateway, *addresses)
+    session.add(gateway)
     session.flush()
 
 
 def fixed_gateway(session: Session, owner_id: int, outside: Outside) -> int | None:
-    """The id of the gateway that a setting holds at its address, or None."""
-    if outside.fixed_by is None:
+    """The id of the owner's gateway that a setting holds at its address, or None."""
+    if outside.fixed_by is None or owner_id != first_user(session):
         return None
     query = select(Gateway.id).where(Gateway.owner_id == owner_id, Gateway.broker == FIRST_BROKER)
     return session.scalar(query.order_by(Gateway.id).limit(1))
@@ -172,10 +183,25 @@ def _refuse_fixed(session: Session, gateway: Gateway, outside: Outside) -> None:
         )
 
 
-def _taken(session: Session, owner_id: int, address: str, but: int | None) -> str | None:
-    """The address of another gateway at the same place, however that is spelled."""
-    query = select(Gateway.address).where(Gateway.owner_id == owner_id, Gateway.id != (but or 0))
-    return next((each for each in session.scalars(query) if place(each) == place(address)), None)
+def _refuse_taken(session: Session, gateway: Gateway, address: str, outside: Outside) -> None:
+    """Refuse a place where another gateway is, however that is spelled."""
+    one_at_a_time(session)
+    others = session.scalars(select(Gateway).where(Gateway.id != (gateway.id or 0)))
+    there = [other for other in others if place(other.address) == place(address)]
+    own = next((other for other in there if other.owner_id == gateway.owner_id), None)
+    if own is not None:
+        raise Conflict(f"There is already a gateway at {own.address}.", "Use that one.")
+    if there and not outside.shared_gateways:
+        raise in_use("This gateway")
+
+
+def in_use(what: str) -> Conflict:
+    """The refusal of what another user has; it tells nothing about that user."""
+    return Conflict(
+        f"{what} is already in use here.",
+        "Use one of your own. Whoever runs this server can allow shared ones: "
+        "FOLIOSYNC_SHARED_GATEWAYS.",
+    )
 
 
 def _move(session: Session, gateway: Gateway, address: str, login_address: str) -> None:
@@ -213,9 +239,7 @@ def change_gateway(
     broker = outside.broker(gateway.broker)
     address = _checked(broker, values.get("url") or gateway.address or "", "url")
     login = values.get("login_url") or (gateway.login_address if "url" not in values else "")
-    taken = _taken(session, gateway.owner_id, address, gateway.id)
-    if taken is not None:
-        raise Conflict(f"There is already a gateway at {taken}.", "Use that one.")
+    _refuse_taken(session, gateway, address, outside)
     _move(session, gateway, address, _checked(broker, login or address, "login_url"))
     session.add(gateway)
     session.flush()
@@ -251,13 +275,38 @@ def reaching(
     Its pace, its penalty, and on request its first certificate, are remembered.
     """
     watch = watch or Watch(outside.clock, unsaid=outside.unsaid)
-    with watch.holding(f"gateway:{route.id}", outside.new_id()):
+    number = _program(route) if outside.shared_gateways else route.id
+    with watch.holding(f"gateway:{number}", outside.new_id()):
         with unit_of_work() as session:
             found = session.get(Gateway, route.id)
             # Whoever had it before has left its pace and perhaps a penalty.
             route = route_of(found) if found is not None else route
+            if outside.shared_gateways:
+                route = _as_all_left_it(session, route)
         with _remembering(route, pin=pin, outside=outside, watch=watch) as broker:
             yield broker
+
+
+def _program(route: Route) -> int:
+    """One number for all gateways at one place: users who share a program take turns."""
+    with read_only() as session:
+        return min((each.id for each in _at(session, route.address)), default=route.id)
+
+
+def _at(session: Session, address: str) -> list[Gateway]:
+    rows = session.scalars(select(Gateway).order_by(Gateway.id))
+    return [each for each in rows if place(each.address) == place(address)]
+
+
+def _as_all_left_it(session: Session, route: Route) -> Route:
+    """A route with the pace and the penalty of all who share its program."""
+    for other in map(route_of, _at(session, route.address)):
+        silent = max(filter(None, (route.silent_until, other.silent_until)), default=None)
+        calls = dict(route.last_calls)
+        for of, at in other.last_calls.items():
+            calls[of] = max(at, calls.get(of, at))
+        route = replace(route, silent_until=silent, last_calls=calls)
+    return route
 
 
 @contextmanager

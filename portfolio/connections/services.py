@@ -22,6 +22,7 @@ from portfolio.connections.gateways import (
     Outside,
     Route,
     find_gateway,
+    in_use,
     reaching,
     route_of,
 )
@@ -31,6 +32,7 @@ from portfolio.errors import Conflict, NotConnected, NotFound
 from portfolio.sync import lease
 from portfolio.sync.models import INTERRUPTED, RUNNING, SyncRun
 from portfolio.sync.services import lease_name
+from portfolio.users.people import one_at_a_time
 
 # What an accepted certificate settles.
 CERTIFICATE_CODES = (CertificateChanged.code, CertificateUntrusted.code)
@@ -91,6 +93,8 @@ def connect(place: Place, wanted: LinkRequest, outside: Outside) -> bool:
         raise missing(wanted.account_id)
     try:
         with unit_of_work() as session:
+            if not outside.shared_gateways:
+                _refuse_foreign(session, place.owner_id, route.broker, wanted.account_id)
             return _link(session, place, wanted, route, outside.clock.now())
     except IntegrityError as error:
         raise _linked_elsewhere(wanted.account_id) from error
@@ -134,6 +138,15 @@ def _refuse_second_link(
     )
     if other is not None:
         raise _linked_elsewhere(broker_account)
+
+
+def _refuse_foreign(session: Session, owner_id: int, broker: str, broker_account: str) -> None:
+    """Refuse what another user has linked; asked once the broker has listed it, not before."""
+    one_at_a_time(session)
+    others = Connection.owner_id != owner_id, Connection.broker == broker
+    query = select(Connection.id).where(*others, Connection.broker_account == broker_account)
+    if session.scalar(query.limit(1)) is not None:
+        raise in_use(broker_account)
 
 
 def _linked_elsewhere(broker_account: str) -> Conflict:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import exists, func, select
@@ -19,6 +20,7 @@ from portfolio.db.session import read_only, unit_of_work
 from portfolio.errors import RatesUnavailable
 from portfolio.jobs.told import Told
 from portfolio.users.models import User
+from portfolio.users.people import user_ids
 
 FRANKFURT = ZoneInfo("Europe/Berlin")
 # Published around 16:00 on working days.
@@ -80,7 +82,7 @@ class ReferenceRates:
         try:
             found = parse(self._fetch())
             with unit_of_work() as session:
-                for owner_id in session.scalars(select(User.id)):
+                for owner_id in user_ids(session):
                     store_reference_rates(session, owner_id, found, moment)
         except RatesUnavailable as error:
             self._told.broken("reference rates", error)
@@ -91,12 +93,19 @@ class ReferenceRates:
 
     def _is_due(self, wanted: date, now: datetime) -> bool:
         # A time further ahead than the pause was set before the clock was put back.
-        waits = self._retry_at is not None and now < self._retry_at <= now + RETRY
-        if waits or self._asked_for == wanted:
+        if self._retry_at is not None and now < self._retry_at <= now + RETRY:
             return False
-        with read_only() as session:
-            newest = session.scalar(select(func.max(Rate.day)).where(Rate.source == ECB))
-        return newest is None or newest < wanted
+        newest = _newest_of_each()
+        # Who came after the last fetch has none at all.
+        return None in newest or (self._asked_for != wanted and any(of < wanted for of in newest))
+
+
+def _newest_of_each() -> list[Any]:
+    """The newest day that each user has reference rates of, or None."""
+    theirs = (Rate.owner_id == User.id) & (Rate.source == ECB)
+    query = select(func.max(Rate.day)).select_from(User).outerjoin(Rate, theirs)
+    with read_only() as session:
+        return list(session.scalars(query.group_by(User.id)))
 
 
 def newest_publication(now: datetime) -> date:

@@ -18,6 +18,7 @@ from portfolio.accounts.queries.rates import LONGEST_CHART, daily_values
 from portfolio.accounts.queries.scope import Scope
 from portfolio.accounts.queries.totals import in_base, owner_rates, totals_views
 from portfolio.accounts.queries.twins import LikelyTwin, likely_twins
+from portfolio.accounts.queries.visible import shared_by
 from portfolio.accounts.resources import AccountView, HoldingsPage, PortfolioLine, TotalsView
 from portfolio.clock import Moment
 from portfolio.connections import cards
@@ -99,14 +100,16 @@ def connections_page(
 
 
 def portfolio_page(
-    session: Session, portfolio: Portfolio, now: datetime, brokers: Registry
+    session: Session, portfolio: Portfolio, now: datetime, brokers: Registry, user_id: int
 ) -> PortfolioPage:
-    """What the page of a portfolio shows."""
+    """What the page of a portfolio shows to this user."""
     members = accounts.accounts(session, portfolio.owner_id, [portfolio.id])
     rates = owner_rates(session, portfolio.owner_id)
     totals = totals_views(session, members, rates)
+    shared = shared_by(portfolio, user_id)
+    line = accounts.portfolio_line(portfolio, members, now, totals=totals, rates=rates)
     return PortfolioPage(
-        portfolio=accounts.portfolio_line(portfolio, members, now, totals=totals, rates=rates),
+        portfolio=accounts.seen_by(line, portfolio, user_id),
         accounts=tuple(
             AccountLine(
                 account=view,
@@ -114,16 +117,23 @@ def portfolio_page(
                 base_value=in_base(totals[view.id], portfolio.base_currency, rates),
                 card=card,
             )
-            for view, card in _cards(session, members, now, brokers)
+            for view, card in _cards(session, members, now, brokers, shared)
         ),
     )
 
 
 def account_page(
-    session: Session, account: Account, moment: Moment, brokers: Registry, *, wanted: Wanted
+    session: Session,
+    account: Account,
+    moment: Moment,
+    brokers: Registry,
+    *,
+    wanted: Wanted,
+    user_id: int,
 ) -> AccountPage:
-    """What the page of an account shows."""
-    ((view, card),) = _cards(session, [account], moment.now, brokers)
+    """What the page of an account shows to this user."""
+    shared = shared_by(account.portfolio, user_id)
+    ((view, card),) = _cards(session, [account], moment.now, brokers, shared)
     scope = Scope(session=session, account=account, view=view, moment=moment)
     holdings = scope.holdings(wanted)
     return AccountPage(
@@ -134,16 +144,26 @@ def account_page(
         wanted=wanted,
         card=card,
         history=daily_values(session, account, newest=LONGEST_CHART),
-        twins=likely_twins(session, account),
+        twins=() if shared else likely_twins(session, account),
         # Asked only after a sync in which something left: others need no more statements.
-        heirs=heirs(session, account, moment.now) if card.read and card.read.closed else (),
+        heirs=heirs(session, account, moment.now)
+        if card.read and card.read.closed and not shared
+        else (),
     )
 
 
 def _cards(
-    session: Session, rows: Sequence[Account], now: datetime, brokers: Registry
+    session: Session,
+    rows: Sequence[Account],
+    now: datetime,
+    brokers: Registry,
+    shared: str | None,
 ) -> list[tuple[AccountView, Card]]:
     linked = cards.linked(session, [account.id for account in rows])
-    pairs = [(account, linked.get(account.id)) for account in rows]
-    views = [(accounts.account_view(row, now, of.link if of else None), of) for row, of in pairs]
-    return [(view, cards.card(view, of, brokers, now)) for view, of in views]
+    found = []
+    for row in rows:
+        of = linked.get(row.id)
+        view = accounts.account_view(row, now, of.link if of else None, shared)
+        card = cards.card(view, of, brokers, now)
+        found.append((view, cards.for_viewer(card) if shared else card))
+    return found

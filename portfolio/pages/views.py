@@ -8,7 +8,11 @@ from sqlalchemy import text
 from brokers.types import Kind
 from portfolio.accounts.models import Account
 from portfolio.accounts.queries.holdings import DEFAULT_SORT, PAGE, SORTS, Wanted
-from portfolio.accounts.queries.portfolios import find_account, find_portfolio
+from portfolio.accounts.queries.portfolios import (
+    find_account,
+    visible_account,
+    visible_portfolio,
+)
 from portfolio.accounts.services import portfolios as services
 from portfolio.accounts.views.portfolios import form, problems
 from portfolio.connections.preview import leaving
@@ -55,21 +59,23 @@ def connections() -> Response:
 @blueprint.get("/portfolio/<int:portfolio_id>")
 def portfolio(portfolio_id: int) -> Response:
     """One portfolio and its accounts."""
-    found = find_portfolio(reading(), owner_id(), portfolio_id)
-    now, brokers = runtime().clock.now(), runtime().outside.brokers
-    page = queries.portfolio_page(reading(), found, now, brokers)
-    return respond.page("pages/portfolio.html", page=page)
+    found, of = visible_portfolio(reading(), owner_id(), portfolio_id), runtime()
+    now, brokers = of.clock.now(), of.outside.brokers
+    page = queries.portfolio_page(reading(), found, now, brokers, owner_id())
+    may_share = of.settings.has_logins and page.portfolio.shared_by is None
+    return respond.page("pages/portfolio.html", page=page, may_share=may_share)
 
 
 @blueprint.get(ACCOUNT)
 def account(portfolio_id: int, account_name: str) -> Response:
     """One account; to HTMX its connection card, or its table of holdings where that was asked."""
-    found = find_account(reading(), owner_id(), portfolio_id, account_name)
+    user = owner_id()
+    found = visible_account(reading(), user, portfolio_id, account_name)
     fragment = respond.reader() is Reader.FRAGMENT
     if fragment and request.headers.get("HX-Target") != HOLDINGS:
         return card_fragment(found)
-    brokers = runtime().outside.brokers
-    page = queries.account_page(reading(), found, moment(), brokers, wanted=wanted_holdings())
+    brokers, wanted = runtime().outside.brokers, wanted_holdings()
+    page = queries.account_page(reading(), found, moment(), brokers, wanted=wanted, user_id=user)
     template = "accounts/_holdings.html" if fragment else "pages/account.html"
     return respond.page(template, page=page, kinds=list(Kind))
 

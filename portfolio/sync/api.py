@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from portfolio.accounts.queries.portfolios import find_account
+from portfolio.accounts.queries.portfolios import visible_account
 from portfolio.db.paging import Page
 from portfolio.sync import queries
 from portfolio.sync.queries import ChangeView, RunView
@@ -22,9 +22,10 @@ blueprint = Blueprint(
 @blueprint.response(200, RunsSchema)
 def list_runs(query: dict[str, Any], portfolio_id: int, account_name: str) -> Page[RunView]:
     """The sync runs of an account, newest first."""
-    found = find_account(reading(), owner_id(), portfolio_id, account_name)
+    user = owner_id()
+    found = visible_account(reading(), user, portfolio_id, account_name)
     start, limit = int(query["cursor"]), query["limit"]
-    return queries.runs(reading(), found.id, start=start, limit=limit)
+    return queries.runs(reading(), found, user, start=start, limit=limit)
 
 
 @blueprint.get("/runs/<run_id>")

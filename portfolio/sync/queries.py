@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -10,9 +10,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portfolio.accounts.models import Account, Portfolio
+from portfolio.accounts.queries.visible import refuse_viewer, visible
 from portfolio.db.paging import Page, page_of
 from portfolio.errors import NotFound
 from portfolio.sync.models import Change, SyncRun
+
+FAILED_FOR_OWNER = "The sync did not go through; its owner sees why."
+ABOUT_THE_GATEWAY = frozenset({"certificate_stock", "signed_in_elsewhere"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,9 +88,17 @@ def run_view(run: SyncRun) -> RunView:
     )
 
 
-def find_run(session: Session, owner_id: int, run_id: str) -> RunView:
-    """A run of this owner, or `NotFound`."""
-    return run_view(owned_run(session, owner_id, run_id))
+def find_run(session: Session, user_id: int, run_id: str) -> RunView:
+    """A run as this user may see it, or `NotFound`."""
+    run, portfolio = _visible_run(session, user_id, run_id)
+    return run_view(run) if portfolio.owner_id == user_id else for_viewer(run_view(run))
+
+
+def for_viewer(run: RunView) -> RunView:
+    """A run without what it tells about its owner's gateway."""
+    error = run.error and {**run.error, "message": FAILED_FOR_OWNER, "remedy": None}
+    warnings = tuple(each for each in run.warnings if each not in ABOUT_THE_GATEWAY)
+    return replace(run, error=error, warnings=warnings, progress=None)
 
 
 def overtaker(session: Session, run: RunView) -> RunView:
@@ -97,21 +109,31 @@ def overtaker(session: Session, run: RunView) -> RunView:
     return run if found is None else run_view(found)
 
 
-def owned_run(session: Session, owner_id: int, run_id: str) -> SyncRun:
-    """The row of a run of this owner, or `NotFound`."""
-    query = select(SyncRun).join(Account, Account.id == SyncRun.account_id).join(Account.portfolio)
-    run = session.scalar(query.where(SyncRun.id == run_id, Portfolio.owner_id == owner_id))
-    if run is None:
-        raise NotFound("run")
+def owned_run(session: Session, user_id: int, run_id: str) -> SyncRun:
+    """The row of the user's own run; `NotFound`, or `Forbidden` where it is shared."""
+    run, portfolio = _visible_run(session, user_id, run_id)
+    refuse_viewer(portfolio, user_id)
     return run
 
 
-def runs(session: Session, account_id: int, *, start: int, limit: int) -> Page[RunView]:
-    """The runs of an account, newest first."""
-    query = select(SyncRun).where(SyncRun.account_id == account_id)
+def _visible_run(session: Session, user_id: int, run_id: str) -> tuple[SyncRun, Portfolio]:
+    query = select(SyncRun, Portfolio).join(Account, Account.id == SyncRun.account_id)
+    query = query.join(Portfolio, Portfolio.id == Account.portfolio_id)
+    found = session.execute(query.where(SyncRun.id == run_id, visible(user_id))).first()
+    if found is None:
+        raise NotFound("run")
+    return found[0], found[1]
+
+
+def runs(
+    session: Session, account: Account, user_id: int, *, start: int, limit: int
+) -> Page[RunView]:
+    """The runs of an account as this user may see them, newest first."""
+    query = select(SyncRun).where(SyncRun.account_id == account.id)
     ordered = query.order_by(SyncRun.started_at.desc(), SyncRun.id)
-    rows = list(session.scalars(ordered.offset(start).limit(limit + 1)))
-    return page_of([run_view(row) for row in rows], start, limit)
+    views = list(map(run_view, session.scalars(ordered.offset(start).limit(limit + 1))))
+    own = account.portfolio.owner_id == user_id
+    return page_of(views if own else list(map(for_viewer, views)), start, limit)
 
 
 def changes(session: Session, run_id: str, *, start: int, limit: int) -> Page[ChangeView]:

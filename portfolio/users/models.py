@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
@@ -97,3 +97,22 @@ class RecoveryCode(Base):
     id: Mapped[Key]
     user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
     code_hash: Mapped[str] = mapped_column(String(64))
+
+
+class ApiToken(Base):
+    """A token of a program: `scopes` are what it may do, and nothing follows from another.
+
+    `last_used_on` is the day of its last use. One without `expires_at` lasts until it is revoked.
+    """
+
+    __tablename__ = "api_token"
+    __table_args__ = (UniqueConstraint("user_id", "name"),)
+
+    id: Mapped[Key]
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
+    name: Mapped[Name]
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    scopes: Mapped[list[str]]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    last_used_on: Mapped[date | None]

@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException
 
 from brokers.errors import BrokerError
 from portfolio.db.session import is_of_storage, storage_error
-from portfolio.errors import DomainError, LoginRequired
+from portfolio.errors import DomainError, LoginRequired, TokenRefused
 from portfolio.web import respond
 from portfolio.web.respond import Reader
 from portfolio.web.runtime import runtime
@@ -89,6 +89,8 @@ def from_nobody(error: LoginRequired) -> Response:
     if who is Reader.BROWSER:
         return respond.go(_login(request.full_path if request.method == "GET" else ""))
     response = from_domain(error)
+    wrong = ', error="invalid_token"' if isinstance(error, TokenRefused) else ""
+    response.headers["WWW-Authenticate"] = f'Bearer realm="Foliosync"{wrong}'
     if who is Reader.FRAGMENT:
         # The whole page is to go there, not the fragment alone.
         response.headers["HX-Redirect"] = _login(request.headers.get("HX-Current-URL", ""))

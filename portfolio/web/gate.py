@@ -15,8 +15,10 @@ from wtforms.validators import ValidationError
 from portfolio.errors import BadRequest, Forbidden, NotFound
 from portfolio.settings import LOOPBACK, Settings
 from portfolio.web import identity
+from portfolio.web.identity import Identity, Kind
 from portfolio.web.rules import Rule, rule_of
 from portfolio.web.runtime import runtime
+from portfolio.web.scopes import FREE, SCOPE_OF
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
@@ -66,8 +68,26 @@ def check_rule(endpoint: str | None) -> None:
             "Nobody may reach this route: it has no rule.",
             "This is a fault of the program. Give the route a rule in portfolio/web/rules.py.",
         )
-    if rule is not Rule.OPEN:
-        identity.identity()
+    if rule is Rule.OPEN and (endpoint in FREE or identity.bearer() is None):
+        return
+    who = identity.identity()
+    if who.kind is Kind.TOKEN and endpoint is not None:
+        check_scope(who, endpoint)
+
+
+def check_scope(who: Identity, endpoint: str) -> None:
+    """Refuse a token that does not open this route: it lacks the scope, or none opens it."""
+    needed = SCOPE_OF.get(endpoint)
+    if needed is None:
+        raise Forbidden(
+            "No token opens this: it is for people who are signed in.",
+            "Use a route of /api/v1 that the page API lists, or a browser.",
+        )
+    if needed not in who.scopes:
+        raise Forbidden(
+            f"This token lacks the scope “{needed}”; nothing was changed.",
+            "Make one that has it on the page API tokens of Settings.",
+        )
 
 
 def check_host(host: str, allowed: frozenset[str]) -> None:
@@ -115,7 +135,9 @@ def _foreign() -> Forbidden:
 def check_token() -> None:
     """Refuse a browser's change without the token that our own forms carry."""
     from_browser = SITE_HEADER in request.headers or ORIGIN_HEADER in request.headers
-    if not from_browser:
+    # No page of another site can send a token.
+    by_token = identity.bearer() is not None
+    if not from_browser or by_token:
         return
     token = request.headers.get(TOKEN_HEADER) or request.form.get(TOKEN_FIELD)
     try:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from flask import g
+from flask import g, request
 from sqlalchemy.orm import Session
 
 from portfolio.db.session import read_only
@@ -44,6 +44,12 @@ Identify = Callable[[Session], Identity | None]
 def begin(identify: Identify) -> None:
     """Let a request find out who asks once it wants to know; called by the gate."""
     g.identify = identify
+
+
+def bearer() -> str | None:
+    """The token that a program sends, or None; it need not be a good one."""
+    sent = request.authorization
+    return (sent.token or "") if sent is not None and sent.type == "bearer" else None
 
 
 def forget() -> None:

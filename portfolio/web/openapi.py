@@ -18,6 +18,7 @@ from marshmallow.exceptions import ValidationError
 from portfolio.db.base import canonical, typed_decimal
 from portfolio.db.paging import DEFAULT_LIMIT, LARGEST_LIMIT
 from portfolio.web.parsing import StrictParser
+from portfolio.web.scopes import SCOPE_OF
 
 TITLE = "Foliosync"
 VERSION = "v1"
@@ -121,15 +122,40 @@ class PageQuery(Schema):
     )
 
 
-# A request that cannot be read or comes under a foreign name; nobody is signed in, where logins
-# are on; a locked or broken database.
-ALWAYS = (400, 401, 503)
-# A page of another site asks; what is stored says otherwise; more is sent than is taken.
-OF_CHANGES = (403, 409, 413)
+# A request that cannot be read or comes under a foreign name; nobody is signed in, or may not do
+# this; too many tries; a locked or broken database.
+ALWAYS = (400, 401, 403, 429, 503)
+# What is stored says otherwise; more is sent than is taken.
+OF_CHANGES = (409, 413)
+TOKEN, LOGIN = "token", "login"
+SCHEMES = {
+    TOKEN: {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A token of a program; its scope is named at each operation.",
+    },
+    LOGIN: {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "foliosync_login",
+        "description": "The cookie of a browser; changes also need our Origin and a form token.",
+    },
+}
 
 
 class Failures(BasePlugin):
-    """Names each status with which an operation can fail, so that any other one is a fault."""
+    """Names each status with which an operation can fail, so that any other one is a fault.
+
+    And who may ask: a token of a scope, a browser that is signed in, or without logins anybody.
+    """
+
+    def __init__(self, *, logins: bool) -> None:
+        self._logins = logins
+
+    def _security(self, rule: Any) -> list[dict[str, list[str]]]:
+        scope = SCOPE_OF.get(getattr(rule, "endpoint", ""))
+        anybody: list[dict[str, list[str]]] = [{LOGIN: []}] if self._logins else [{}]
+        return [{TOKEN: [scope]}, *anybody] if scope else anybody
 
     def operation_helper(
         self, path: str | None = None, operations: dict[str, Any] | None = None, **kwargs: Any
@@ -137,6 +163,7 @@ class Failures(BasePlugin):
         """Add what follows from the path and the method; the rest is said at the route."""
         for method, operation in (operations or {}).items():
             responses = operation["responses"]
+            operation["security"] = self._security(kwargs.get("rule"))
             said = {str(status) for status in responses}
             for status in _failures(path or "", method, operation):
                 if str(status) not in said:
@@ -161,7 +188,7 @@ class DocumentedApi(Api):
         """Our own handlers are registered for the whole application."""
 
 
-def register(app: Flask) -> Api:
+def register(app: Flask, *, logins: bool = False) -> Api:
     """The API object, with the document at `/api/openapi.json`."""
     app.config.update(
         API_TITLE=TITLE,
@@ -170,7 +197,10 @@ def register(app: Flask) -> Api:
         OPENAPI_URL_PREFIX="/api",
         OPENAPI_JSON_PATH="openapi.json",
     )
-    api = DocumentedApi(app, spec_kwargs={"extra_plugins": [Failures()]})
+    api = DocumentedApi(app, spec_kwargs={"extra_plugins": [Failures(logins=logins)]})
+    for name, scheme in SCHEMES.items():
+        if logins or name == TOKEN:
+            api.spec.components.security_scheme(name, scheme)
     for kind in (Exact, Typed):
         api.register_field(kind, "string", "decimal")
     api.register_field(Utc, "string", "date-time")

@@ -17,7 +17,12 @@ from flask import (
     request,
 )
 
-VARY = ("HX-Request", "HX-Boosted", "HX-History-Restore-Request", "HX-Target", "Accept")
+from portfolio.web.identity import bearer
+
+VARY = (
+    *("Authorization", "HX-Request", "HX-Boosted", "HX-History-Restore-Request"),
+    *("HX-Target", "Accept"),
+)
 
 
 class Reader(Enum):
@@ -29,7 +34,12 @@ class Reader(Enum):
 
 
 def reader() -> Reader:
-    """Who reads: htmx gets a fragment, an Accept that prefers HTML a page, the rest JSON."""
+    """Who reads: htmx gets a fragment, an Accept that prefers HTML a page, the rest JSON.
+
+    Whoever sends a token is a program: tokens open no pages.
+    """
+    if bearer() is not None:
+        return Reader.PROGRAM
     headers = request.headers
     if headers.get("HX-Request") == "true":
         whole_page = headers.get("HX-Boosted") or headers.get("HX-History-Restore-Request")

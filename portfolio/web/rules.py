@@ -26,7 +26,7 @@ holdings_api.get_holding holdings_api.list_holdings holdings_api.list_values
 cash_api.list_cash
 accounts_api.get_portfolio accounts_api.get_account accounts_api.list_accounts
 transfer.export transfer_api.export_csv
-runs.run runs.runs sync_api.list_runs
+runs.run runs.runs sync_api.list_runs sync_api.get_run sync_api.list_changes
 """
 _SIGNED_IN = """
 login.leave account.show account.save_password account.end_login account.end_logins
@@ -61,7 +61,9 @@ notifications_api.remove_target
 secrets.save secrets.remove support.diagnostics
 secrets_api.list_secrets secrets_api.put secrets_api.forget
 runs.resume runs.schedule
-sync_api.get_run sync_api.list_changes
+tokens.show tokens.make tokens.end
+sharing.share sharing.invite sharing.revoke sharing.remove_viewer
+sharing.invitation sharing.accept
 demo.demo demo.play
 """
 RULES = {

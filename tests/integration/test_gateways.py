@@ -180,7 +180,7 @@ def test_a_setting_never_makes_a_second_gateway_at_one_place(tmp_path):
     desk = next(maker := make_desk(folder))
     desk.program.post(API, json={"url": "https://localhost:5004"})
     next(maker, None)
-    with pytest.raises(SetupProblem, match="another gateway of yours"):
+    with pytest.raises(SetupProblem, match="another gateway is already"):
         next(make_desk({**folder, "FOLIOSYNC_IBKR_GATEWAY_URL": "https://127.0.0.1:5004"}))
 
 

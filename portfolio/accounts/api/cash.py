@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from portfolio.accounts.api.holdings import scope
+from portfolio.accounts.api.holdings import look, scope
 from portfolio.accounts.resources import CashView
 from portfolio.accounts.schemas import CashChange, CashListSchema, CashSchema, NewCash
 from portfolio.accounts.services import cash as services
 from portfolio.db.session import unit_of_work
 from portfolio.web.openapi import Blueprint
-from portfolio.web.runtime import reading
 
 blueprint = Blueprint(
     "cash_api",
@@ -24,7 +23,7 @@ blueprint = Blueprint(
 @blueprint.response(200, CashListSchema)
 def list_cash(portfolio_id: int, account_name: str) -> dict[str, Any]:
     """The cash of an account, a row per currency and source."""
-    rows = scope(reading(), portfolio_id, account_name).cash()
+    rows = look(portfolio_id, account_name).cash()
     return {"items": rows, "next_cursor": None}
 
 

@@ -32,9 +32,15 @@ blueprint = Blueprint(
 
 
 def scope(session: Session, portfolio_id: int, account_name: str) -> Scope:
-    """The account that the URL names."""
+    """The account that the URL names, to change it."""
     place, links = (portfolio_id, account_name), runtime().links_of
     return Scope.find(session, owner_id(), place, moment(), links)
+
+
+def look(portfolio_id: int, account_name: str) -> Scope:
+    """The account that the URL names, to look at it."""
+    place, links = (portfolio_id, account_name), runtime().links_of
+    return Scope.find(reading(), owner_id(), place, moment(), links, to_look=True)
 
 
 @blueprint.get("/holdings")
@@ -43,7 +49,7 @@ def scope(session: Session, portfolio_id: int, account_name: str) -> Scope:
 def list_holdings(query: dict[str, Any], portfolio_id: int, account_name: str) -> HoldingsPage:
     """What an account holds."""
     start = int(query.pop("cursor"))
-    return scope(reading(), portfolio_id, account_name).holdings(Wanted(start=start, **query))
+    return look(portfolio_id, account_name).holdings(Wanted(start=start, **query))
 
 
 @blueprint.post("/holdings")
@@ -60,7 +66,7 @@ def add_holding(values: dict[str, Any], portfolio_id: int, account_name: str) ->
 @blueprint.response(200, HoldingSchema)
 def get_holding(portfolio_id: int, account_name: str, holding_id: int) -> HoldingView:
     """One holding."""
-    return scope(reading(), portfolio_id, account_name).holding(holding_id)
+    return look(portfolio_id, account_name).holding(holding_id)
 
 
 @blueprint.patch("/holdings/<int:holding_id>")
@@ -89,5 +95,5 @@ def remove_holding(portfolio_id: int, account_name: str, holding_id: int) -> Non
 @blueprint.response(200, DailyValuesSchema)
 def list_values(query: dict[str, Any], portfolio_id: int, account_name: str) -> Any:
     """What an account was worth, day by day, the oldest first."""
-    at = scope(reading(), portfolio_id, account_name)
+    at = look(portfolio_id, account_name)
     return values_page(reading(), at.account, start=int(query["cursor"]), limit=query["limit"])

@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from portfolio.accounts.queries import portfolios as queries
-from portfolio.accounts.queries.portfolios import find_account, find_portfolio
+from portfolio.accounts.queries.portfolios import (
+    find_account,
+    find_portfolio,
+    visible_account,
+    visible_portfolio,
+)
 from portfolio.accounts.resources import AccountView, PortfolioLine
 from portfolio.accounts.schemas import (
     AccountChange,
@@ -57,8 +62,8 @@ def create_portfolio(values: dict[str, Any]) -> PortfolioLine:
 @blueprint.response(200, PortfolioSchema)
 def get_portfolio(portfolio_id: int) -> PortfolioLine:
     """One portfolio."""
-    found = find_portfolio(reading(), owner_id(), portfolio_id)
-    return queries.one_portfolio_line(reading(), found, runtime().clock.now())
+    found = visible_portfolio(reading(), owner_id(), portfolio_id)
+    return queries.one_portfolio_line(reading(), found, runtime().clock.now(), owner_id())
 
 
 @blueprint.patch("/<int:portfolio_id>")
@@ -87,11 +92,11 @@ def delete_portfolio(portfolio_id: int) -> None:
 @blueprint.response(200, AccountsSchema)
 def list_accounts(query: dict[str, Any], portfolio_id: int) -> Page[AccountView]:
     """The accounts of a portfolio."""
-    start, limit = int(query["cursor"]), query["limit"]
-    find_portfolio(reading(), owner_id(), portfolio_id)
-    found = queries.accounts(reading(), owner_id(), [portfolio_id])[start : start + limit + 1]
-    views = queries.account_views(reading(), found, runtime().clock.now(), runtime().links_of)
-    return page_of(views, start, limit)
+    start, limit, user = int(query["cursor"]), query["limit"], owner_id()
+    visible_portfolio(reading(), user, portfolio_id)
+    found = queries.accounts(reading(), user, [portfolio_id])[start : start + limit + 1]
+    now, links = runtime().clock.now(), runtime().links_of
+    return page_of(queries.account_views(reading(), found, now, links, user), start, limit)
 
 
 @blueprint.post("/<int:portfolio_id>/accounts")
@@ -110,8 +115,9 @@ def create_account(values: dict[str, Any], portfolio_id: int) -> AccountView:
 @blueprint.response(200, AccountSchema)
 def get_account(portfolio_id: int, account_name: str) -> AccountView:
     """One account."""
-    found = find_account(reading(), owner_id(), portfolio_id, account_name)
-    return queries.one_view(reading(), found, runtime().clock.now(), runtime().links_of)
+    user, of = owner_id(), runtime()
+    found = visible_account(reading(), user, portfolio_id, account_name)
+    return queries.one_view(reading(), found, of.clock.now(), of.links_of, user)
 
 
 @blueprint.patch(ACCOUNT)

@@ -280,7 +280,7 @@ class _Reader:
             days_left=None if of.expiry is None else (of.expiry - self.today).days,
             notes=row.notes,
             closed_at=row.closed_at,
-            duplicate_of=duplicate_of,
+            duplicate_of=None if self.view.shared_by else duplicate_of,
         )
 
     def cash(self, row: CashBalance) -> CashView:

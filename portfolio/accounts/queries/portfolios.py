@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import groupby
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, contains_eager
@@ -15,6 +17,12 @@ from portfolio.accounts.figures import Rates
 from portfolio.accounts.models import CONNECTED, Account, Portfolio
 from portfolio.accounts.names import slug
 from portfolio.accounts.queries.totals import in_base, owner_rates, totals_views
+from portfolio.accounts.queries.visible import (
+    refuse_viewer,
+    shared_by,
+    visible,
+    visible_portfolios,
+)
 from portfolio.accounts.resources import (
     AccountView,
     Attention,
@@ -32,18 +40,32 @@ NOT_RECONCILED = "not_reconciled"
 LinksOf = Callable[[Session, Sequence[int]], Mapping[int, Link]]
 
 
-def find_portfolio(session: Session, owner_id: int, portfolio_id: int) -> Portfolio:
-    """The portfolio of this owner, or `NotFound`."""
-    wanted = Portfolio.id == portfolio_id, Portfolio.owner_id == owner_id
+def find_portfolio(session: Session, user_id: int, portfolio_id: int) -> Portfolio:
+    """The user's own portfolio, to change it; `NotFound`, or `Forbidden` where it is shared."""
+    portfolio = visible_portfolio(session, user_id, portfolio_id)
+    refuse_viewer(portfolio, user_id)
+    return portfolio
+
+
+def visible_portfolio(session: Session, user_id: int, portfolio_id: int) -> Portfolio:
+    """A portfolio that this user may see, or `NotFound`."""
+    wanted = Portfolio.id == portfolio_id, visible(user_id)
     portfolio = session.scalar(select(Portfolio).where(*wanted))
     if portfolio is None:
         raise NotFound("portfolio")
     return portfolio
 
 
-def find_account(session: Session, owner_id: int, portfolio_id: int, name: str) -> Account:
-    """The account of this owner by its name or its `~<id>` slug, or `NotFound`."""
-    query = _accounts(owner_id).where(Account.portfolio_id == portfolio_id)
+def find_account(session: Session, user_id: int, portfolio_id: int, name: str) -> Account:
+    """The user's own account, to change it; `NotFound`, or `Forbidden` where it is shared."""
+    account = visible_account(session, user_id, portfolio_id, name)
+    refuse_viewer(account.portfolio, user_id)
+    return account
+
+
+def visible_account(session: Session, user_id: int, portfolio_id: int, name: str) -> Account:
+    """An account that this user may see by its name or its `~<id>` slug, or `NotFound`."""
+    query = _accounts(user_id).where(Account.portfolio_id == portfolio_id)
     if name.startswith("~"):
         number = name[1:]
         usable = number.isascii() and number.isdigit() and len(number) < 10
@@ -57,9 +79,9 @@ def find_account(session: Session, owner_id: int, portfolio_id: int, name: str) 
     return account
 
 
-def _accounts(owner_id: int) -> Select[Account]:
+def _accounts(user_id: int) -> Select[Account]:
     joined = select(Account).join(Account.portfolio).options(contains_eager(Account.portfolio))
-    return joined.where(Portfolio.owner_id == owner_id)
+    return joined.where(visible(user_id))
 
 
 def portfolios(session: Session, owner_id: int) -> list[Portfolio]:
@@ -68,14 +90,16 @@ def portfolios(session: Session, owner_id: int) -> list[Portfolio]:
     return list(session.scalars(query.order_by(Portfolio.name, Portfolio.id)))
 
 
-def accounts(session: Session, owner_id: int, portfolio_ids: Iterable[int]) -> list[Account]:
-    """The accounts of some of the owner's portfolios in the order of their names."""
-    query = _accounts(owner_id).where(Account.portfolio_id.in_(list(portfolio_ids)))
+def accounts(session: Session, user_id: int, portfolio_ids: Iterable[int]) -> list[Account]:
+    """The accounts of some portfolios that this user sees in the order of their names."""
+    query = _accounts(user_id).where(Account.portfolio_id.in_(list(portfolio_ids)))
     return list(session.scalars(query.order_by(Account.name, Account.id)))
 
 
-def account_view(account: Account, now: datetime, link: Link | None) -> AccountView:
-    """The account as a resource."""
+def account_view(
+    account: Account, now: datetime, link: Link | None, shared: str | None = None
+) -> AccountView:
+    """The account as a resource; `shared` names the owner to who may only see it."""
     return AccountView(
         id=account.id,
         portfolio_id=account.portfolio_id,
@@ -87,7 +111,8 @@ def account_view(account: Account, now: datetime, link: Link | None) -> AccountV
         synced_at=account.synced_at,
         stale=is_stale(account, now),
         attention_code=account.attention_code,
-        connection=link,
+        connection=None if shared else link,
+        shared_by=shared,
         warnings=_warnings(account),
     )
 
@@ -101,16 +126,28 @@ def _warnings(account: Account) -> tuple[str, ...]:
 
 
 def account_views(
-    session: Session, rows: Sequence[Account], now: datetime, links_of: LinksOf
+    session: Session,
+    rows: Sequence[Account],
+    now: datetime,
+    links_of: LinksOf,
+    user_id: int | None = None,
 ) -> list[AccountView]:
-    """Several accounts as resources, with their connections."""
+    """Several accounts as resources, as this user may see them (default: their owner)."""
     links = links_of(session, [account.id for account in rows])
-    return [account_view(account, now, links.get(account.id)) for account in rows]
+    return [
+        account_view(of, now, links.get(of.id), shared_by(of.portfolio, user_id)) for of in rows
+    ]
 
 
-def one_view(session: Session, account: Account, now: datetime, links_of: LinksOf) -> AccountView:
-    """An account as a resource, with its connection."""
-    return account_views(session, [account], now, links_of)[0]
+def one_view(
+    session: Session,
+    account: Account,
+    now: datetime,
+    links_of: LinksOf,
+    user_id: int | None = None,
+) -> AccountView:
+    """An account as a resource, as this user may see it (default: its owner)."""
+    return account_views(session, [account], now, links_of, user_id)[0]
 
 
 def is_stale(account: Account, now: datetime) -> bool:
@@ -124,26 +161,38 @@ def is_stale(account: Account, now: datetime) -> bool:
     return now - account.synced_at > STALE_AFTER
 
 
-def portfolio_lines(session: Session, owner_id: int, now: datetime) -> list[PortfolioLine]:
-    """All portfolios of an owner with their values."""
-    found = portfolios(session, owner_id)
+def portfolio_lines(session: Session, user_id: int, now: datetime) -> list[PortfolioLine]:
+    """All portfolios that a user sees with their values, each at the rates of its owner."""
+    found = visible_portfolios(session, user_id)
     members: dict[int, list[Account]] = {portfolio.id: [] for portfolio in found}
-    everything = accounts(session, owner_id, members)
-    for account in everything:
+    for account in accounts(session, user_id, members):
         members[account.portfolio_id].append(account)
-    rates = owner_rates(session, owner_id)
-    totals = totals_views(session, everything, rates)
-    return [
-        portfolio_line(each, members[each.id], now, totals=totals, rates=rates) for each in found
-    ]
+    lines: list[PortfolioLine] = []
+    for owner_id, of in groupby(found, lambda each: each.owner_id):
+        theirs, rates = list(of), owner_rates(session, owner_id)
+        rows = [account for each in theirs for account in members[each.id]]
+        totals = totals_views(session, rows, rates)
+        for each in theirs:
+            line = portfolio_line(each, members[each.id], now, totals=totals, rates=rates)
+            lines.append(seen_by(line, each, user_id))
+    return lines
 
 
-def one_portfolio_line(session: Session, portfolio: Portfolio, now: datetime) -> PortfolioLine:
-    """One portfolio with its value."""
+def one_portfolio_line(
+    session: Session, portfolio: Portfolio, now: datetime, user_id: int | None = None
+) -> PortfolioLine:
+    """One portfolio with its value, as this user may see it (default: its owner)."""
     members = accounts(session, portfolio.owner_id, [portfolio.id])
     rates = owner_rates(session, portfolio.owner_id)
     totals = totals_views(session, members, rates)
-    return portfolio_line(portfolio, members, now, totals=totals, rates=rates)
+    line = portfolio_line(portfolio, members, now, totals=totals, rates=rates)
+    return seen_by(line, portfolio, user_id)
+
+
+def seen_by(line: PortfolioLine, portfolio: Portfolio, user_id: int | None) -> PortfolioLine:
+    """A portfolio as this user may see it: what needs its owner needs nobody else."""
+    shared = shared_by(portfolio, user_id)
+    return line if shared is None else replace(line, shared_by=shared, attention=())
 
 
 def portfolio_line(

@@ -15,7 +15,12 @@ from portfolio.accounts.queries.holdings import (
     holdings_page,
     one_holding,
 )
-from portfolio.accounts.queries.portfolios import LinksOf, find_account, one_view
+from portfolio.accounts.queries.portfolios import (
+    LinksOf,
+    find_account,
+    one_view,
+    visible_account,
+)
 from portfolio.accounts.queries.totals import owner_rates, totals_views
 from portfolio.accounts.resources import (
     AccountView,
@@ -40,14 +45,20 @@ class Scope:
     def find(
         cls,
         session: Session,
-        owner_id: int,
+        user_id: int,
         place: tuple[int, str],
         moment: Moment,
         links_of: LinksOf,
+        *,
+        to_look: bool = False,
     ) -> Scope:
-        """The account at a place (portfolio id, account name), or `NotFound`."""
-        account = find_account(session, owner_id, *place)
-        view = one_view(session, account, moment.now, links_of)
+        """The account at a place (portfolio id, account name), or `NotFound`.
+
+        Who may only look is refused (`Forbidden`) unless that is all that is asked for.
+        """
+        find = visible_account if to_look else find_account
+        account = find(session, user_id, *place)
+        view = one_view(session, account, moment.now, links_of, user_id)
         return cls(session=session, account=account, view=view, moment=moment)
 
     def _known(self) -> tuple[Rates, TotalsView]:

@@ -87,6 +87,7 @@ def _left(mine: Select[int]) -> Select[int]:
             Holding.account_id.in_(mine),
             Holding.source != MANUAL,
             Holding.closed_at.is_(None),
+            newer.account_id.in_(mine),
             newer.source == Holding.source,
             newer.source_account == Holding.source_account,
             newer.closed_at.is_(None),
@@ -117,6 +118,7 @@ def _cash_left(mine: Select[int]) -> Select[int]:
         .where(
             CashBalance.account_id.in_(mine),
             CashBalance.source != MANUAL,
+            newer.account_id.in_(mine),
             newer.source == CashBalance.source,
             newer.source_account == CashBalance.source_account,
             newer.id > CashBalance.id,

@@ -35,9 +35,15 @@ BY_BROKER = ("quantity", "average_price", "price", "notes")
 
 
 def scope(session: Any, portfolio_id: int, account_name: str) -> Scope:
-    """The account that the URL names."""
+    """The account that the URL names, to change it."""
     place, links = (portfolio_id, account_name), runtime().links_of
     return Scope.find(session, owner_id(), place, moment(), links)
+
+
+def look(portfolio_id: int, account_name: str) -> Scope:
+    """The account that the URL names, to look at it."""
+    place, links = (portfolio_id, account_name), runtime().links_of
+    return Scope.find(reading(), owner_id(), place, moment(), links, to_look=True)
 
 
 def typed(schema: type[Schema], names: tuple[str, ...]) -> dict[str, Any]:

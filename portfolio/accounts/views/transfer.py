@@ -9,7 +9,7 @@ from portfolio.accounts import csvfile
 from portfolio.accounts.csvfile import COLUMNS, Layout, Table
 from portfolio.accounts.queries.scope import Scope
 from portfolio.accounts.services import transfer as services
-from portfolio.accounts.views.holdings import scope
+from portfolio.accounts.views.holdings import look, scope
 from portfolio.accounts.views.portfolios import ACCOUNT, account_url
 from portfolio.db.session import unit_of_work
 from portfolio.errors import Invalid
@@ -110,5 +110,5 @@ def apply(portfolio_id: int, account_name: str, rows: tuple[csvfile.Row, ...]) -
 @blueprint.get(f"{ACCOUNT}/export.csv")
 def export(portfolio_id: int, account_name: str) -> Response:
     """Everything that an account holds, as CSV."""
-    at = scope(reading(), portfolio_id, account_name)
+    at = look(portfolio_id, account_name)
     return respond.file(csvfile.write(services.exported(at)), f"{at.account.name}.csv")

@@ -11,7 +11,8 @@ from flask import Response, request, url_for
 from brokers.errors import BrokerError
 from portfolio.accounts.models import Account
 from portfolio.accounts.names import clean_text, slug
-from portfolio.accounts.queries.portfolios import account_view
+from portfolio.accounts.queries import portfolios as accounts
+from portfolio.accounts.queries.visible import shared_by
 from portfolio.accounts.resources import AccountView
 from portfolio.accounts.schemas import AccountSchema
 from portfolio.connections import cards, contacts, queries, services
@@ -52,12 +53,18 @@ def route(gateway_id: int | None, broker: str | None = None) -> Route:
     return found
 
 
+def visible_account(portfolio_id: int, account_name: str) -> Account:
+    """The account that a URL names, to look at it."""
+    return accounts.visible_account(reading(), owner_id(), portfolio_id, account_name)
+
+
 def view_and_card(account: Account) -> tuple[AccountView, Card]:
-    """An account and its connection card."""
-    now = runtime().clock.now()
+    """An account and its connection card, as whoever asks may see them."""
+    now, shared = runtime().clock.now(), shared_by(account.portfolio, owner_id())
     linked = cards.linked(reading(), [account.id]).get(account.id)
-    view = account_view(account, now, linked.link if linked else None)
-    return view, cards.card(view, linked, runtime().outside.brokers, now)
+    view = accounts.account_view(account, now, linked.link if linked else None, shared)
+    card = cards.card(view, linked, runtime().outside.brokers, now)
+    return view, cards.for_viewer(card) if shared else card
 
 
 def card_fragment(account: Account, status: int = 200) -> Response:

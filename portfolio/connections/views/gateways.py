@@ -36,21 +36,22 @@ def settings_page(
     values: dict[str, str], errors: dict[str, str], gateway_id: int | None
 ) -> Response:
     """The page, with what was typed into the form of a gateway and what is wrong with it."""
-    of = runtime().settings
-    operator = owner_id() == first_user(reading())
+    of, owner = runtime().settings, owner_id()
+    operator = owner == first_user(reading())
     options = [(PREFIX + each.name, of.shown(each), each) for each in OPTIONS]
     return respond.page(
         "connections/settings.html",
         422 if errors else 200,
-        gateways=queries.gateways(reading(), owner_id()),
+        gateways=queries.gateways(reading(), owner),
         brokers=runtime().outside.brokers,
-        fixed=fixed_gateway(reading(), owner_id(), runtime().outside),
+        fixed=fixed_gateway(reading(), owner, runtime().outside),
         fixed_by=runtime().outside.fixed_by,
         options=options,
         targets=len(of.notify_urls) if operator else 0,
+        # Where this server listens is for whoever runs it.
         operator=operator,
         secrets=_secrets(),
-        own=targets(reading(), owner_id(), runtime().sealer),
+        own=targets(reading(), owner, runtime().sealer),
         given=of.given,
         values=values,
         errors=errors,

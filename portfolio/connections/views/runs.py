@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, request, url_for
 
+from portfolio.accounts.models import Account
 from portfolio.connections import decisions
 from portfolio.connections.services import connection_of
 from portfolio.connections.views.connections import (
@@ -12,10 +13,12 @@ from portfolio.connections.views.connections import (
     place,
     run_document,
     view_and_card,
+    visible_account,
 )
 from portfolio.db.paging import DEFAULT_LIMIT
 from portfolio.db.session import unit_of_work
 from portfolio.sync import queries
+from portfolio.sync.models import SyncRun
 from portfolio.web import respond
 from portfolio.web.respond import Reader
 from portfolio.web.runtime import moment, owner_id, reading, runtime
@@ -27,9 +30,10 @@ ACCOUNT = "/portfolio/<int:portfolio_id>/accounts/<account_name>"
 @blueprint.get(f"{ACCOUNT}/syncs")
 def runs(portfolio_id: int, account_name: str) -> Response:
     """All runs of an account, newest first."""
-    account = place(portfolio_id, account_name).find(reading())
+    account = visible_account(portfolio_id, account_name)
     view, card = view_and_card(account)
-    page = queries.runs(reading(), account.id, start=wanted_start(), limit=DEFAULT_LIMIT)
+    start, user = wanted_start(), owner_id()
+    page = queries.runs(reading(), account, user, start=start, limit=DEFAULT_LIMIT)
     return respond.page(
         "connections/runs.html", account=view, portfolio=account.portfolio, card=card, page=page
     )
@@ -44,7 +48,7 @@ def wanted_start() -> int:
 @blueprint.get(f"{ACCOUNT}/syncs/<run_id>")
 def run(portfolio_id: int, account_name: str, run_id: str) -> Response:
     """One run field by field, with what can still be decided about it."""
-    account = place(portfolio_id, account_name).find(reading())
+    account = visible_account(portfolio_id, account_name)
     view, card = view_and_card(account)
     row = queries.run_of(reading(), account.id, run_id)
     return respond.page(
@@ -52,12 +56,20 @@ def run(portfolio_id: int, account_name: str, run_id: str) -> Response:
         account=view,
         portfolio=account.portfolio,
         card=card,
-        run=queries.run_view(row),
+        run=queries.find_run(reading(), owner_id(), run_id),
         changes=queries.changes(reading(), run_id, start=wanted_start(), limit=DEFAULT_LIMIT),
         would=queries.would_change(row),
-        sample=(row.error or {}).get("sample"),
-        **decisions.refusals(reading(), account, row, runtime().outside),
+        **only_for_owner(account, row, view.shared_by),
     )
+
+
+def only_for_owner(account: Account, row: SyncRun, shared: str | None) -> dict[str, str | None]:
+    """What a run's page shows to the owner alone: what was answered, and what can be decided."""
+    if shared is not None:
+        why = f"Only {shared} decides about this sync."
+        return {"sample": None, "no_undo": why, "no_apply": why}
+    refusals = decisions.refusals(reading(), account, row, runtime().outside)
+    return {"sample": (row.error or {}).get("sample"), **refusals}
 
 
 def decided(run_id: str, message: str) -> Response:

@@ -30,7 +30,7 @@ def test_what_others_may_be_allowed_to_see_changes_nothing_and_is_in_a_portfolio
     for route in every_route.iter_rules():
         if RULES[route.endpoint] is Rule.SHARED:
             assert route.methods - {"HEAD", "OPTIONS"} == {"GET"}, route
-            assert "portfolio_id" in route.arguments, route
+            assert route.arguments & {"portfolio_id", "run_id"}, route
 
 
 def anonymous(desk):

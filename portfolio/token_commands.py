@@ -1,0 +1,55 @@
+"""The command `token`: tokens of programs, made and revoked on a terminal."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from flask import Flask
+from sqlalchemy.orm import Session
+
+from portfolio.db.session import read_only, unit_of_work
+from portfolio.users.models import ApiToken
+from portfolio.users.queries import first_user, named_user
+from portfolio.users.tokens import TokenView, Wanted, create, listed, revoke
+from portfolio.web.runtime import EXTENSION, Runtime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whose:
+    """The user of this name; without one the first user."""
+
+    name: str | None = None
+
+    def find(self, session: Session) -> int:
+        """The user's id, or `NotFound`."""
+        return first_user(session) if self.name is None else named_user(session, self.name).id
+
+
+def create_token(app: Flask, whose: Whose, wanted: Wanted) -> str:
+    """A new token; nobody can read it again."""
+    runtime: Runtime = app.extensions[EXTENSION]
+    with app.app_context(), unit_of_work() as session:
+        user, now = whose.find(session), runtime.clock.now()
+        return create(session, user, wanted, now, secrets.token_urlsafe)
+
+
+def list_tokens(app: Flask, whose: Whose) -> Iterator[str]:
+    """A line on each token of a user."""
+    runtime: Runtime = app.extensions[EXTENSION]
+    with app.app_context(), read_only() as session:
+        found = listed(session, whose.find(session), runtime.clock.now())
+    yield from map(_line, found) if found else ["There are no tokens."]
+
+
+def _line(of: TokenView) -> str:
+    ends = f"until {of.expires_at:%Y-%m-%d}" if of.expires_at else "until revoked"
+    used = f"last used {of.last_used_on}" if of.last_used_on else "never used"
+    return f"{of.name}: {', '.join(of.scopes)}; {'ended' if of.is_over else ends}; {used}"
+
+
+def revoke_token(app: Flask, whose: Whose, name: str) -> None:
+    """End a token of a user by its name."""
+    with app.app_context(), unit_of_work() as session:
+        revoke(session, whose.find(session), ApiToken.name == name)
