@@ -6,7 +6,7 @@ import argparse
 import json
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 
 from flask import Flask
 
-from portfolio import __version__
+from portfolio.arguments import parser
 from portfolio.errors import DomainError, SetupProblem
 from portfolio.serving import begin, end, start_logging
 from portfolio.settings import Settings, as_document
@@ -25,10 +25,10 @@ GATEWAYS_PORT = 5000
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; what cannot start ends in one sentence and status 1."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     start_logging()
     try:
-        status: int = options.command(options)
+        status = COMMANDS[options.command](options)
     except SetupProblem as problem:
         print(f"foliosync: {problem}", file=sys.stderr)
         return 1
@@ -39,123 +39,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("Stopped.")
         return 0
     return status
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="foliosync", description="Portfolios that agree.")
-    parser.add_argument("--version", action="version", version=__version__)
-    parser.add_argument("--config", type=Path, help="settings file (TOML)")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    run = commands.add_parser("run", help="serve the application")
-    run.set_defaults(command=_run)
-    demo = commands.add_parser("demo", help="the application with a simulated gateway")
-    demo.set_defaults(command=_demo)
-    for command in (run, demo):
-        command.add_argument("--port", type=int, help="port to listen on")
-    _add_job_commands(commands)
-    backup = commands.add_parser("backup", help="write a verified copy of the database")
-    backup.set_defaults(command=_backup)
-    restore = commands.add_parser("restore", help="bring a copy of the database back")
-    restore.set_defaults(command=_restore)
-    for command in (backup, restore):
-        command.add_argument("file", type=Path, help="the copy")
-    _add_broker_commands(commands)
-    _add_user_commands(commands)
-    found = commands.add_parser("diagnostics", help="print what helps others to help you")
-    found.set_defaults(command=_diagnostics)
-    found.add_argument("--out", type=Path, metavar="FILE", help="write it to a new file")
-    key = commands.add_parser("key", help="the keys that seal what is secret")
-    key.set_defaults(command=_key)
-    key.add_argument(
-        "action",
-        nargs="?",
-        choices=("status", "rotate", "new"),
-        default="status",
-        help="say which there are (default), seal everything with a new one, or print a new one",
-    )
-    _add_token_commands(commands)
-    api = commands.add_parser("api", help="print the documentation of the API")
-    api.set_defaults(command=_describe_api)
-    listed = commands.add_parser("settings", help="list all settings")
-    listed.set_defaults(command=_list_settings)
-    database = commands.add_parser("db", help="look after the database")
-    actions = database.add_subparsers(required=True, metavar="ACTION")
-    upgrade = actions.add_parser("upgrade", help="bring the schema up to date")
-    upgrade.set_defaults(command=_upgrade)
-    return parser
-
-
-def _add_job_commands(commands: Any) -> None:
-    worker = commands.add_parser("worker", help="run the background work, without a web server")
-    worker.set_defaults(command=_worker)
-    health = commands.add_parser("health", help="ask the running program if it is well")
-    health.set_defaults(command=_health)
-    health.add_argument("--port", type=int, help="port on which it listens")
-    health.add_argument("--worker", action="store_true", help="ask for background work instead")
-    sync = commands.add_parser("sync", help="sync connected accounts now, one after the other")
-    sync.set_defaults(command=_sync)
-    sync.add_argument(
-        "account", nargs="?", help="“Portfolio/Account”, or its name alone (default: all)"
-    )
-
-
-def _add_broker_commands(commands: Any) -> None:
-    doctor = commands.add_parser("doctor", help="find the broken link on the way to a broker")
-    doctor.set_defaults(command=_doctor)
-    doctor.add_argument("broker", help="the key of its adapter: ibkr; status 1 where it is broken")
-    doctor.add_argument("--json", action="store_true", help="print the documented JSON")
-    doctor.add_argument("--gateway", type=int, metavar="ID", help="which gateway (default: first)")
-    doctor.add_argument(
-        "--record",
-        type=Path,
-        metavar="FILE",
-        help="also read all accounts, and write the answers without ids, names and amounts",
-    )
-    gateway = commands.add_parser("gateway", help="help with a Client Portal Gateway of your own")
-    actions = gateway.add_subparsers(required=True, metavar="ACTION")
-    certificate = actions.add_parser("certificate", help="make a key store that is only yours")
-    certificate.set_defaults(command=_certificate)
-    certificate.add_argument("folder", type=Path, help="the gateway's folder `root`")
-    certificate.add_argument("--host", default="localhost", help="the name others call it by")
-
-
-def _add_user_commands(commands: Any) -> None:
-    user = commands.add_parser("user", help="who may sign in")
-    actions = user.add_subparsers(required=True, metavar="ACTION")
-    add = actions.add_parser("add", help="add a user; the password is asked for")
-    add.set_defaults(command=_add_user)
-    password = actions.add_parser("password", help="set a new password; ends every login")
-    password.set_defaults(command=_set_password)
-    password.add_argument(
-        "--one-step", action="store_true", help="also turn the second step off (a lost phone)"
-    )
-    disable = actions.add_parser("disable", help="let a user sign in no more; ends every login")
-    disable.set_defaults(command=_disable_user)
-    for command in (add, password, disable):
-        command.add_argument("name", help="the user name")
-    code = actions.add_parser("code", help="print a new code with which to make the first user")
-    code.set_defaults(command=_print_code)
-    listed = actions.add_parser("list", help="list the users")
-    listed.set_defaults(command=_list_users)
-
-
-def _add_token_commands(commands: Any) -> None:
-    token = commands.add_parser("token", help="tokens with which programs act for a user")
-    actions = token.add_subparsers(required=True, metavar="ACTION")
-    create = actions.add_parser("create", help="make a token, and print it once")
-    create.set_defaults(command=_create_token)
-    create.add_argument("name", help="what it is for")
-    create.add_argument(
-        "--scope", action="append", required=True, help="read, sync or write; may be repeated"
-    )
-    create.add_argument("--days", type=int, help="after how many days it ends (default: never)")
-    revoke = actions.add_parser("revoke", help="end a token")
-    revoke.set_defaults(command=_revoke_token)
-    revoke.add_argument("name", help="its name")
-    listed = actions.add_parser("list", help="list the tokens of a user")
-    listed.set_defaults(command=_list_tokens)
-    for action in (create, revoke, listed):
-        action.add_argument("--user", metavar="NAME", help="whose (default: the first user)")
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -448,6 +331,32 @@ def _check_port(settings: Settings) -> None:
                 f"Port {settings.port} cannot be used ({error.strerror}): "
                 "choose another one with --port."
             ) from None
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "run": _run,
+    "demo": _demo,
+    "backup": _backup,
+    "restore": _restore,
+    "diagnostics": _diagnostics,
+    "key": _key,
+    "describe_api": _describe_api,
+    "list_settings": _list_settings,
+    "upgrade": _upgrade,
+    "worker": _worker,
+    "health": _health,
+    "sync": _sync,
+    "doctor": _doctor,
+    "certificate": _certificate,
+    "add_user": _add_user,
+    "set_password": _set_password,
+    "disable_user": _disable_user,
+    "print_code": _print_code,
+    "list_users": _list_users,
+    "create_token": _create_token,
+    "revoke_token": _revoke_token,
+    "list_tokens": _list_tokens,
+}
 
 
 if __name__ == "__main__":
