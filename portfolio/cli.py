@@ -81,6 +81,10 @@ def _parser() -> argparse.ArgumentParser:
     actions = database.add_subparsers(required=True, metavar="ACTION")
     upgrade = actions.add_parser("upgrade", help="bring the schema up to date")
     upgrade.set_defaults(command=_upgrade)
+    ready = actions.add_parser(
+        "prepare", help="the same, with all that a web server tells at start"
+    )
+    ready.set_defaults(command=_prepare)
     return parser
 
 
@@ -228,6 +232,11 @@ def _diagnostics(options: argparse.Namespace) -> int:
 def _upgrade(options: argparse.Namespace) -> int:
     _build(_settings(options))
     print("The database is up to date.")
+    return 0
+
+
+def _prepare(options: argparse.Namespace) -> int:
+    _tell_code(_build(_settings(options)))
     return 0
 
 

@@ -46,7 +46,7 @@ def on_starting(server: Any) -> None:
     """Bring the database up to date once, before there are workers."""
     _check_addresses(server.cfg.address, _settings())
     # A process of its own: nothing that is open now may be shared by the workers.
-    done = subprocess.run([sys.executable, "-m", "portfolio.cli", "db", "upgrade"], check=False)
+    done = subprocess.run([sys.executable, "-m", "portfolio.cli", "db", "prepare"], check=False)
     if done.returncode:
         sys.exit(done.returncode)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -111,3 +112,11 @@ def test_the_demo_does_the_main_job(tmp_path, free_port):
         assert f"Foliosync is at {base}" in said
     assert not (tmp_path / "foliosync.db").exists()
     assert (tmp_path / "demo" / "foliosync.db").exists()
+
+
+def test_what_prepares_for_another_server_tells_the_code_of_the_first_user(tmp_path):
+    done = run("db", "prepare", data=tmp_path, FOLIOSYNC_AUTH="password")
+    assert done.returncode == 0, done.stderr
+    assert re.search(
+        r"^Open /login/first and enter this code, .*: \S+$", done.stdout, re.MULTILINE
+    )
