@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import socket
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,8 @@ from flask import Flask
 
 from portfolio.arguments import parser
 from portfolio.errors import DomainError, SetupProblem
-from portfolio.serving import begin, end, start_logging
+from portfolio.serving import address, check_port, serve, start_logging, tell_code
 from portfolio.settings import Settings, as_document
-
-THREADS = 32
-GATEWAYS_PORT = 5000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,8 +60,8 @@ def _build(settings: Settings, **more: Any) -> Flask:
 
 def _run(options: argparse.Namespace) -> int:
     settings = _settings(options)
-    _check_port(settings)
-    serve(_build(settings), settings, f"Foliosync is at http://{_shown(settings)}")
+    check_port(settings)
+    serve(_build(settings), settings, f"Foliosync is at http://{address(settings)}")
     return 0
 
 
@@ -238,7 +234,7 @@ def _disable_user(options: argparse.Namespace) -> int:
 
 
 def _print_code(options: argparse.Namespace) -> int:
-    if not _tell_code(_build(_settings(options))):
+    if not tell_code(_build(_settings(options))):
         print("No code is needed: there is a first user already, or logins are off.")
     return 0
 
@@ -269,7 +265,7 @@ def _demo(options: argparse.Namespace) -> int:
     from portfolio.demo import demo_gateway, demo_settings, fill
 
     settings = demo_settings(_settings(options))
-    _check_port(settings)
+    check_port(settings)
     with ExitStack() as stack:
         gateway, simulator = stack.enter_context(demo_gateway(settings.data_dir))
         settings = replace(
@@ -278,59 +274,8 @@ def _demo(options: argparse.Namespace) -> int:
         app = _build(settings, demo=simulator)
         print("Demo: invented figures, a simulated gateway, no real login.")
         print(fill(app))
-        serve(app, settings, f"Foliosync is at http://{_shown(settings)} (gateway {gateway.url})")
+        serve(app, settings, f"Foliosync is at http://{address(settings)} (gateway {gateway.url})")
     return 0
-
-
-def serve(app: Flask, settings: Settings, announcement: str) -> None:
-    """Serve until Ctrl-C."""
-    from waitress.server import create_server
-
-    _tell_code(app)
-    server = create_server(
-        app, host=settings.host, port=settings.port, threads=THREADS, ident=None
-    )
-    print(f"{announcement}. Ctrl-C stops it.", flush=True)
-    try:
-        begin(app)
-        server.run()
-    finally:
-        end(app)
-
-
-def _tell_code(app: Flask) -> bool:
-    """Print the code with which the first user is made, where there are logins and nobody yet."""
-    from portfolio.users.setup import fresh_code
-
-    code = fresh_code(app)
-    if code:
-        print(
-            f"Open /login/first and enter this code, once and within an hour: {code}", flush=True
-        )
-    return code is not None
-
-
-def _shown(settings: Settings) -> str:
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return f"{host}:{settings.port}"
-
-
-def _check_port(settings: Settings) -> None:
-    if settings.port == GATEWAYS_PORT:
-        raise SetupProblem(
-            f"Port {GATEWAYS_PORT} is the gateway's, and Foliosync never takes it: choose another "
-            "one with --port."
-        )
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with closing(socket.socket(family, socket.SOCK_STREAM)) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as error:
-            raise SetupProblem(
-                f"Port {settings.port} cannot be used ({error.strerror}): "
-                "choose another one with --port."
-            ) from None
 
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {

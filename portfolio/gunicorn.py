@@ -11,7 +11,7 @@ import sys
 from typing import Any
 
 from portfolio.errors import SetupProblem
-from portfolio.serving import begin, end, start_logging
+from portfolio.serving import THREADS, address, begin, end, start_logging
 from portfolio.settings import LOOPBACK, Settings
 
 
@@ -22,15 +22,10 @@ def _settings() -> Settings:
         sys.exit(f"foliosync: {problem}")
 
 
-def _listening(settings: Settings) -> str:
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return f"{host}:{settings.port}"
-
-
-bind = _listening(_settings())
+bind = address(_settings())
 wsgi_app = "portfolio:create_app()"
 worker_class = "gthread"
-threads = 32
+threads = THREADS
 # A sync under way has this long; one that is cut short stores nothing and is begun anew.
 graceful_timeout = 30
 # Whom to believe is FOLIOSYNC_TRUSTED_PROXIES: gunicorn itself believes nobody.
@@ -61,10 +56,10 @@ def _run(*command: str) -> None:
 def _check_addresses(addresses: list[Any], settings: Settings) -> None:
     """Refuse to listen where the settings do not say so: they decide who must sign in."""
     allowed = {*LOOPBACK, settings.host}
-    for address in addresses:
-        if isinstance(address, tuple) and address[0] not in allowed:
+    for bound in addresses:
+        if isinstance(bound, tuple) and bound[0] not in allowed:
             sys.exit(
-                f"foliosync: gunicorn would listen on {address[0]}, but FOLIOSYNC_HOST is "
+                f"foliosync: gunicorn would listen on {bound[0]}, but FOLIOSYNC_HOST is "
                 f"{settings.host}. Set the address there, and leave out --bind."
             )
 

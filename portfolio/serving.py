@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import gc
 import logging
+import socket
+from contextlib import closing
 from typing import TYPE_CHECKING
+
+from portfolio.errors import SetupProblem
+from portfolio.settings import Settings
 
 if TYPE_CHECKING:
     from flask import Flask
 
     from portfolio.web.runtime import Runtime
 
+THREADS = 32
+GATEWAYS_PORT = 5000
 # The same as in `portfolio.web.runtime`, whose import takes longer than all that needs no server.
 EXTENSION = "foliosync"
 
@@ -37,3 +44,62 @@ def end(app: Flask) -> None:
     """Let background work end, and another process take it over."""
     runtime: Runtime = app.extensions[EXTENSION]
     runtime.stop()
+
+
+def serve(app: Flask, settings: Settings, announcement: str) -> None:
+    """Serve until Ctrl-C."""
+    from waitress.server import create_server
+
+    tell_code(app)
+    server = create_server(
+        app,
+        host=settings.host,
+        port=settings.port,
+        threads=THREADS,
+        ident=None,
+        # Whom to believe is decided by us, who must see that there was a proxy at all.
+        clear_untrusted_proxy_headers=False,
+    )
+    print(f"{announcement}. Ctrl-C stops it.", flush=True)
+    try:
+        begin(app)
+        server.run()
+    finally:
+        end(app)
+
+
+def tell_code(app: Flask) -> bool:
+    """Print the code with which the first user is made, where there are logins and nobody yet."""
+    from portfolio.users.setup import fresh_code
+
+    code = fresh_code(app)
+    if code:
+        print(
+            f"Open /login/first and enter this code, once and within an hour: {code}", flush=True
+        )
+    return code is not None
+
+
+def address(settings: Settings) -> str:
+    """Host and port as they stand in a URL."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"{host}:{settings.port}"
+
+
+def check_port(settings: Settings) -> None:
+    """Refuse a port that is the gateway's or somebody else's, with one sentence."""
+    if settings.port == GATEWAYS_PORT:
+        raise SetupProblem(
+            f"Port {GATEWAYS_PORT} is the gateway's, and Foliosync never takes it: choose another "
+            "one with --port."
+        )
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with closing(socket.socket(family, socket.SOCK_STREAM)) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            raise SetupProblem(
+                f"Port {settings.port} cannot be used ({error.strerror}): "
+                "choose another one with --port."
+            ) from None

@@ -14,6 +14,7 @@ from packaging.utils import canonicalize_name
 
 from portfolio import __version__
 from portfolio.options import OPTIONS
+from portfolio.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 COMPOSED = ["compose.yaml", "compose.postgres.yaml"]
@@ -71,6 +72,19 @@ def test_what_is_not_the_gateway_is_no_root_and_cannot_write_its_image(service):
     assert service["read_only"] is True
     assert any(of.startswith("/tmp:") for of in service["tmpfs"])
     assert service["healthcheck"]["test"][0] == "CMD"
+
+
+@pytest.mark.parametrize("service", ours())
+def test_ours_is_given_settings_that_are_there_and_fit_together(service):
+    environ = {k: v for k, v in service["environment"].items() if k.startswith("FOLIOSYNC_")}
+    # Compose fills these in.
+    filled = {k: v for k, v in environ.items() if not str(v).startswith("${")}
+    filled.pop("FOLIOSYNC_CONFIG", None)
+    settings = Settings.load(filled)
+    assert settings.host == "0.0.0.0"
+    assert {k.removeprefix("FOLIOSYNC_") for k in environ} - {"CONFIG"} <= {
+        option.name for option in OPTIONS
+    }
 
 
 @pytest.mark.parametrize("service", ours())

@@ -87,6 +87,21 @@ def answers(url: str) -> bool:
         return False
 
 
+def proxies_count(base: str, number: int) -> None:
+    """The server passes on what proxies say, and exactly `number` of them are believed."""
+    forwarded = {
+        "X-Forwarded-For": "203.0.113.7",
+        "X-Forwarded-Proto": "https",
+        "X-Forwarded-Host": "folio.example",
+    }
+    answer = requests.get(f"{base}/healthz?token=canary", headers=forwarded, timeout=10)
+    assert answer.status_code == 200, answer.text
+    assert ("Strict-Transport-Security" in answer.headers) == (number == 1)
+    # A program of this computer may look; one beyond a proxy of this computer may not.
+    assert requests.get(f"{base}/metrics", timeout=10).status_code == 200
+    assert requests.get(f"{base}/metrics", headers=forwarded, timeout=10).status_code == 404
+
+
 def wait_until(condition: Any) -> None:
     end = time.monotonic() + PATIENCE
     while not condition():

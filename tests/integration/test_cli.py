@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.e2e.conftest import answers, wait_until
+from tests.e2e.conftest import answers, proxies_count, wait_until
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -83,20 +84,22 @@ def leads(base):
 
 def test_the_demo_does_the_main_job(tmp_path, free_port):
     environ = {k: v for k, v in os.environ.items() if not k.startswith("FOLIOSYNC_")}
-    environ |= {"FOLIOSYNC_DATA_DIR": str(tmp_path)}
+    environ |= {"FOLIOSYNC_DATA_DIR": str(tmp_path), "FOLIOSYNC_ALLOWED_HOSTS": "folio.example"}
     command = [sys.executable, "-m", "portfolio.cli", "demo", "--port", str(free_port)]
     base = f"http://127.0.0.1:{free_port}"
     for first in (True, False):
+        proxies = {"FOLIOSYNC_TRUSTED_PROXIES": "0" if first else "1"}
         with subprocess.Popen(
             command,
             cwd=ROOT,
-            env=environ,
+            env=environ | proxies,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
         ) as process:
             try:
                 wait_until(lambda: answers(f"{base}/readyz"))
+                proxies_count(base, 0 if first else 1)
                 wait_until(lambda: leads(base))
                 page = requests.get(base, headers={"Accept": "text/html"}, timeout=10).text
                 holdings = requests.get(
@@ -111,3 +114,11 @@ def test_the_demo_does_the_main_job(tmp_path, free_port):
         assert f"Foliosync is at {base}" in said
     assert not (tmp_path / "foliosync.db").exists()
     assert (tmp_path / "demo" / "foliosync.db").exists()
+
+
+def test_what_prepares_for_another_server_tells_the_code_of_the_first_user(tmp_path):
+    done = run("user", "code", data=tmp_path, FOLIOSYNC_AUTH="password")
+    assert done.returncode == 0, done.stderr
+    assert re.search(
+        r"^Open /login/first and enter this code, .*: \S+$", done.stdout, re.MULTILINE
+    )
