@@ -17,6 +17,7 @@ from flask import Flask
 
 from portfolio import __version__
 from portfolio.errors import DomainError, SetupProblem
+from portfolio.redaction import install, redacted
 from portfolio.settings import Settings, as_document
 
 THREADS = 32
@@ -26,6 +27,7 @@ GATEWAYS_PORT = 5000
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; what cannot start ends in one sentence and status 1."""
     options = _parser().parse_args(arguments)
+    install()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     # One tells of each step, the other of each beat.
     logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -33,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status: int = options.command(options)
     except SetupProblem as problem:
-        print(f"foliosync: {problem}", file=sys.stderr)
+        print(f"foliosync: {redacted(str(problem))}", file=sys.stderr)
         return 1
     except DomainError as error:
         print(f"foliosync: {error.message} {error.remedy or ''}".rstrip(), file=sys.stderr)

@@ -21,7 +21,7 @@ SOURCES = sorted(
 )
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 SLICES = ("users", "accounts", "sync", "connections", "jobs", "pages")
-FOUNDATION = ("settings", "options", "values", "errors", "clock", "paths")
+FOUNDATION = ("settings", "options", "values", "errors", "clock", "paths", "redaction")
 SHARED = ("db", "web")
 ROOT_ONLY = ("app", "cli", "commands", "demo", "doctor", "frontend", "keys", "notify")
 FORBIDDEN_IN_BROKERS = {"portfolio", "flask", "sqlalchemy", "apscheduler", "marshmallow"}
