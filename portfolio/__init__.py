@@ -17,6 +17,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     """Build the application; settings come from the environment unless they are given."""
     # Imported here so that the build backend can read the version without any dependency.
     from portfolio.app import create_app as build
+    from portfolio.redaction import install
     from portfolio.settings import Settings
 
+    install()
     return build(settings or Settings.load())

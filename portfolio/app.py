@@ -64,6 +64,7 @@ from portfolio.pages import metrics
 from portfolio.pages import support as support_views
 from portfolio.pages import views as pages_views
 from portfolio.paths import check_front_end, resource
+from portfolio.redaction import hide_addresses, hide_password_of, redacted
 from portfolio.settings import Settings
 from portfolio.sync import api as sync_api
 from portfolio.sync.models import BY_SCHEDULE
@@ -110,6 +111,8 @@ def create_app(
     `demo` is the simulated gateway of the demo, whose troubles its own page plays.
     """
     check_front_end()
+    hide_password_of(settings.database)
+    hide_addresses(settings.notify_urls)
     clock = clock or SystemClock()
     app = Flask(
         __name__,
@@ -186,7 +189,8 @@ def _open_database(app: Flask) -> None:
             prepare(db.engine)
     except Exception as error:  # noqa: BLE001
         # SQLAlchemy raises many types for a wrong URL or a missing driver; all mean the same.
-        raise SetupProblem(f"FOLIOSYNC_DATABASE_URL cannot be used: {error}.") from None
+        said = redacted(str(error))
+        raise SetupProblem(f"FOLIOSYNC_DATABASE_URL cannot be used: {said}.") from None
     upgrade.register(app)
 
 

@@ -15,6 +15,7 @@ from flask import Flask
 
 from portfolio.arguments import parser
 from portfolio.errors import DomainError, SetupProblem
+from portfolio.redaction import redacted
 from portfolio.serving import address, check_port, serve, start_logging, tell_code
 from portfolio.settings import Settings, as_document
 
@@ -26,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status = COMMANDS[options.command](options)
     except SetupProblem as problem:
-        print(f"foliosync: {problem}", file=sys.stderr)
+        print(f"foliosync: {redacted(str(problem))}", file=sys.stderr)
         return 1
     except DomainError as error:
         print(f"foliosync: {error.message} {error.remedy or ''}".rstrip(), file=sys.stderr)

@@ -9,6 +9,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from portfolio.errors import SetupProblem
+from portfolio.redaction import install
 from portfolio.settings import Settings
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ EXTENSION = "foliosync"
 
 
 def start_logging() -> None:
-    """Log to the terminal, without what libraries say of each of their steps."""
+    """Log to the terminal, without secrets and what libraries say of each of their steps."""
+    install()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     # One tells of each step, the other of each beat.
     logging.getLogger("alembic").setLevel(logging.WARNING)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import socket
 import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +20,7 @@ from hypothesis import HealthCheck, settings
 from sqlalchemy import create_engine, text
 
 from brokers.ibkr.simulator import Simulator
+from portfolio import redaction
 
 NO_SKIPS = "FOLIOSYNC_TEST_NO_SKIPS"
 # The same in each run of CI: there, red means a change and never bad luck.
@@ -89,6 +93,16 @@ def trip_wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(Simulator, "__init__", remembered)
     yield
     assert [trip for simulator in made for trip in simulator.trips] == []
+
+
+@pytest.fixture(autouse=True)
+def unredacted_logs() -> Iterator[None]:
+    """What one test hides from the log must show in the log of the next one, if it leaks there."""
+    hooks = logging.getLogRecordFactory(), sys.excepthook, threading.excepthook
+    yield
+    logging.setLogRecordFactory(hooks[0])
+    sys.excepthook, threading.excepthook = hooks[1:]
+    redaction._known.clear()
 
 
 @pytest.hookimpl(hookwrapper=True)

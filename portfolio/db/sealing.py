@@ -15,6 +15,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from portfolio.db.keysource import Keys
 from portfolio.db.sealed import VERSION, key_id, key_of
 from portfolio.errors import KeyLost, KeyUnavailable, SealBroken, SetupProblem
+from portfolio.redaction import hide, hide_addresses
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Sealer:
 
     def seal(self, place: str, text: str) -> str:
         """The text, sealed for its place; `KeyUnavailable` where there is no key."""
+        hide_addresses([text])
         return self._encrypted(json.dumps([place, text]).encode("ascii"))
 
     def unseal(self, place: str, sealed: str) -> str:
@@ -50,6 +52,7 @@ class Sealer:
         bound, text = json.loads(self._decrypted(sealed))
         if bound != place:
             raise SealBroken("Something stored as a secret belongs to another place.")
+        hide_addresses([str(text)])
         return str(text)
 
     def reseal(self, sealed: str) -> str:
@@ -94,5 +97,6 @@ class Sealer:
 
 
 def _ring(keys: tuple[str, ...], stamp: object) -> _Ring:
+    hide(*keys)
     fernet = MultiFernet([Fernet(key) for key in keys])
     return _Ring(tuple(map(key_id, keys)), stamp, fernet)

@@ -116,7 +116,7 @@ def test_where_no_key_can_be_made_the_program_starts_and_says_so(desk, tmp_path,
 def test_a_word_that_was_exchanged_is_said(desk, caplog, start):
     with desk.app.app_context(), unit_of_work() as session:
         row = session.scalars(select(KeyCheck)).one()
-        row.sealed = desk.app.extensions[EXTENSION].sealer.seal("target:a:sealed", "foliosync")
+        row.sealed = desk.app.extensions[EXTENSION].sealer.seal("target:a:sealed", "whole")
     start(settings_of(desk))
     assert "belongs to another place" in caplog.text
 
