@@ -13,7 +13,7 @@ from typing import Any
 
 from flask import Flask
 
-from portfolio import __version__
+from portfolio import __version__, cli_tokens
 from portfolio.errors import DomainError, SetupProblem
 from portfolio.serving import begin, end, start_logging
 from portfolio.settings import Settings, as_document
@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("file", type=Path, help="the copy")
     _add_broker_commands(commands)
     _add_user_commands(commands)
-    _add_token_commands(commands)
+    cli_tokens.add_commands(commands, _built)
     api = commands.add_parser("api", help="print the documentation of the API")
     api.set_defaults(command=_describe_api)
     listed = commands.add_parser("settings", help="list all settings")
@@ -126,25 +126,6 @@ def _add_user_commands(commands: Any) -> None:
     listed.set_defaults(command=_list_users)
 
 
-def _add_token_commands(commands: Any) -> None:
-    token = commands.add_parser("token", help="tokens with which programs act for a user")
-    actions = token.add_subparsers(required=True, metavar="ACTION")
-    create = actions.add_parser("create", help="make a token, and print it once")
-    create.set_defaults(command=_create_token)
-    create.add_argument("name", help="what it is for")
-    create.add_argument(
-        "--scope", action="append", required=True, help="read, sync or write; may be repeated"
-    )
-    create.add_argument("--days", type=int, help="after how many days it ends (default: never)")
-    revoke = actions.add_parser("revoke", help="end a token")
-    revoke.set_defaults(command=_revoke_token)
-    revoke.add_argument("name", help="its name")
-    listed = actions.add_parser("list", help="list the tokens of a user")
-    listed.set_defaults(command=_list_tokens)
-    for action in (create, revoke, listed):
-        action.add_argument("--user", metavar="NAME", help="whose (default: the first user)")
-
-
 def _settings(options: argparse.Namespace) -> Settings:
     settings = Settings.load(file=options.config)
     port = getattr(options, "port", None)
@@ -164,6 +145,10 @@ def _build(settings: Settings, **more: Any) -> Flask:
     if copy:
         print(f"The database was upgraded; a copy of the former one is {copy}.")
     return app
+
+
+def _built(options: argparse.Namespace) -> Flask:
+    return _build(_settings(options))
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -249,31 +234,6 @@ def _doctor(options: argparse.Namespace) -> int:
         said = f"{options.record} has the answers, without ids, names and amounts: look at it"
         print(f"{said} before you send it.", file=sys.stderr)
     return 0 if found.connected else 1
-
-
-def _create_token(options: argparse.Namespace) -> int:
-    from portfolio.token_commands import Whose, create_token
-    from portfolio.users.tokens import Wanted
-
-    wanted = Wanted(name=options.name, scopes=options.scope, days=options.days)
-    print(create_token(_build(_settings(options)), Whose(name=options.user), wanted))
-    return 0
-
-
-def _revoke_token(options: argparse.Namespace) -> int:
-    from portfolio.token_commands import Whose, revoke_token
-
-    revoke_token(_build(_settings(options)), Whose(name=options.user), options.name)
-    print("The token opens nothing any more.")
-    return 0
-
-
-def _list_tokens(options: argparse.Namespace) -> int:
-    from portfolio.token_commands import Whose, list_tokens
-
-    for line in list_tokens(_build(_settings(options)), Whose(name=options.user)):
-        print(line)
-    return 0
 
 
 def _certificate(options: argparse.Namespace) -> int:

@@ -25,7 +25,7 @@ FOUNDATION = ("settings", "options", "values", "errors", "names", "clock", "path
 SHARED = ("db", "web")
 ROOT_ONLY = (
     *("app", "cli", "commands", "demo", "doctor", "frontend", "notify"),
-    *("gunicorn", "health", "serving", "token_commands", "user_commands"),
+    *("cli_tokens", "gunicorn", "health", "serving", "token_commands", "user_commands"),
 )
 FORBIDDEN_IN_BROKERS = {"portfolio", "flask", "sqlalchemy", "apscheduler", "marshmallow"}
 # What a file of a slice may know of its own slice.
