@@ -9,6 +9,7 @@ from getpass import getpass
 
 from flask import Flask
 
+from portfolio.accounts.services.sharing import revoke_every_invitation
 from portfolio.db.session import read_only, unit_of_work
 from portfolio.errors import Invalid, SetupProblem
 from portfolio.users.passwords import check_new
@@ -21,6 +22,7 @@ from portfolio.users.services import (
     turn_off_second_step,
 )
 from portfolio.users.sessions import end_everybody
+from portfolio.users.tokens import revoke_all
 from portfolio.web.runtime import EXTENSION, Runtime
 
 Ask = Callable[[str], str]
@@ -99,9 +101,11 @@ def _new_hash(of: Runtime, name: str, ask: Ask) -> str:
 
 
 def end_every_login(app: Flask) -> None:
-    """End the logins of everybody: those of a copy may have been ended since it was made."""
+    """End logins, tokens and invitations: a copy has some that were ended since it was made."""
     with app.app_context(), unit_of_work() as session:
         end_everybody(session)
+        revoke_all(session)
+        revoke_every_invitation(session)
 
 
 def _hint(of: Runtime) -> str:

@@ -129,6 +129,8 @@ def for_viewer(of: Card) -> Card:
     """A card without what concerns its owner's gateway, and with nothing to do but to look."""
     return replace(
         of,
+        # It is the owner who is needed.
+        state="waiting" if of.state == "needs_you" else of.state,
         connection_id=None,
         broker_account=None,
         gateway_id=None,

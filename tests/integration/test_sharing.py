@@ -141,6 +141,7 @@ def test_a_failed_run_tells_a_viewer_nothing_about_the_gateway(seen):
         for path in [*pages, f"/api/v1/runs/{run}", f"/api/v1/runs/{run}/changes"]:
             text = desk.program.get(path).text
             assert not any(word in text for word in (LOGIN, MAIN, "certificate_stock")), path
+            assert "needs you" not in text, path
 
 
 def changes(url, run):

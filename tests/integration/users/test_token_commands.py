@@ -42,3 +42,12 @@ def test_what_cannot_be_is_said_in_one_sentence(foliosync, arguments, said):
     status, out, err = foliosync(*arguments)
     assert (status, out) == (1, "")
     assert err.startswith(f"foliosync: {said}")
+
+
+def test_a_restored_copy_brings_no_token_back(foliosync, tmp_path):
+    foliosync("create", "cron", "--scope", "sync")
+    copy = str(tmp_path / "copy.db")
+    assert main(["backup", copy]) == 0
+    foliosync("revoke", "cron")
+    assert main(["restore", copy]) == 0
+    assert foliosync("list")[1].endswith("There are no tokens.")
