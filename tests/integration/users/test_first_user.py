@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-import pytest
 from sqlalchemy import text
 
 from portfolio.app import prepare_database
@@ -81,25 +80,25 @@ def test_the_code_is_not_guessed_at_will(plain):
     assert first(Browser(plain.app), code).status_code == 429
 
 
-@pytest.mark.parametrize(
-    ("name", "password", "field"),
-    [
-        ("", PASSWORD, "name"),
-        (" Anna", PASSWORD, "name"),
-        ("An\u202ena", PASSWORD, "name"),
-        ("~1", PASSWORD, "name"),
-        ("\ufdfa" * 100, PASSWORD, "name"),
-        (ANNA, "short", "password"),
-        (ANNA, "x" * 257, "password"),
-        ("A long user name", "a LONG user name", "password"),
-        (ANNA, "with a \u200e mark in it", "password"),
-    ],
-)
-def test_a_name_or_a_password_that_cannot_be_leaves_the_code_valid(plain, name, password, field):
+REFUSED = [
+    ("", PASSWORD, "name"),
+    (" Anna", PASSWORD, "name"),
+    ("An\u202ena", PASSWORD, "name"),
+    ("~1", PASSWORD, "name"),
+    ("\ufdfa" * 100, PASSWORD, "name"),
+    (ANNA, "short", "password"),
+    (ANNA, "x" * 257, "password"),
+    ("A long user name", "a LONG user name", "password"),
+    (ANNA, "with a \u200e mark in it", "password"),
+]
+
+
+def test_a_name_or_a_password_that_cannot_be_leaves_the_code_valid(plain):
     code, anna = code_of(plain.app), Browser(plain.app)
-    answer = first(anna, code, name, password)
-    assert (answer.status_code, list(problems(answer))) == (422, [field])
-    assert password not in answer.get_data(as_text=True)
+    for name, password, field in REFUSED:
+        answer = first(anna, code, name, password)
+        assert (answer.status_code, list(problems(answer))) == (422, [field]), (name, password)
+        assert password not in answer.get_data(as_text=True)
     assert first(anna, code).status_code == 303
 
 

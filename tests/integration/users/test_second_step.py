@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from cryptography.fernet import Fernet
 from pyotp import TOTP
 from sqlalchemy import text
 
 from portfolio import user_commands
 from portfolio.db.base import db
+from portfolio.db.keysource import GivenKeys
+from portfolio.db.sealing import Sealer
+from portfolio.web.runtime import EXTENSION
 from tests.integration.users.people import ANNA, BEN, COOKIE, PASSWORD, Browser, person
 
 ACCOUNT = "/settings/account"
@@ -255,3 +260,20 @@ def test_the_operator_turns_it_off_for_who_lost_the_phone(alone, monkeypatch):
     assert anna.sign_in(password=password).headers["Location"] == "/login/code"
     user_commands.change_password(alone.app, ANNA, lambda _: password, one_step=True)
     assert anna.sign_in(password=password).headers["Location"] == "/"
+
+
+def test_without_its_key_the_codes_on_paper_still_count(alone, tmp_path):
+    anna = Browser(alone.app)
+    anna.sign_in()
+    key, page = turn_on(alone, anna)
+    alone.turn(60)
+    of = alone.app.extensions[EXTENSION]
+    other = Sealer(GivenKeys((Fernet.generate_key().decode(),)))
+    alone.app.extensions[EXTENSION] = replace(of, sealer=other)
+    again = Browser(alone.app)
+    again.sign_in()
+    lost = step(again, code(alone, key))
+    assert lost.status_code == 409
+    assert "key_lost" in lost.get_data(as_text=True)
+    assert step(again, recovery(page)[0]).status_code == 303
+    assert again.is_in

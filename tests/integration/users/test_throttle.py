@@ -151,12 +151,11 @@ def test_many_at_once_are_no_way_around(inside, database_url, tmp_path):
         db.engine.dispose()
 
 
-def test_the_count_survives_a_restart(tmp_path):
-    url = f"sqlite:///{tmp_path / 'foliosync.db'}"
-    for desk in make_desk(guarded_by(url, tmp_path), passwords=CHEAP):
+def test_the_count_survives_a_restart(environ):
+    for desk in make_desk(environ, passwords=CHEAP):
         person(desk.app)
         tries(Browser(desk.app), 10)
-    for desk in make_desk(guarded_by(url, tmp_path), passwords=CHEAP):
+    for desk in make_desk(environ, passwords=CHEAP):
         assert Browser(desk.app).sign_in().status_code == 429
 
 
@@ -175,24 +174,13 @@ def test_one_person_has_one_network(address, network):
     assert network_of(address) == network
 
 
-class Counted(Passwords):
-    """Counts what takes the time of a login."""
-
-    calls = 0
-
-    def verify(self, stored, password):
-        type(self).calls += 1
-        return super().verify(stored, password)
-
-
-def test_an_unknown_name_costs_as_much_as_a_known_one(tmp_path, monkeypatch):
-    url = f"sqlite:///{tmp_path / 'foliosync.db'}"
-    hasher, made = Counted(passes=1, kibibytes=8), []
+def test_an_unknown_name_costs_as_much_as_a_known_one(environ, monkeypatch):
+    hasher, made = Passwords(passes=1, kibibytes=8), []
     verify = type(hasher._hasher).verify
     monkeypatch.setattr(
         type(hasher._hasher), "verify", lambda *of: made.append(of[1][:30]) or verify(*of)
     )
-    for desk in make_desk(guarded_by(url, tmp_path), passwords=hasher):
+    for desk in make_desk(environ, passwords=hasher):
         person(desk.app)
         for name, password in ((ANNA, WRONG), ("nobody", WRONG), (ANNA, "x" * 999), ("\0", "")):
             before = len(made)
