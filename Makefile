@@ -21,9 +21,12 @@ demo: $(STAMP) ## the application with a simulated gateway and a sample account
 run: $(STAMP) ## the application against your own gateway
 	@$(BIN)/foliosync run $(ARGS)
 
+# One worker a processor; what belongs together stays in one of them.
+SHARED_OUT = -n logical --maxprocesses 4 --dist loadfile
+
 test: $(STAMP) ## all tests
 	@echo "Running all tests"
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(SHARED_OUT) $(ARGS)
 
 check: $(STAMP) ## lint, format, types and tests: what CI runs
 	@echo "Checking lint, format and types"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -27,6 +28,9 @@ NO_SKIPS = "FOLIOSYNC_TEST_NO_SKIPS"
 SEED = 20261125
 ENOUGH_MEMORY = 4_000_000_000
 POSTGRES = "FOLIOSYNC_TEST_POSTGRES"
+FIGURE = "figure"
+# Below the ports that systems give to clients.
+PORTS = range(12_000, 32_000, 2_500)
 _connect = socket.socket.connect
 
 # The machines are noisy: no test fails for being slow.
@@ -43,8 +47,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     proof.addoption("--seed", type=int, default=SEED, help="the seed of every random schedule")
 
 
+class Figures:
+    """What was measured, shown at the end as a table; it comes with the reports of the tests."""
+
+    def __init__(self) -> None:
+        self.noted: list[tuple[str, str]] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep what a test has noted."""
+        if report.when == "teardown":
+            self.noted += [value for name, value in report.user_properties if name == FIGURE]
+
+    def pytest_terminal_summary(self, terminalreporter: Any, config: pytest.Config) -> None:
+        """The table of what was measured."""
+        if self.noted:
+            terminalreporter.section(f"measured with --seed {config.getoption('seed')}")
+        for what, value in sorted(self.noted):
+            terminalreporter.write_line(f"| {what} | {value} |")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Keep the tests’ files in memory where there is plenty: a disk is what they wait for most."""
+    config.pluginmanager.register(Figures())
     memory = Path("/dev/shm")
     if config.option.basetemp or not memory.is_dir() or not os.access(memory, os.W_OK):
         return
@@ -157,9 +181,16 @@ def as_postgres(command: list[str]) -> None:
 
 
 def unused_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody uses; each of several workers has a range of its own."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % len(PORTS)
+    while True:
+        port = PORTS[number] + random.SystemRandom().randrange(PORTS.step)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 @contextmanager

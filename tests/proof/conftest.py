@@ -5,16 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from brokers.ibkr.simulator import routes
+from tests.conftest import FIGURE
 from tests.proof.house import Gateway, opened_gateway
 from tests.proof.library import Library, furnished
 from tests.proof.world import prepared
-
-FIGURES = pytest.StashKey[list[tuple[str, str]]]()
 
 
 @pytest.fixture
@@ -41,21 +39,11 @@ def draw(request: pytest.FixtureRequest) -> Callable[..., random.Random]:
 @pytest.fixture
 def figure(request: pytest.FixtureRequest) -> Callable[[str, object], None]:
     """Note what was measured: `figure("kills on SQLite", 500)`; shown at the end as a table."""
-    noted = request.config.stash.setdefault(FIGURES, [])
 
     def note(what: str, value: object) -> None:
-        noted.append((what, str(value)))
+        request.node.user_properties.append((FIGURE, (what, str(value))))
 
     return note
-
-
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """The table of what was measured."""
-    noted = config.stash.get(FIGURES, [])
-    if noted:
-        terminalreporter.section(f"measured with --seed {config.getoption('seed')}")
-        for what, value in sorted(noted):
-            terminalreporter.write_line(f"| {what} | {value} |")
 
 
 @pytest.fixture
