@@ -124,6 +124,19 @@ def test_with_a_token_only_who_has_it_may_read(with_token, given):
     scrape(with_token, headers=right, environ_overrides=elsewhere)
 
 
+def test_with_logins_the_token_of_a_monitor_is_enough_and_opens_nothing_else(tmp_path):
+    environ = {
+        "FOLIOSYNC_DATA_DIR": str(tmp_path),
+        "FOLIOSYNC_METRICS_TOKEN": TOKEN,
+        "FOLIOSYNC_AUTH": "password",
+    }
+    right = {"Authorization": f"Bearer {TOKEN}"}
+    for desk in make_desk(environ):
+        scrape(desk, headers=right)
+        for path in ("/", "/api/v1/portfolios"):
+            assert desk.program.get(path, headers=right).status_code == 401
+
+
 def test_without_a_token_only_this_computer_may_read(desk):
     elsewhere = desk.program.get("/metrics", environ_overrides={"REMOTE_ADDR": "203.0.113.7"})
     assert elsewhere.status_code == 404
