@@ -113,12 +113,12 @@ def with_token(tmp_path):
     yield from make_desk(environ)
 
 
-@pytest.mark.parametrize("given", [None, "", "Bearer", f"Bearer {TOKEN}x", "Bearer é", "Basic x"])
-def test_with_a_token_only_who_has_it_may_read(with_token, given):
-    headers = {} if given is None else {"Authorization": given}
-    answer = with_token.program.get("/metrics", headers=headers)
-    assert answer.status_code == 403
-    assert TOKEN not in answer.text
+def test_with_a_token_only_who_has_it_may_read(with_token):
+    for given in (None, "", "Bearer", f"Bearer {TOKEN}x", "Bearer é", "Basic x"):
+        headers = {} if given is None else {"Authorization": given}
+        answer = with_token.program.get("/metrics", headers=headers)
+        assert answer.status_code == 403, given
+        assert TOKEN not in answer.text
     elsewhere = {"REMOTE_ADDR": "203.0.113.7"}
     right = {"Authorization": f"Bearer {TOKEN}"}
     scrape(with_token, headers=right, environ_overrides=elsewhere)
