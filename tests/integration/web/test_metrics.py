@@ -113,15 +113,28 @@ def with_token(tmp_path):
     yield from make_desk(environ)
 
 
-@pytest.mark.parametrize("given", [None, "", "Bearer", f"Bearer {TOKEN}x", "Bearer é", "Basic x"])
-def test_with_a_token_only_who_has_it_may_read(with_token, given):
-    headers = {} if given is None else {"Authorization": given}
-    answer = with_token.program.get("/metrics", headers=headers)
-    assert answer.status_code == 403
-    assert TOKEN not in answer.text
+def test_with_a_token_only_who_has_it_may_read(with_token):
+    for given in (None, "", "Bearer", f"Bearer {TOKEN}x", "Bearer é", "Basic x"):
+        headers = {} if given is None else {"Authorization": given}
+        answer = with_token.program.get("/metrics", headers=headers)
+        assert answer.status_code == 403, given
+        assert TOKEN not in answer.text
     elsewhere = {"REMOTE_ADDR": "203.0.113.7"}
     right = {"Authorization": f"Bearer {TOKEN}"}
     scrape(with_token, headers=right, environ_overrides=elsewhere)
+
+
+def test_with_logins_the_token_of_a_monitor_is_enough_and_opens_nothing_else(tmp_path):
+    environ = {
+        "FOLIOSYNC_DATA_DIR": str(tmp_path),
+        "FOLIOSYNC_METRICS_TOKEN": TOKEN,
+        "FOLIOSYNC_AUTH": "password",
+    }
+    right = {"Authorization": f"Bearer {TOKEN}"}
+    for desk in make_desk(environ):
+        scrape(desk, headers=right)
+        for path in ("/", "/api/v1/portfolios"):
+            assert desk.program.get(path, headers=right).status_code == 401
 
 
 def test_without_a_token_only_this_computer_may_read(desk):
