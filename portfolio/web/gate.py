@@ -114,7 +114,7 @@ def check_origin() -> None:
     if SITE_HEADER in request.headers:
         _check_site(("same-origin",))
     elif ORIGIN_HEADER in request.headers:
-        if request.headers[ORIGIN_HEADER] != request.host_url.rstrip("/"):
+        if request.headers[ORIGIN_HEADER] != request.host_url.removesuffix("/"):
             raise _foreign()
     elif request.cookies:
         raise Forbidden(

@@ -30,11 +30,13 @@ from mutmut.stats import status_by_exit_code
 ROOT = Path(__file__).parent.parent.parent
 REASONS = Path(__file__).with_name("survivors.md")
 SYNC, WEB = "tests/unit/portfolio/sync", "tests/integration/web"
+LOGINS = "tests/integration/users/test_logins.py"
+FORMS = f"{LOGINS}::test_a_form_of_before_the_login_or_of_another_login_is_refused"
 # Which tests have to notice: all run in the process itself, and each module's take seconds.
 MODULES = {
     "portfolio/sync/gates.py": (SYNC,),
     "brokers/ibkr/endpoints.py": ("tests/unit/brokers/ibkr/test_endpoints.py",),
-    "portfolio/web/gate.py": (f"{WEB}/test_gate.py", f"{WEB}/test_rules.py"),
+    "portfolio/web/gate.py": (f"{WEB}/test_gate.py", f"{WEB}/test_rules.py", FORMS),
     "brokers/tls.py": ("tests/unit/brokers/test_tls.py", "tests/e2e/test_tls.py"),
     "portfolio/sync/apply.py": ("tests/integration/sync/test_apply.py",),
 }

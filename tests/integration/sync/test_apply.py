@@ -52,7 +52,7 @@ class Book:
 
     def __init__(self, session):
         self.session = session
-        self.owner = self._add(User(name="o", created_at=NOON))
+        self.owner = self._add(User(name="o", folded="o", created_at=NOON))
         parent = Portfolio(owner_id=self.owner.id, name="P", base_currency="USD", created_at=NOON)
         self.parent = self._add(parent)
         self.account = self.another("A")
@@ -207,7 +207,7 @@ def test_an_instrument_is_described_and_found_again_by_its_key(book):
     "differs", [{"owner_id": 2}, {"scheme": "isin"}, {"is_key": False}], ids=str
 )
 def test_what_only_resembles_a_key_is_another_instrument(book, differs):
-    other = User(name="x", created_at=NOON)
+    other = User(name="x", folded="x", created_at=NOON)
     book.session.add(other)
     mine = book.by_hand("HOME").instrument
     known = {"owner_id": book.owner.id, "scheme": "conid", "value": "1", "is_key": True}
@@ -347,7 +347,7 @@ def test_rates_that_are_believed_are_kept_once_a_day(book):
 
 
 def test_a_rate_of_another_owner_source_or_currency_stays(book):
-    other = User(name="x", created_at=NOON)
+    other = User(name="x", folded="x", created_at=NOON)
     book.session.add(other)
     book.session.flush()
     base = {"from_currency": "EUR", "to_currency": "USD", "day": DAY, "source": "ibkr"}
