@@ -34,11 +34,13 @@ SCOPE_OF = {
     **dict.fromkeys(_SYNC.split(), SYNC),
     **dict.fromkeys(_WRITE.split(), WRITE),
 }
-# JSON, and yet for people only: where gateways are and whom to trust are settings.
+# JSON, and yet for people only: where gateways are, whom to trust and whom to tell are settings.
 NO_TOKEN = frozenset(
     """
 gateways_api.add_gateway gateways_api.change_gateway gateways_api.remove
 connections.accept_certificate notifications_api.send_test
+notifications_api.list_targets notifications_api.add_target notifications_api.remove_target
+secrets_api.list_secrets secrets_api.put secrets_api.forget
 """.split()
 )
 # Whoever asks gets these; a monitor has a token of its own, which the route itself looks at.

@@ -32,7 +32,7 @@ NOBODYS = {"broker": "ibkr", "filename": "icon.svg", "code": "x"}
 UNKNOWN = {
     **NOBODYS,
     "account_name": "Nowhere",
-    "run_id": "f" * 16,
+    **dict.fromkeys(("run_id", "target", "target_id"), "f" * 16),
     **dict.fromkeys(
         ("portfolio_id", "holding_id", "cash_id", "rate_id", "gateway_id", "connection_id"),
         999_999,
@@ -49,6 +49,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "connections.connect": {"account_id": MAIN},
     "connections.connect_to": {"account_id": MAIN},
     "connections.accept_certificate": {"fingerprint": "0" * 64},
+    "secrets_api.put": {"secrets": {"password": "x"}},
+    "notifications_api.add_target": {"address": "json://127.0.0.1:9"},
 }
 TIMED = re.compile(rb'name="form_token" value="[^"]+"')
 
@@ -179,7 +181,10 @@ def _owner(world: World) -> int:
     post(f"{api}/holdings", json={**HOLDING, "notes": "nur fuer Anna"}, **write)
     post(f"{api}/cash", json={"currency": "NOK", "amount": "7"}, **write)
     post("/api/v1/rates", json={"from": "NOK", "to": "USD", "rate": "0.1"}, **write)
-    world.real["portfolio_id"] = made
+    target = {"json": {"address": f"json://{CANARIES[2]}@192.0.2.1:9/"}}
+    told = world.visitors["owner"].call("POST", "/api/v1/notifications/targets", JSON, **target)
+    assert told.status_code == 201, told.text
+    world.real |= {"portfolio_id": made, "target": told.json["id"], "target_id": told.json["id"]}
     return owner
 
 
