@@ -81,7 +81,9 @@ def test_a_copy_has_its_name_once_it_is_whole(data, tmp_path, monkeypatch):
     monkeypatch.setattr(backup, "verify", looked)
     backup.copy(data / "foliosync.db", copy)
     assert seen == [(False, "600")]
-    assert [each.name for each in tmp_path.iterdir() if each.is_file()] == ["copy.db"]
+    # The key lies beside the data folder, and in no copy.
+    files = {each.name for each in tmp_path.iterdir() if each.is_file()}
+    assert files == {"copy.db", "data.key"}
     with pytest.raises(SetupProblem, match="is there already"):
         backup.copy(data / "foliosync.db", copy)
 
@@ -92,7 +94,8 @@ def test_a_copy_is_named_where_a_file_system_has_no_links(data, tmp_path, monkey
 
     monkeypatch.setattr(backup.os, "link", refused)
     backup.copy(data / "foliosync.db", tmp_path / "copy.db")
-    assert [each.name for each in tmp_path.iterdir() if each.is_file()] == ["copy.db"]
+    files = {each.name for each in tmp_path.iterdir() if each.is_file()}
+    assert files == {"copy.db", "data.key"}
     assert backup.revision_of(tmp_path / "copy.db")
 
 

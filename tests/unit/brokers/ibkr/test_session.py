@@ -46,6 +46,7 @@ def test_each_failure_leads_to_its_state(kind, state):
 
 def test_every_failure_has_a_state_or_says_nothing_about_the_session():
     silent = {broker_errors.Incomplete, broker_errors.Malformed, broker_errors.Foreign}
+    # The application raises it, before the adapter is called.
     silent |= {broker_errors.Refused, broker_errors.CredentialsMissing}
     assert {kind for kind, _ in STATES} == set(leaves()) - silent
 
