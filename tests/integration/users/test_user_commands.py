@@ -50,6 +50,14 @@ def test_a_user_is_added_and_sees_what_is_theirs(house, run):
     ben = Browser(house.app)
     ben.sign_in(BEN)
     assert ben.is_in
+    form = {"name": "P", "base_currency": "USD"}
+    made = ben.post("/portfolio/new", "/portfolio/new", **form).headers["Location"]
+    form = {"name": "A", "currency": "USD"}
+    made = ben.post(f"{made}/accounts/~new", f"{made}/accounts/~new", **form).headers["Location"]
+    shown = ben.get(f"{made}/edit").get_data(as_text=True)
+    # The gateways of others lead to what is theirs: there is none of one's own yet.
+    assert "You have no gateway yet" in shown
+    assert "Test connection" not in shown
     pages = ("/connections", "/settings", "/rates", "/settings/account")
     assert [ben.get(path).status_code for path in pages] == [200] * len(pages)
 
