@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
+from portfolio.db.keycheck import hold_keys
 from portfolio.db.session import changed_rows, read_only, unit_of_work
 from portfolio.errors import Invalid, LoginRequired, Unreadable
 from portfolio.users import codes
@@ -67,6 +68,7 @@ def turn_on(me: Identity, ticket: str, code: str, client: Client) -> tuple[Opene
     if step is None:
         raise Invalid({"code": WRONG})
     with unit_of_work() as session:
+        hold_keys(session)
         user = locked_user(session, me.user_id)
         turn_off_second_step(session, user)
         user.totp_secret = runtime().sealer.seal(_place(user.id), key)
