@@ -578,7 +578,7 @@ def test_the_program_does_what_the_model_says(shelf, effort, request, figure):
     counts: Counter[str] = Counter()
     machine = type("Machine", (Machine,), {"template": template, "shelf": shelf, "counts": counts})
     tries = settings(
-        max_examples=effort(ci=40, full=2_000),
+        max_examples=effort(ci=40, full=400),
         stateful_step_count=effort(ci=25, full=50),
         suppress_health_check=list(HealthCheck),
         print_blob=True,
