@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -322,6 +323,14 @@ def test_importing_does_no_work():
 def test_templates_hold_to_the_content_policy(word):
     wrong = [path.name for path in TEMPLATES if word in path.read_text(encoding="utf-8")]
     assert wrong == []
+
+
+def test_htmx_neither_runs_text_nor_asks_another_host():
+    base = (ROOT / "templates" / "base.html").read_text(encoding="utf-8")
+    config = json.loads(re.search(r"name=\"htmx-config\" content='([^']+)'", base)[1])
+    off = ("allowEval", "allowScriptTags", "includeIndicatorStyles")
+    assert not any(config[name] for name in off)
+    assert config["selfRequestsOnly"] is True
 
 
 def test_each_element_of_htmx_names_its_own_target_and_swap():

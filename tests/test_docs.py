@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -94,3 +95,40 @@ def test_every_trouble_names_its_scenarios_and_its_remedy():
         assert named == {name for name, of in SCENARIOS.items() if of.leads_to == code}, code
         for word in ("**Looks like**", "**Why.**", "**Do"):
             assert word in written[code], code
+
+
+SECURITY = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+NAMED_TEST = re.compile(r"`(tests/[\w/.]+\.py)::(\w+)`")
+NAMED_FILE = re.compile(r"`((?:brokers|portfolio|deploy|templates)/[\w/.]*)`")
+
+
+def threats():
+    """The cells of each row of the table, by the threat's number."""
+    rows = re.findall(r"^\| \*\*T(\d+)\*\* (.+) \|$", SECURITY, re.MULTILINE)
+    return [(int(number), rest.split(" | ")) for number, rest in rows]
+
+
+def test_each_threat_has_its_row_with_a_guard_and_a_test_that_proves_it():
+    assert [number for number, _ in threats()] == list(range(1, 31))
+    for number, cells in threats():
+        _, guard, test = cells
+        assert NAMED_FILE.search(guard), f"T{number} names no place in the code"
+        assert NAMED_TEST.search(test), f"T{number} names no test"
+
+
+@pytest.mark.parametrize(
+    ("file", "name"), sorted(set(NAMED_TEST.findall(SECURITY))), ids=lambda part: part
+)
+def test_each_test_that_proves_a_guard_is_there(file, name):
+    tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
+    there = {of.name for of in tree.body if isinstance(of, ast.FunctionDef)}
+    assert name in there
+
+
+@pytest.mark.parametrize("file", sorted(set(NAMED_FILE.findall(SECURITY))))
+def test_each_guard_s_file_is_there(file):
+    assert (ROOT / file).exists()
+
+
+def test_no_mention_of_a_test_is_written_otherwise():
+    assert len(re.findall(r"tests/\S+::", SECURITY)) == len(NAMED_TEST.findall(SECURITY))

@@ -49,8 +49,9 @@ def fetch(clock: Clock) -> bytes:
 
 def parse(raw: bytes) -> tuple[ReferenceRate, ...]:
     """All rates of a file, or `RatesUnavailable` where any part of it is not what it should be."""
-    # A document type could define entities; the true file has none.
-    if b"<!" in raw:
+    # A document type could define entities; the true file has none. In UTF-16, which the parser
+    # would read as well, it would look otherwise, and have bytes of zero.
+    if b"<!" in raw or b"\0" in raw:
         raise _odd()
     try:
         tree = ElementTree.fromstring(raw)  # noqa: S314  # no document type, so no entities

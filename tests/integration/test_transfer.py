@@ -5,6 +5,7 @@ from __future__ import annotations
 from io import BytesIO
 
 import pytest
+from werkzeug.http import parse_options_header
 
 P = "/api/v1/portfolios"
 URL = "/portfolio/1/accounts/Bank"
@@ -98,6 +99,14 @@ def test_an_export_imports_to_the_same_state(hand):
     assert rows(hand, "Copy") == rows(hand)
     again = hand.program.get("/portfolio/1/accounts/Copy/export.csv").get_data(as_text=True)
     assert again == text
+
+
+@pytest.mark.parametrize("name", ['a"; filename="b.exe', "Réserve; x=y", "a\\b, c", "日本"])
+def test_a_file_s_name_stays_in_its_header(hand, name):
+    number = hand.program.post(f"{P}/1/accounts", json={"name": name, "currency": "EUR"}).json
+    made = hand.program.get(f"{P}/1/accounts/~{number['id']}/export.csv")
+    kind, options = parse_options_header(made.headers["Content-Disposition"])
+    assert (kind, options) == ("attachment", {"filename": f"{name}.csv"})
 
 
 def test_what_a_broker_brought_is_not_doubled_by_its_own_export(desk):

@@ -125,6 +125,8 @@ def test_every_answer_carries_the_headers(desk):
         assert "unsafe" not in policy
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert answer.headers["Referrer-Policy"] == "same-origin"
+        assert answer.headers["Cross-Origin-Opener-Policy"] == "same-origin"
+        assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
         assert "Server" not in answer.headers
 
 
@@ -212,3 +214,13 @@ def test_the_field_of_the_token_stands_in_the_form_as_it_is(desk):
     page = desk.program.get("/portfolio/new").get_data(as_text=True)
     field = re.search(r'(\S*)<input type="hidden" name="form_token" value="[^"]+">(\S*)', page)
     assert field.groups() == ("", "")
+
+
+def test_nothing_for_developers_answers(desk):
+    assert not desk.app.debug
+    assert desk.program.open("/", method="TRACE").status_code == 405
+    for path in ("/console", "/?__debugger__=yes&cmd=resource&f=debugger.js"):
+        page = desk.program.get(path, headers={"Accept": "text/html"})
+        assert "__debugger__" not in page.get_data(as_text=True)
+        assert "javascript" not in page.content_type
+        assert not [name for name, value in page.headers if "werkzeug" in value.lower()]

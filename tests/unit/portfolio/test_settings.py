@@ -79,6 +79,7 @@ SECRETS = {
     "DATABASE_URL": "postgresql+psycopg://me:canary-4711@localhost/p",
     "NOTIFY_URLS": "json://me:canary-4711@localhost",
     "ENCRYPTION_KEYS": "canary-4711-key-that-has-43-characters-abcd=",
+    "METRICS_TOKEN": "canary-4711-token-of-a-monitor",
 }
 
 

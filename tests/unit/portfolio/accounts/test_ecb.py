@@ -13,6 +13,9 @@ from portfolio.accounts.ecb import parse
 from portfolio.errors import RatesUnavailable
 
 DAILY = (Path(__file__).parents[3] / "data" / "ecb" / "daily.xml").read_bytes()
+# What is before the first element declares an entity, which the file then uses.
+SWELLING = DAILY.decode().replace("?>", "?><!DOCTYPE x [<!ENTITY a 'b'>]>", 1)
+SWELLING = SWELLING.replace("<gesmes:subject>", "<gesmes:subject>&a;")
 URL = f"{ecb.HOST}{ecb.DAILY.template}"
 
 
@@ -37,6 +40,8 @@ def test_a_recorded_file_is_read_exactly():
         DAILY.replace(b"'USD'", b"'US$'"),
         DAILY.replace(b"2026-11-20", b"yesterday"),
         DAILY.replace(b"<gesmes:subject>", b"<!DOCTYPE x [<!ENTITY a 'b'>]><gesmes:subject>"),
+        SWELLING.encode("utf-8"),
+        SWELLING.replace("UTF-8", "UTF-16").encode("utf-16"),
     ],
 )
 def test_anything_else_is_refused_whole(raw):
