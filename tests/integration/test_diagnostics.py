@@ -18,6 +18,7 @@ from portfolio.db.base import Base, UtcDateTime, db
 from portfolio.options import OPTIONS
 from portfolio.pages.diagnostics import bundle
 from portfolio.users.models import User
+from portfolio.web.identity import Identity, Kind
 from portfolio.web.runtime import EXTENSION
 
 HTML = {"Accept": "text/html"}
@@ -195,10 +196,11 @@ def test_the_page_has_a_button_for_whoever_runs_it(full):
     )
     assert set(answer.json) == PARTS
     with full.app.app_context():
-        db.session.add(User(name="other", created_at=full.clock.now()))
+        db.session.add(User(name="other", folded="other", created_at=full.clock.now()))
         db.session.commit()
     of = full.app.extensions[EXTENSION]
-    full.app.extensions[EXTENSION] = replace(of, owner_of=lambda _session: 2)
+    someone = Identity(user_id=2, name="other", kind=Kind.SESSION)
+    full.app.extensions[EXTENSION] = replace(of, identify=lambda _: someone)
     assert full.program.get("/settings/diagnostics").status_code == 404
     page = full.program.get("/settings", headers=HTML).get_data(as_text=True)
     assert "Download diagnostics" not in page
