@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 LONGEST_ADDRESS = 300
 LONGEST_NAME = 253
+THIS_COMPUTER = "localhost"
+LOOPBACK_NAMES = frozenset({"localhost", "ip6-localhost", "ip6-loopback"})
 NEEDED = "An https address such as https://localhost:5001 is needed."
 NO_HOST = "What stands after https:// is neither the name nor the address of a computer."
 NO_PORT = "A port is a number from 1 to 65535."
@@ -102,4 +104,12 @@ def place(address: str) -> str:
         host, port = split_address(address)
     except ValueError:
         return address
-    return f"{host} {port}"
+    return f"{THIS_COMPUTER if _is_this_computer(host) else host} {port}"
+
+
+def _is_this_computer(host: str) -> bool:
+    """Whether a host is loopback by its address or by one of its usual names."""
+    if is_literal(host):
+        address = ip_address(host)
+        return (getattr(address, "ipv4_mapped", None) or address).is_loopback
+    return host in LOOPBACK_NAMES or host.endswith(".localhost")

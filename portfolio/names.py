@@ -7,16 +7,31 @@ import unicodedata
 from portfolio.errors import Invalid
 
 LONGEST = 100
+# UAX #15 calls texts with no more of them in a row stream-safe: to bring many into order takes
+# time that grows with their square.
+MARKS = 30
+# No name is longer; what is compared comes from strangers, too.
+COMPARED = 1_000
 BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def clean_name(text: str, field: str = "name") -> str:
     """The name in its one normal form (NFC), or `Invalid` with the reason."""
-    name = unicodedata.normalize("NFC", text)
+    name = normal_form(text, field)
     reason = _reason(name)
     if reason:
         raise Invalid({field: reason})
     return name
+
+
+def normal_form(text: str, field: str) -> str:
+    """A text in normal form (NFC), or `Invalid` where too many marks stand on one letter."""
+    marks = 0
+    for character in text:
+        marks = marks + 1 if unicodedata.combining(character) else 0
+        if marks > MARKS:
+            raise Invalid({field: f"More than {MARKS} marks stand on one letter."})
+    return unicodedata.normalize("NFC", text)
 
 
 def _reason(name: str) -> str | None:
@@ -41,4 +56,5 @@ def is_forbidden(character: str) -> bool:
 
 def folded(name: str) -> str:
     """A name as it is compared: whatever its case and its way of being typed."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    compatible = unicodedata.normalize("NFKC", name[:COMPARED])
+    return unicodedata.normalize("NFKC", compatible.casefold())

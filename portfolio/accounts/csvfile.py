@@ -25,6 +25,7 @@ COLUMNS = (
     *("multiplier", "isin", "expiry", "strike", "right", "underlying", "notes", "source"),
 )
 LONGEST = 50_000
+WIDEST = 200
 # Full-width signs count, too, and what stands behind spaces or quotes.
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'", "＝", "＋", "－", "＠")
 # What other programs call the columns, in small letters and without signs.
@@ -121,6 +122,8 @@ def read(text: str, field: str = "file") -> Table:
     if len(filled) > LONGEST:
         raise Invalid({field: f"The file has more than {LONGEST} lines."})
     headings = tuple(cell.strip() for cell in filled[0][1])
+    if len(headings) > WIDEST:
+        raise Invalid({field: f"The file has more than {WIDEST} columns."})
     repeated = next((name for name in headings if name and headings.count(name) > 1), None)
     if repeated:
         raise Invalid({field: f"The heading “{repeated[:40]}” stands twice."})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 from portfolio.errors import Invalid
-from portfolio.names import is_forbidden
+from portfolio.names import is_forbidden, normal_form
 
 UNSAFE_IN_A_PATH = frozenset("/\\%?#;")
 
@@ -34,7 +34,7 @@ def clean_notes(text: str | None) -> str | None:
     """Notes in normal form; None where there are none."""
     if text is None or not text.strip():
         return None
-    notes = unicodedata.normalize("NFC", text.replace("\r\n", "\n"))
+    notes = normal_form(text.replace("\r\n", "\n"), "notes")
     if len(notes) > LONGEST_NOTES:
         raise Invalid({"notes": f"Notes have at most {LONGEST_NOTES} characters."})
     if any(unicodedata.category(c) in {"Cc", "Cs"} and c not in "\n\t" for c in notes):
@@ -44,7 +44,7 @@ def clean_notes(text: str | None) -> str | None:
 
 def clean_text(text: str | None, field: str, longest: int) -> str | None:
     """A line of text in normal form; None where it is empty, `Invalid` where it cannot stand."""
-    line = unicodedata.normalize("NFC", text or "").strip()
+    line = normal_form(text or "", field).strip()
     if len(line) > longest:
         raise Invalid({field: f"At most {longest} characters."})
     if any(is_forbidden(character) for character in line):

@@ -41,6 +41,8 @@ def step_of(key: str, code: str, now: datetime, last: int | None) -> int | None:
 
     `last` is the step whose code was used last.
     """
+    if not is_code(code):
+        return None
     app, current, found = TOTP(key), int(now.timestamp()) // SECONDS, None
     for step in (current + shift for shift in STEPS):
         right = hmac.compare_digest(app.generate_otp(step), code)

@@ -23,6 +23,7 @@ from portfolio.users.sessions import (
     end_pending,
     find_session,
     open_session,
+    require_login,
 )
 from portfolio.users.signin import Opened, limits, proven, subject_of
 from portfolio.users.throttle import attempt
@@ -70,6 +71,7 @@ def turn_on(me: Identity, ticket: str, code: str, client: Client) -> tuple[Opene
     with unit_of_work() as session:
         hold_keys(session)
         user = locked_user(session, me.user_id)
+        require_login(session, me.login)
         turn_off_second_step(session, user)
         user.totp_secret = runtime().sealer.seal(_place(user.id), key)
         user.totp_since, user.totp_step = now, step
@@ -79,10 +81,15 @@ def turn_on(me: Identity, ticket: str, code: str, client: Client) -> tuple[Opene
 
 def turn_off(me: Identity, password: str, client: Client) -> Opened:
     """Turn it off, for who knows the password; a new login, the only one."""
-    if proven(me.name, password, client.address) is None:
+    known = proven(me.name, password, client.address)
+    if known is None:
         raise Invalid({"totp": NOT_THE_PASSWORD})
     with unit_of_work() as session:
         user = locked_user(session, me.user_id)
+        # A new password, or the end of this login, may have come between the look and now.
+        require_login(session, me.login)
+        if user.password_hash != known.password_hash:
+            raise LoginRequired
         turn_off_second_step(session, user)
         end_all(session, user.id)
         return _open(session, user, client, runtime().clock.now())

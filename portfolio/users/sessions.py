@@ -11,7 +11,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from portfolio.db.session import changed_rows
-from portfolio.errors import NotFound
+from portfolio.errors import LoginRequired, NotFound
 from portfolio.users.models import LoginSession, User
 
 BYTES = 32
@@ -93,6 +93,12 @@ def find_session(
     alive = LoginSession.ends_at > now, LoginSession.seen_at > now - idle
     found = session.execute(query.where(*mine, *alive, User.disabled_at.is_(None))).first()
     return None if found is None else (found[0], found[1])
+
+
+def require_login(session: Session, login_id: int | None) -> None:
+    """Refuse (`LoginRequired`) what was begun by a login that has ended meanwhile."""
+    if login_id is None or session.get(LoginSession, login_id) is None:
+        raise LoginRequired
 
 
 def touch(session: Session, login_id: int, now: datetime) -> None:

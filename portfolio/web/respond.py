@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from flask import (
     Response,
@@ -70,8 +70,11 @@ def page(template: str, status: int = 200, /, **context: Any) -> Response:
 
 def file(content: str, name: str, kind: str = "text/csv") -> Response:
     """A file to keep, CSV by default."""
+    # Headers are Latin-1 at most: any other name comes beside one that all can read (RFC 6266).
+    plain = name.encode("ascii", "replace").decode("ascii").replace("?", "_")
+    full = {} if plain == name else {"filename*": f"UTF-8''{quote(name, safe='')}"}
     response = Response(content, content_type=f"{kind}; charset=utf-8")
-    response.headers.set("Content-Disposition", "attachment", filename=name)
+    response.headers.set("Content-Disposition", "attachment", filename=plain, **full)
     return response
 
 

@@ -15,6 +15,7 @@ from portfolio import user_commands
 from portfolio.db.base import db
 from portfolio.db.keysource import GivenKeys
 from portfolio.db.sealing import Sealer
+from portfolio.users import second_step
 from portfolio.web.runtime import EXTENSION
 from tests.integration.users.people import ANNA, BEN, COOKIE, PASSWORD, Browser, person
 
@@ -150,6 +151,30 @@ def test_turning_it_off_asks_for_the_password(alone):
     with alone.app.app_context(), db.engine.connect() as connection:
         left = connection.execute(text("SELECT count(*) FROM recovery_code")).scalar_one()
     assert left == 0
+
+
+def test_what_a_login_began_ends_with_it(alone, monkeypatch):
+    """The password is changed while somebody else, who knew it, turns the second step off."""
+    anna, thief = Browser(alone.app), Browser(alone.app)
+    anna.sign_in()
+    turn_on(alone, anna)
+    alone.turn(60)
+    thief.client.set_cookie(COOKIE, anna.cookie())
+    really, new = second_step.proven, "another long password"
+
+    def proven(*given):
+        known = really(*given)
+        monkeypatch.setattr(second_step, "proven", really)
+        fields = {"current": PASSWORD, "new": new, "again": new}
+        assert anna.post(f"{ACCOUNT}/password", ACCOUNT, **fields).status_code == 303
+        return known
+
+    monkeypatch.setattr(second_step, "proven", proven)
+    answer = thief.post(f"{ACCOUNT}/totp/off", ACCOUNT, password=PASSWORD)
+    assert answer.headers["Location"].startswith("/login")
+    assert not thief.is_in
+    assert anna.is_in
+    assert "with a second step" in next(iter(user_commands.lines(alone.app)))
 
 
 def test_setting_it_up_asks_for_the_password(alone):

@@ -67,6 +67,10 @@ def test_a_host_that_is_none_is_refused(typed):
 def test_spellings_of_one_place_are_told_from_other_places():
     here = {place(of) for of in ("https://localhost:5000", "https://127.0.0.1:5000")}
     assert here == {place("HTTPS://LOCALHOST:05000")}
+    # A gateway that listens on all addresses is the same one under each of these.
+    spelled = ("127.0.0.2", "[::1]", "[::ffff:127.0.0.1]", "ip6-localhost", "a.localhost")
+    assert {place(f"https://{host}:5000") for host in spelled} == here
+    assert place("https://localhost.example:5000") not in here
     assert place("https://nas") == place("https://nas:443")
     assert place("https://nas") != place("https://nas:5000")
     assert place("/home/me/accounts") == "/home/me/accounts"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from portfolio.accounts.names import clean_currency, slug
+from portfolio.accounts.names import clean_currency, clean_notes, clean_text, slug
 from portfolio.errors import Invalid
 from portfolio.names import clean_name
 
@@ -38,3 +38,10 @@ def test_currencies():
     for text in ("EURO", "E1", "", "€UR"):
         with pytest.raises(Invalid):
             clean_currency(text)
+
+
+@pytest.mark.parametrize("clean", [clean_name, clean_notes, lambda text: clean_text(text, "x", 9)])
+def test_too_many_marks_on_one_letter_are_refused_at_once(clean):
+    assert clean("e" + "\u0301" * 8).startswith("é")
+    with pytest.raises(Invalid, match="marks stand on one letter"):
+        clean("e" + "\u0300\u0323" * 100_000)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from portfolio.users.codes import bare, is_code, random_code, step_of
+from portfolio.users.codes import bare, is_code, new_key, random_code, step_of
 
 # The key of RFC 6238's appendix B; its codes have eight digits, of which an app shows six.
 KEY = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
@@ -31,6 +31,11 @@ def test_codes_are_those_of_the_standard(seconds, code):
 @pytest.mark.parametrize("text", ["12345", "1234567", "12345a", "١٢٣٤٥٦", "", "123 45"])
 def test_what_is_no_code_of_an_app(text):
     assert not is_code(text)
+
+
+@pytest.mark.parametrize("text", ["é12345", "１２３４５６", "𝟏𝟐𝟑𝟒𝟓𝟔", ""])
+def test_digits_of_other_scripts_are_no_code_and_no_failure(text):
+    assert step_of(new_key(), text, datetime(2026, 1, 1, tzinfo=UTC), None) is None
 
 
 def test_a_code_is_typed_as_people_like():

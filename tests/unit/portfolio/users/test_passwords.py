@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from portfolio.errors import Invalid
-from portfolio.users.passwords import Passwords, check_new
+from portfolio.names import folded
+from portfolio.users.passwords import Passwords, check_new, normal
 
 CHEAP = Passwords(passes=1, kibibytes=8)
 
@@ -55,3 +56,11 @@ def test_what_is_refused(password):
 def test_the_user_name_is_no_password_in_whichever_case():
     with pytest.raises(Invalid):
         check_new("anna anderson", "Anna Anderson")
+
+
+def test_what_strangers_send_is_cut_before_it_is_brought_into_order():
+    marks = "a" + "\u0300\u0323" * 100_000
+    assert len(normal(marks)) <= 5 * 256
+    assert len(folded(marks)) <= 1_000
+    # Four characters that become one are still too many.
+    assert not CHEAP.verify(CHEAP.hash("ǖ" * 256), "u\u0308\u0304" * 400_000)
