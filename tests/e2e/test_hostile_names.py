@@ -17,6 +17,8 @@ PORTFOLIOS = "/api/v1/portfolios"
 LINKED = "/portfolio/1/accounts/~1"
 # What a page may ask for by itself, beside where it is sent.
 OURS = ("/static/", "/favicon.ico")
+# What these lead to is kept, not shown.
+FILES = ("export.csv", "/api/openapi", "/settings/diagnostics")
 WATCH = """
 window.reports = [];
 document.addEventListener("securitypolicyviolation", (of) => window.reports.push(of.blockedURI));
@@ -107,7 +109,7 @@ def visit_everything(witness, home):
     waiting, seen, kinds = ["/"], {}, Counter()
     while waiting:
         path = waiting.pop(0)
-        if path in seen or "export.csv" in path or path.startswith("/api/openapi"):
+        if path in seen or any(of in path for of in FILES):
             continue
         kind = "/".join("#" if part.isdigit() else part for part in path.split("?")[0].split("/"))
         kinds[kind] += 1
