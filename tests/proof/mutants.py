@@ -32,11 +32,22 @@ REASONS = Path(__file__).with_name("survivors.md")
 SYNC, WEB = "tests/unit/portfolio/sync", "tests/integration/web"
 LOGINS = "tests/integration/users/test_logins.py"
 FORMS = f"{LOGINS}::test_a_form_of_before_the_login_or_of_another_login_is_refused"
+TOKENS = tuple(
+    f"tests/integration/users/test_tokens.py::test_{name}"
+    for name in (
+        "a_refused_token_says_what_to_do",
+        "what_everybody_may_see_looks_at_no_token_and_a_login_is_not_for_programs",
+        "each_scope_opens_its_own_and_nothing_else",
+        "a_token_opens_no_page_and_makes_no_token",
+        "no_token_changes_a_setting",
+        "a_token_needs_no_form_token_and_another_site_is_refused_all_the_same",
+    )
+)
 # Which tests have to notice: all run in the process itself, and each module's take seconds.
 MODULES = {
     "portfolio/sync/gates.py": (SYNC,),
     "brokers/ibkr/endpoints.py": ("tests/unit/brokers/ibkr/test_endpoints.py",),
-    "portfolio/web/gate.py": (f"{WEB}/test_gate.py", f"{WEB}/test_rules.py", FORMS),
+    "portfolio/web/gate.py": (f"{WEB}/test_gate.py", f"{WEB}/test_rules.py", FORMS, *TOKENS),
     "brokers/tls.py": ("tests/unit/brokers/test_tls.py", "tests/e2e/test_tls.py"),
     "portfolio/sync/apply.py": ("tests/integration/sync/test_apply.py",),
 }

@@ -77,6 +77,23 @@ def test_each_scope_opens_its_own_and_nothing_else(desk, scope):
             assert f"“{needed}”" in answer.json["error"]["message"]
 
 
+def test_a_refused_token_says_what_to_do(desk):
+    sent = bearer(token(desk, "sync"))
+    lacks = desk.program.get(P, **sent).json["error"]
+    assert lacks["message"] == "This token lacks the scope “read”; nothing was changed."
+    assert lacks["remedy"] == "Make one that has it on the page API tokens of Settings."
+    none = desk.program.get("/settings", **sent).json["error"]
+    assert none["message"] == "No token opens this: it is for people who are signed in."
+    assert none["remedy"] == "Use a route of /api/v1 that the page API lists, or a browser."
+
+
+def test_what_everybody_may_see_looks_at_no_token_and_a_login_is_not_for_programs(guarded):
+    person(guarded.app)
+    assert guarded.program.get("/healthz", **bearer("fls_wrong")).status_code == 200
+    assert guarded.program.get("/login", **bearer("fls_wrong")).status_code == 401
+    assert guarded.program.get("/login", **bearer(token(guarded, "read"))).status_code == 403
+
+
 @pytest.mark.parametrize("path", ["/", "/settings", PAGE, "/rates", "/api", "/portfolio/1/edit"])
 def test_a_token_opens_no_page_and_makes_no_token(desk, path):
     desk.account()
