@@ -157,10 +157,21 @@ def _restore(options: argparse.Namespace) -> int:
     return 0
 
 
+def _end_restored(options: argparse.Namespace) -> int:
+    from portfolio.user_commands import end_every_login
+
+    end_every_login(_build(replace(_settings(options), jobs="off")))
+    print("Every login, token and open invitation of the copy is ended.")
+    return 0
+
+
 def _database_file(options: argparse.Namespace) -> Path:
     file = _settings(options).sqlite_file
     if file is None:
-        raise SetupProblem("This database is not an SQLite file: use pg_dump and pg_restore.")
+        raise SetupProblem(
+            "This database is not an SQLite file: use pg_dump and "
+            "pg_restore, and then `foliosync db restored`."
+        )
     return file
 
 
@@ -284,6 +295,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "demo": _demo,
     "backup": _backup,
     "restore": _restore,
+    "end_restored": _end_restored,
     "diagnostics": _diagnostics,
     "key": _key,
     "describe_api": _describe_api,
