@@ -145,12 +145,13 @@ def _restore(options: argparse.Namespace) -> int:
     from portfolio.clock import SystemClock
     from portfolio.db.backup import restore, revision_of
     from portfolio.db.upgrade import is_known, newer
-    from portfolio.user_commands import end_every_login
+    from portfolio.user_commands import DOORS, end_every_login
 
     database = _database_file(options)
     if not is_known(revision_of(options.file)):
         raise newer()
-    kept = restore(database, options.file, SystemClock().now())
+    without = {each.__tablename__ for each in DOORS}
+    kept = restore(database, options.file, SystemClock().now(), without)
     end_every_login(_build(_settings(options)))
     former = f"; the former one is {kept}" if kept else ""
     print(f"The database is restored from {options.file}{former}.")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from portfolio import cli
+from portfolio.errors import SetupProblem
 from tests.integration.conftest import guarded_by
 from tests.integration.test_cli import run
 from tests.integration.users.people import BEN, Browser, person
@@ -39,3 +41,25 @@ def test_what_a_copy_brought_along_is_ended(guarded, database_url, tmp_path):
     assert ben.get(link).status_code == 404
     anna.sign_in()
     assert anna.is_in
+
+
+def test_no_moment_of_a_restore_lets_in_what_was_ended(alone, environ, tmp_path, monkeypatch):
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    anna, secret, link = lives(alone)
+    copy = str(tmp_path / "copy.db")
+    assert cli.main(["backup", copy]) == 0
+    form = {"name": "Later", "base_currency": "USD"}
+    anna.post("/portfolio/new", "/portfolio/new", **form)
+
+    def killed(_settings, **_more):
+        raise SetupProblem("Killed before the logins are ended once more.")
+
+    monkeypatch.setattr(cli, "_build", killed)
+    assert cli.main(["restore", copy]) == 1
+    assert not anna.is_in
+    assert alone.program.get(P, **bearer(secret)).status_code == 401
+    anna.sign_in()
+    assert "Later" not in anna.get("/").text
+    assert anna.get(link).status_code == 404
+    assert not list(tmp_path.glob("*.part*"))
