@@ -51,6 +51,10 @@ def parser() -> argparse.ArgumentParser:
     actions = database.add_subparsers(required=True, metavar="ACTION")
     upgrade = actions.add_parser("upgrade", help="bring the schema up to date")
     upgrade.set_defaults(command="upgrade")
+    restored = actions.add_parser(
+        "restored", help="after pg_restore: end every login, token and invitation of the copy"
+    )
+    restored.set_defaults(command="end_restored")
     return made
 
 

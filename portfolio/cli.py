@@ -145,22 +145,34 @@ def _restore(options: argparse.Namespace) -> int:
     from portfolio.clock import SystemClock
     from portfolio.db.backup import restore, revision_of
     from portfolio.db.upgrade import is_known, newer
-    from portfolio.user_commands import end_every_login
+    from portfolio.user_commands import DOORS, end_every_login
 
     database = _database_file(options)
     if not is_known(revision_of(options.file)):
         raise newer()
-    kept = restore(database, options.file, SystemClock().now())
+    without = {each.__tablename__ for each in DOORS}
+    kept = restore(database, options.file, SystemClock().now(), without)
     end_every_login(_build(_settings(options)))
     former = f"; the former one is {kept}" if kept else ""
     print(f"The database is restored from {options.file}{former}.")
     return 0
 
 
+def _end_restored(options: argparse.Namespace) -> int:
+    from portfolio.user_commands import end_every_login
+
+    end_every_login(_build(replace(_settings(options), jobs="off")))
+    print("Every login, token and open invitation of the copy is ended.")
+    return 0
+
+
 def _database_file(options: argparse.Namespace) -> Path:
     file = _settings(options).sqlite_file
     if file is None:
-        raise SetupProblem("This database is not an SQLite file: use pg_dump and pg_restore.")
+        raise SetupProblem(
+            "This database is not an SQLite file: use pg_dump and "
+            "pg_restore, and then `foliosync db restored`."
+        )
     return file
 
 
@@ -284,6 +296,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "demo": _demo,
     "backup": _backup,
     "restore": _restore,
+    "end_restored": _end_restored,
     "diagnostics": _diagnostics,
     "key": _key,
     "describe_api": _describe_api,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -52,10 +52,10 @@ def copy(database: Path, target: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def _part(target: Path) -> Path:
-    """A file of nobody else beside the target, which is not there yet."""
+def _part(target: Path, *, taken: bool = False) -> Path:
+    """A file of nobody else beside the target, which is not there yet unless it may be `taken`."""
     try:
-        if target.exists():
+        if not taken and target.exists():
             raise FileExistsError
         handle, name = mkstemp(prefix=f"{target.name}.", suffix=".part", dir=target.parent)
     except FileExistsError:
@@ -114,26 +114,48 @@ def revision_of(file: Path) -> str | None:
     return str(row[0]) if row else None
 
 
-def restore(database: Path, source: Path, now: datetime) -> Path | None:
+def restore(database: Path, source: Path, now: datetime, without: Collection[str]) -> Path | None:
     """Bring a copy back; returns where the former database was kept, if there was one.
 
     The caller has checked the copy with `revision_of`. A program that has the database open sees
-    the restored state from its next transaction on.
+    the restored state from its next transaction on, and never a row of the tables `without`.
     """
-    kept = _keep(database, now)
+    database.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    part = _part(database, taken=True)
     try:
-        with _opened(source) as opened, closing(sqlite3.connect(database)) as into:
+        _copy_without(source, part, without)
+        kept = _keep(database, now)
+        _bring_back(part, database, kept)
+    finally:
+        part.unlink(missing_ok=True)
+    return kept
+
+
+def _copy_without(source: Path, part: Path, tables: Collection[str]) -> None:
+    """Copy a database but the rows of some tables, of which it may have none yet."""
+    try:
+        with _opened(source) as opened, closing(sqlite3.connect(part)) as into:
             opened.backup(into)
+            for (name,) in into.execute("SELECT name FROM sqlite_master").fetchall():
+                if name in tables:
+                    into.execute(f'DELETE FROM "{name}"')  # noqa: S608 - a name of the program
+            into.commit()
+    except sqlite3.Error as error:
+        raise SetupProblem(f"{source} could not be read ({error}); nothing changed.") from error
+
+
+def _bring_back(part: Path, database: Path, kept: Path | None) -> None:
+    try:
+        with closing(sqlite3.connect(part)) as made, closing(sqlite3.connect(database)) as into:
+            made.backup(into)
             verify(into, database)
     except sqlite3.Error as error:
         where = f" The former one is {kept}." if kept else ""
         raise SetupProblem(f"{database} could not be restored ({error}).{where}") from error
-    return kept
 
 
 def _keep(database: Path, now: datetime) -> Path | None:
     if not database.exists():
-        database.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         return None
     try:
         return copy_aside(database, "before-restore", now)

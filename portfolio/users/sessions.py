@@ -142,8 +142,3 @@ def end_pending(session: Session, secret: str) -> bool:
 def end_all(session: Session, user_id: int) -> None:
     """End every login of a user, in every process."""
     session.execute(delete(LoginSession).where(LoginSession.user_id == user_id))
-
-
-def end_everybody(session: Session) -> None:
-    """End the logins of all users."""
-    session.execute(delete(LoginSession))

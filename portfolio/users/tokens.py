@@ -103,11 +103,6 @@ def revoke(session: Session, user_id: int, which: ColumnElement[bool]) -> None:
         raise NotFound("token")
 
 
-def revoke_all(session: Session) -> None:
-    """End the tokens of all users."""
-    session.execute(delete(ApiToken))
-
-
 def find_token(session: Session, secret: str, now: datetime) -> tuple[ApiToken, User] | None:
     """The token and its user, or None where it has ended, or the user is disabled."""
     query = select(ApiToken, User).join(User, User.id == ApiToken.user_id)

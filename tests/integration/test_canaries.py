@@ -235,7 +235,7 @@ def test_a_copy_on_another_machine_has_holdings_and_asks_for_secrets(world, tmp_
         return
     backup.copy(of.settings.sqlite_file, tmp_path / "copy.db")
     there = Settings.load({"FOLIOSYNC_DATA_DIR": str(tmp_path / "there")})
-    backup.restore(there.sqlite_file, tmp_path / "copy.db", FakeClock().now())
+    backup.restore(there.sqlite_file, tmp_path / "copy.db", FakeClock().now(), ())
     again = create_app(there, brokers=adapter[0], clock=FakeClock())
     prepare_database(again)
     client = again.test_client(use_cookies=False)

@@ -67,11 +67,6 @@ def revoke(session: Session, portfolio: Portfolio, invitation_id: int) -> None:
         raise NotFound("invitation")
 
 
-def revoke_every_invitation(session: Session) -> None:
-    """Take all invitations back, whoever made them."""
-    session.execute(delete(Invitation))
-
-
 def remove_viewer(session: Session, portfolio: Portfolio, user_id: int) -> None:
     """Let somebody see a portfolio no longer, from the next request on."""
     theirs = Viewer.portfolio_id == portfolio.id, Viewer.user_id == user_id
