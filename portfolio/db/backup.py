@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from tempfile import mkstemp
@@ -121,6 +121,7 @@ def restore(database: Path, source: Path, now: datetime) -> Path | None:
     the restored state from its next transaction on.
     """
     kept = _keep(database, now)
+    make_private(database)
     try:
         with _opened(source) as opened, closing(sqlite3.connect(database)) as into:
             opened.backup(into)
@@ -129,6 +130,19 @@ def restore(database: Path, source: Path, now: datetime) -> Path | None:
         where = f" The former one is {kept}." if kept else ""
         raise SetupProblem(f"{database} could not be restored ({error}).{where}") from error
     return kept
+
+
+def make_private(file: Path) -> None:
+    """Make a database's empty file one that its owner alone may read; others are left alone.
+
+    SQLite gives the files beside it the same mode. Where it is impossible, whoever opens the
+    database says why.
+    """
+    with suppress(OSError):
+        if not file.exists():
+            file.touch(mode=0o600)
+        elif not file.stat().st_size:
+            file.chmod(0o600)
 
 
 def _keep(database: Path, now: datetime) -> Path | None:
