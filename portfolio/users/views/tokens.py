@@ -11,6 +11,8 @@ from portfolio.db.session import unit_of_work
 from portfolio.errors import Conflict, Invalid
 from portfolio.users import cookies
 from portfolio.users.models import ApiToken
+from portfolio.users.services import locked_user
+from portfolio.users.sessions import require_login
 from portfolio.users.signin import NOT_THE_PASSWORD, proven
 from portfolio.users.tokens import SCOPES, Wanted, create, listed, revoke
 from portfolio.web import respond
@@ -43,24 +45,26 @@ def make() -> Response:
     """Make a token, and show it once."""
     name, scopes, days = _typed()
     wanted = Wanted(name=name, scopes=scopes, days=int(days) if days in DAYS and days else None)
-    owner, now = owner_id(), runtime().clock.now()
     try:
-        _prove()
-        with unit_of_work() as session:
-            made = create(session, owner, wanted, now, secrets.token_urlsafe)
+        made = _made(wanted)
     except (Invalid, Conflict) as error:
         errors = dict(error.fields) or {"name": error.message}
         return tokens_page({"name": name, "scopes": scopes, "days": days}, errors)
     return tokens_page({"scopes": ["read"], "days": "90"}, {}, made)
 
 
-def _prove() -> None:
-    """Refuse whoever has a login and not the password; without logins there is none."""
-    if not runtime().settings.has_logins:
-        return
+def _made(wanted: Wanted) -> str:
+    """A new token; where there are logins, for who knows the password as well."""
+    me, now, logins = identity(), runtime().clock.now(), runtime().settings.has_logins
     password = request.form.get("password", "")
-    if proven(identity().name, password, cookies.address()) is None:
+    if logins and proven(me.name, password, cookies.address()) is None:
         raise Invalid({"password": NOT_THE_PASSWORD})
+    with unit_of_work() as session:
+        if logins:
+            # It may have been ended between the look and now, and tokens with it.
+            locked_user(session, me.user_id)
+            require_login(session, me.login)
+        return create(session, me.user_id, wanted, now, secrets.token_urlsafe)
 
 
 def _typed() -> tuple[str, list[str], str]:

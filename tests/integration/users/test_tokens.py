@@ -12,6 +12,7 @@ from portfolio.db.base import db
 from portfolio.db.session import unit_of_work
 from portfolio.users.models import ApiToken
 from portfolio.users.services import add_user, disable, locked_user, set_password
+from portfolio.users.signin import proven
 from portfolio.users.tokens import SCOPES, Wanted, create
 from tests.integration.users.people import PASSWORD, Browser, person
 
@@ -53,6 +54,23 @@ def test_a_stolen_login_makes_no_token_and_its_tries_are_counted(guarded):
     assert [of.status_code for of in made] == [422] * 10 + [429]
     assert "This is not the password." in made[0].text
     assert "No program has one." in browser.get(PAGE).text
+
+
+def test_a_login_that_is_ended_meanwhile_makes_no_token(guarded, monkeypatch):
+    anna, browser = person(guarded.app), Browser(guarded.app)
+    browser.sign_in()
+
+    def late(*given):
+        user = proven(*given)
+        with unit_of_work() as session:
+            disable(session, locked_user(session, anna), guarded.clock.now())
+        return user
+
+    monkeypatch.setattr("portfolio.users.views.tokens.proven", late)
+    made = browser.post(PAGE, PAGE, name="cron", scopes="read", password=PASSWORD)
+    assert (made.status_code, made.headers["Location"]) == (303, "/login")
+    with guarded.app.app_context():
+        assert db.session.scalars(select(ApiToken)).all() == []
 
 
 def test_without_logins_no_password_is_asked_for(desk):
