@@ -102,7 +102,10 @@ def _add_user_commands(commands: Any) -> None:
     password.add_argument(
         "--one-step", action="store_true", help="also turn the second step off (a lost phone)"
     )
-    disable = actions.add_parser("disable", help="let a user sign in no more; ends every login")
+    password.add_argument("--end-tokens", action="store_true", help="also end the user's tokens")
+    disable = actions.add_parser(
+        "disable", help="let a user sign in no more; ends every login and token"
+    )
     disable.set_defaults(command="disable_user")
     for command in (add, password, disable):
         command.add_argument("name", help="the user name")

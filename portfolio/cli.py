@@ -234,8 +234,9 @@ def _add_user(options: argparse.Namespace) -> int:
 def _set_password(options: argparse.Namespace) -> int:
     from portfolio.user_commands import change_password, typed_password
 
-    app, one_step = _build(_settings(options)), options.one_step
-    print(change_password(app, options.name, typed_password, one_step=one_step))
+    app = _build(_settings(options))
+    chosen = {"one_step": options.one_step, "end_tokens": options.end_tokens}
+    print(change_password(app, options.name, typed_password, **chosen))
     return 0
 
 

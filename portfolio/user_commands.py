@@ -23,6 +23,7 @@ from portfolio.users.services import (
     set_password,
     turn_off_second_step,
 )
+from portfolio.users.tokens import revoke_each
 from portfolio.web.runtime import EXTENSION, Runtime
 
 Ask = Callable[[str], str]
@@ -48,10 +49,13 @@ def add(app: Flask, name: str, ask: Ask) -> str:
         return f"“{user.name}” may sign in." + _hint(of)
 
 
-def change_password(app: Flask, name: str, ask: Ask, *, one_step: bool = False) -> str:
+def change_password(
+    app: Flask, name: str, ask: Ask, *, one_step: bool = False, end_tokens: bool = False
+) -> str:
     """Give a user a new password and end every login; what was done, as a line.
 
-    With `one_step` the second step is off, for who lost phone and recovery codes.
+    With `one_step` the second step is off, for who lost phone and recovery codes. Tokens stay
+    unless `end_tokens`.
     """
     of: Runtime = app.extensions[EXTENSION]
     with app.app_context(), _said():
@@ -63,6 +67,8 @@ def change_password(app: Flask, name: str, ask: Ask, *, one_step: bool = False) 
             set_password(session, user, hashed)
             if one_step:
                 turn_off_second_step(session, user)
+            if end_tokens:
+                revoke_each(session, user.id)
             return f"“{user.name}” signs in with the new password from now on." + _hint(of)
 
 

@@ -34,7 +34,7 @@ WITHIN = {
     "models": set(),
     "services": {
         *("models", "queries", "names", "gateways", "watch"),
-        *("plan", "gates", "reconcile", "reading", "apply", "lease", "kept", "sessions"),
+        *("plan", "gates", "reconcile", "reading", "apply", "lease", "kept", "sessions", "tokens"),
     },
     "queries": {"models", "resources", "figures", "names"},
     "schemas": {"resources", "queries", "models", "csvfile"},

@@ -21,6 +21,7 @@ from portfolio.connections.models import Connection, Gateway
 from portfolio.connections.queries import needs_user
 from portfolio.connections.upkeep import READY, Outcome, Planned, Standing
 from portfolio.db.session import unit_of_work
+from portfolio.users.people import not_disabled
 
 log = logging.getLogger(__name__)
 
@@ -139,9 +140,10 @@ def standing_of(gateway: Gateway) -> Standing:
 
 
 def watched(session: Session, brokers: Registry) -> list[Watched]:
-    """The gateways with connections whose adapter is installed."""
+    """The gateways with connections whose adapter is installed, of users who are not disabled."""
     newest = func.max(Connection.created_at)
     query = select(Gateway, newest).join(Connection, Connection.gateway_id == Gateway.id)
+    query = query.where(not_disabled(Gateway.owner_id))
     return [
         Watched(
             route=route_of(gateway),
@@ -157,6 +159,7 @@ def watched(session: Session, brokers: Registry) -> list[Watched]:
 def planned(session: Session) -> list[Planned]:
     """The connections that the schedule may sync."""
     query = select(Connection).where(Connection.sync_enabled, Connection.paused_at.is_(None))
+    query = query.where(not_disabled(Connection.owner_id))
     query = query.options(joinedload(Connection.account).joinedload(Account.portfolio))
     return [
         Planned(

@@ -15,6 +15,8 @@ from portfolio.connections.notices import News, Watched, compare, message, safe_
 from portfolio.connections.sending import send
 from portfolio.connections.upkeep import READY
 from portfolio.db.session import changed_rows, end_reading, unit_of_work
+from portfolio.users.models import User
+from portfolio.users.people import not_disabled
 from portfolio.users.queries import first_user
 from portfolio.web.runtime import reading, runtime
 
@@ -40,11 +42,12 @@ def tell() -> None:
 
 
 def _owners(session: Session) -> list[int]:
-    """Who has a target: the operator those of the environment, others their own."""
+    """Who has a target: the operator those of the environment, others their own; none disabled."""
     owners = set(session.scalars(select(Target.owner_id)))
     if runtime().settings.notify_urls:
         owners.add(first_user(session))
-    return sorted(owners)
+    query = select(User.id).where(User.id.in_(owners), not_disabled(User.id)).order_by(User.id)
+    return list(session.scalars(query))
 
 
 def _tell(owner: int) -> None:

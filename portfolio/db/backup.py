@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Collection, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from tempfile import mkstemp
@@ -125,6 +125,7 @@ def restore(database: Path, source: Path, now: datetime, without: Collection[str
     try:
         _copy_without(source, part, without)
         kept = _keep(database, now)
+        make_private(database)
         _bring_back(part, database, kept)
     finally:
         part.unlink(missing_ok=True)
@@ -152,6 +153,19 @@ def _bring_back(part: Path, database: Path, kept: Path | None) -> None:
     except sqlite3.Error as error:
         where = f" The former one is {kept}." if kept else ""
         raise SetupProblem(f"{database} could not be restored ({error}).{where}") from error
+
+
+def make_private(file: Path) -> None:
+    """Make a database's empty file one that its owner alone may read; others are left alone.
+
+    SQLite gives the files beside it the same mode. Where it is impossible, whoever opens the
+    database says why.
+    """
+    with suppress(OSError):
+        if not file.exists():
+            file.touch(mode=0o600)
+        elif not file.stat().st_size:
+            file.chmod(0o600)
 
 
 def _keep(database: Path, now: datetime) -> Path | None:

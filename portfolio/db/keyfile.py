@@ -77,9 +77,11 @@ class KeyFile:
 
     def write(self, keys: Sequence[str], *, rotates: bool = False) -> None:
         """Put these keys in place of the former ones: all of them, or none."""
+        # A link stays one: what it leads to is the file that somebody keeps.
+        file = self.file.resolve()
         try:
-            with _whole(self.file, [NOTE, *keys] if rotates else keys) as part:
-                part.replace(self.file)
+            with _whole(file, [NOTE, *keys] if rotates else keys) as part:
+                part.replace(file)
         except OSError as error:
             raise SetupProblem(
                 f"The key file {self.file} cannot be written: {error.strerror}; it is as it was."

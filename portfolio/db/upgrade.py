@@ -19,7 +19,7 @@ from flask_migrate import upgrade as run_migrations
 from sqlalchemy import inspect
 from sqlalchemy.exc import DBAPIError
 
-from portfolio.db.backup import copy_aside
+from portfolio.db.backup import copy_aside, make_private
 from portfolio.db.base import db
 from portfolio.errors import SetupProblem
 
@@ -43,6 +43,7 @@ def upgrade(app: Flask, file: Path | None, now: datetime) -> Path | None:
     """
     if file is not None:
         check_file(file)
+        make_private(file)
     with app.app_context():
         present = _opened()
         copy = None if present == newest_revision() else _migrated(file, present, now)

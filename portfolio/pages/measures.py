@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from portfolio.accounts.models import Account
 from portfolio.connections.models import Connection, Gateway
 from portfolio.sync.models import SyncRun
+from portfolio.users.people import not_disabled
 
 DAY = timedelta(days=1)
 
@@ -82,10 +83,11 @@ def gateways(session: Session) -> Iterator[GatewayState]:
 
 
 def accounts(session: Session) -> Iterator[AccountState]:
-    """Every connected account."""
+    """Every connected account of users who are not disabled: nothing is read for others."""
     query = (
         select(Account.id, Account.synced_at, Account.attention_code, Connection.paused_at)
         .join(Connection, Connection.account_id == Account.id)
+        .where(not_disabled(Connection.owner_id))
         .order_by(Account.id)
     )
     for number, synced_at, code, paused_at in session.execute(query):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from portfolio.users.models import User
 
@@ -11,6 +11,11 @@ from portfolio.users.models import User
 def user_ids(session: Session) -> list[int]:
     """All users, the first one first."""
     return list(session.scalars(select(User.id).order_by(User.id)))
+
+
+def not_disabled(user_id: InstrumentedAttribute[int]) -> ColumnElement[bool]:
+    """The condition that a column names a user who is not disabled: nobody is asked for others."""
+    return user_id.in_(select(User.id).where(User.disabled_at.is_(None)))
 
 
 def one_at_a_time(session: Session) -> None:

@@ -25,13 +25,12 @@ from portfolio.users.sessions import (
     open_session,
     require_login,
 )
-from portfolio.users.signin import Opened, limits, proven, subject_of
+from portfolio.users.signin import NOT_THE_PASSWORD, Opened, limits, proven, subject_of
 from portfolio.users.throttle import attempt
 from portfolio.web.identity import Identity
 from portfolio.web.runtime import runtime
 
 ENROLMENT = timedelta(minutes=15)
-NOT_THE_PASSWORD = "This is not the password."
 WRONG = "This code is wrong, over, or was used already."
 
 

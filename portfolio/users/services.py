@@ -11,6 +11,7 @@ from portfolio.errors import Invalid, NotFound
 from portfolio.names import clean_name, folded
 from portfolio.users.models import LOCAL_OWNER, RecoveryCode, User
 from portfolio.users.sessions import end_all
+from portfolio.users.tokens import revoke_each
 
 LONGEST_FOLDED = 300
 
@@ -57,9 +58,10 @@ def set_password(session: Session, user: User, hashed: str) -> None:
 
 
 def disable(session: Session, user: User, now: datetime) -> None:
-    """Let a user sign in no more, and end every login; what is theirs stays."""
+    """Let a user sign in no more, and end every login and token; what is theirs stays."""
     user.disabled_at = user.disabled_at or now
     end_all(session, user.id)
+    revoke_each(session, user.id)
 
 
 def turn_off_second_step(session: Session, user: User) -> None:

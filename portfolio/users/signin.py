@@ -14,9 +14,11 @@ from portfolio.users.queries import find_user
 from portfolio.users.services import locked_user, set_password
 from portfolio.users.sessions import PENDING, Client, Limits, open_pending, open_session
 from portfolio.users.throttle import attempt
+from portfolio.users.tokens import revoke_each
 from portfolio.web.runtime import runtime
 
 WRONG = "The user name or the password is wrong."
+NOT_THE_PASSWORD = "This is not the password."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,19 +85,24 @@ def sign_in(name: str, password: str, client: Client) -> Opened | None:
         return Opened(secret=open_session(session, mine.id, client, now, length), length=length)
 
 
-def change_password(name: str, current: str, new: str, client: Client) -> Opened:
+def change_password(
+    name: str, current: str, new: str, client: Client, *, end_tokens: bool = False
+) -> Opened:
     """Change a password that is known, and end every login but a new one of this browser.
 
-    `Invalid` where the current one is wrong or the new one is not taken.
+    Tokens stay unless `end_tokens`. `Invalid` where the current one is wrong or the new one is
+    not taken.
     """
     check_new(new, name, "new")
     user = proven(name, current, client.address)
     if user is None:
-        raise Invalid({"current": "This is not the password."})
+        raise Invalid({"current": NOT_THE_PASSWORD})
     hashed, now, length = runtime().passwords.hash(new), runtime().clock.now(), limits().longest
     with unit_of_work() as session:
         mine = locked_user(session, user.id)
         if mine.password_hash != user.password_hash or mine.disabled_at is not None:
             raise Invalid({"current": "The password was changed meanwhile."})
         set_password(session, mine, hashed)
+        if end_tokens:
+            revoke_each(session, mine.id)
         return Opened(secret=open_session(session, mine.id, client, now, length), length=length)

@@ -47,15 +47,23 @@ def attempt(subject: str, address: str, now: datetime) -> Iterator[Attempt]:
 
 def network_of(address: str) -> str:
     """What one person has: an address of the old kind, a whole network of the new kind."""
+    bare = _without_port(address)
     try:
-        found = ip_address(address)
+        found = ip_address(bare)
     except ValueError:
-        return address[:60]
+        return bare[:60]
     if not isinstance(found, IPv6Address):
         return str(found)
     if found.ipv4_mapped is not None:
         return str(found.ipv4_mapped)
     return str(IPv6Network((int(found) >> 64 << 64, 64)))
+
+
+def _without_port(address: str) -> str:
+    # Some proxies append the port, which is another one for each connection.
+    if address.startswith("["):
+        return address[1:].partition("]")[0]
+    return address.partition(":")[0] if address.count(":") == 1 else address
 
 
 def _digest(subject: str) -> str:

@@ -103,6 +103,16 @@ def revoke(session: Session, user_id: int, which: ColumnElement[bool]) -> None:
         raise NotFound("token")
 
 
+def working(session: Session, user_id: int, now: datetime) -> int:
+    """How many tokens of a user have not ended."""
+    return sum(not of.is_over for of in listed(session, user_id, now))
+
+
+def revoke_each(session: Session, user_id: int) -> None:
+    """End every token of a user."""
+    session.execute(delete(ApiToken).where(ApiToken.user_id == user_id))
+
+
 def find_token(session: Session, secret: str, now: datetime) -> tuple[ApiToken, User] | None:
     """The token and its user, or None where it has ended, or the user is disabled."""
     query = select(ApiToken, User).join(User, User.id == ApiToken.user_id)

@@ -39,7 +39,14 @@ def register(app: Flask, settings: Settings) -> None:
 def wants_tls_for_good() -> bool:
     """Whether browsers may be told to never use plain http with this name again."""
     # The name of one's own computer belongs to other programs, too.
-    return request.is_secure and request.host.partition(":")[0] not in LOOPBACK
+    return request.is_secure and not _is_for_this_computer()
+
+
+def _is_for_this_computer() -> bool:
+    """Whether the request asks for a name that means the same computer to everybody."""
+    host = request.host
+    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+    return name in LOOPBACK
 
 
 def is_from_here(proxies: int) -> bool:
@@ -49,7 +56,8 @@ def is_from_here(proxies: int) -> bool:
     except ValueError:
         return False
     if not any(name in request.headers for name in TRACES):
-        return here
+        # A proxy that adds nothing may still pass on the name that its client asked for.
+        return here and _is_for_this_computer()
     passed = request.headers.get(FOR_HEADER, "").split(",")
     # Otherwise the address is still that of a proxy.
     return here and 0 < proxies <= len(passed) and bool(passed[-proxies].strip())

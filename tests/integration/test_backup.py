@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime
 
 import pytest
 from alembic.operations.base import BatchOperations
@@ -60,6 +61,23 @@ def test_a_copy_comes_back_and_the_former_state_is_kept(data, tmp_path):
     assert str(kept) in restored.stdout
     assert run("restore", str(kept), data=data).returncode == 0
     assert names(data) == ["first", "second"]
+
+
+def test_a_new_database_is_readable_by_its_owner_alone(tmp_path):
+    file = tmp_path / "foliosync.db"
+    # What a look at a database leaves where there is none.
+    file.touch(mode=0o644)
+    app = create_app(Settings.load({"FOLIOSYNC_DATA_DIR": str(tmp_path)}))
+    prepare_database(app)
+    with app.app_context(), db.engine.connect() as connection:
+        connection.exec_driver_sql("SELECT * FROM portfolio")
+        modes = {of.name: of.stat().st_mode & 0o777 for of in tmp_path.glob("foliosync.db*")}
+        db.engine.dispose()
+    assert modes.keys() >= {"foliosync.db", "foliosync.db-wal"}
+    assert set(modes.values()) == {0o600}
+    brought_back = tmp_path / "elsewhere" / "foliosync.db"
+    backup.restore(brought_back, file, datetime(2026, 11, 25, tzinfo=UTC))
+    assert brought_back.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_file_that_is_there_is_not_overwritten(data, tmp_path):

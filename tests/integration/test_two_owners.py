@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from portfolio.db.base import db
 from portfolio.db.session import unit_of_work
 from portfolio.jobs.daily import DailyValues, ReferenceRates
 from portfolio.sync.models import SyncRun
+from portfolio.users.services import disable, locked_user, set_password
 from tests.integration.conftest import MAIN, make_desk
 from tests.integration.people import acting, another, second_gateway
 from tests.integration.test_jobs import night_of
@@ -157,6 +159,40 @@ def test_jobs_keep_alive_and_sync_for_both(pair):
     assert owners == [1, 2]
     assert runs[1] >= 2
     assert runs[2] >= 1
+
+
+def test_for_a_disabled_user_nobody_is_asked_and_nothing_is_told(pair):
+    desk, ben, *_ = pair
+    night, sent = night_of(desk), []
+    runtime = desk.app.extensions["foliosync"]
+    of = replace(runtime.settings, notify_urls=("json://127.0.0.1:9",))
+    send = lambda *said: sent.append(said) or 1  # noqa: E731
+    desk.app.extensions["foliosync"] = replace(runtime, settings=of, send=send)
+
+    def state():
+        with desk.app.app_context():
+            runs = list(db.session.scalars(select(SyncRun.account_id)))
+            return runs, list(db.session.scalars(select(Gateway.contacted_at).order_by("id")))
+
+    with desk.app.app_context(), unit_of_work() as session:
+        for account in session.scalars(select(Account)):
+            account.attention_code = "sync_rejected"
+        for user in (1, ben):
+            disable(session, locked_user(session, user), desk.clock.now())
+    before = state()
+    night.pass_time(2)
+    with desk.app.app_context():
+        tell()
+    assert state() == before
+    assert sent == []
+    assert "foliosync_account_needs_somebody{" not in desk.program.get("/metrics").text
+    with desk.app.app_context(), unit_of_work() as session:
+        set_password(session, locked_user(session, ben), "x")
+    night.pass_time(2)
+    runs, contacted = state()
+    assert set(runs[len(before[0]) :]) <= {2}
+    assert contacted[0] == before[1][0]
+    assert contacted[1] > (before[1][1] or desk.clock.now() - timedelta(minutes=2))
 
 
 def test_daily_values_and_reference_rates_are_everybodys(desk):

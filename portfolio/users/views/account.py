@@ -12,6 +12,7 @@ from portfolio.users.models import User
 from portfolio.users.second_step import codes_left
 from portfolio.users.sessions import digest, end_all, end_session, listed
 from portfolio.users.signin import change_password, limits
+from portfolio.users.tokens import working
 from portfolio.users.views.login import let_in
 from portfolio.web import identity as asking
 from portfolio.web import respond
@@ -19,6 +20,7 @@ from portfolio.web.identity import identity
 from portfolio.web.runtime import reading, runtime
 
 blueprint = Blueprint("account", __name__)
+CHANGED = "The password is changed, and every other browser signed out."
 
 
 @blueprint.before_request
@@ -42,6 +44,7 @@ def account_page(errors: dict[str, str]) -> Response:
         422 if errors else 200,
         logins=listed(reading(), me.user_id, now, limits().idle),
         second_step=reading().get_one(User, me.user_id).totp_since,
+        tokens=working(reading(), me.user_id, now),
         codes_left=codes_left(reading(), me.user_id),
         errors=errors,
     )
@@ -51,12 +54,12 @@ def account_page(errors: dict[str, str]) -> Response:
 def save_password() -> Response:
     """Change the password; every other browser is signed out."""
     current, new = request.form.get("current", ""), request.form.get("new", "")
+    name, end_tokens = identity().name, "end_tokens" in request.form
     try:
-        opened = change_password(identity().name, current, new, cookies.client())
+        opened = change_password(name, current, new, cookies.client(), end_tokens=end_tokens)
     except Invalid as error:
         return account_page(dict(error.fields))
-    said = "The password is changed, and every other browser signed out."
-    return let_in(opened, url_for(".show"), said)
+    return let_in(opened, url_for(".show"), CHANGED)
 
 
 @blueprint.post("/settings/account/logins/<int:login_id>/end")

@@ -41,7 +41,7 @@ def test_what_proves_somebody_stands_nowhere_in_plain(alone, caplog, monkeypatch
     other.sign_in(password=password)
     typed = code(alone, key)
     assert step(other, typed).status_code == 303
-    sent = {"name": "cron", "scopes": "sync"}
+    sent = {"name": "cron", "scopes": "sync", "password": password}
     made = other.post("/settings/tokens", "/settings/tokens", **sent)
     token = re.search(r"fls_([\w-]+)", made.get_data(as_text=True))[1]
     assert len(codes) == 10

@@ -11,9 +11,10 @@ from sqlalchemy import select
 from portfolio.db.base import db
 from portfolio.db.session import unit_of_work
 from portfolio.users.models import ApiToken
-from portfolio.users.services import add_user, disable, locked_user
+from portfolio.users.services import add_user, disable, locked_user, set_password
+from portfolio.users.signin import proven
 from portfolio.users.tokens import SCOPES, Wanted, create
-from tests.integration.users.people import Browser, person
+from tests.integration.users.people import PASSWORD, Browser, person
 
 P = "/api/v1/portfolios"
 PAGE = "/settings/tokens"
@@ -34,7 +35,7 @@ def test_a_token_is_made_on_the_page_shown_once_and_revoked(guarded):
     person(guarded.app)
     browser = Browser(guarded.app)
     browser.sign_in()
-    made = browser.post(PAGE, PAGE, name="cron", scopes="sync", days="30")
+    made = browser.post(PAGE, PAGE, name="cron", scopes="sync", days="30", password=PASSWORD)
     (secret,) = re.findall(r"fls_[\w-]{32}", made.text)
     assert secret not in browser.get(PAGE).text
     assert "until" in browser.get(PAGE).text
@@ -42,6 +43,55 @@ def test_a_token_is_made_on_the_page_shown_once_and_revoked(guarded):
     assert program.get(P, **bearer(secret)).json["error"]["code"] == "forbidden"
     assert browser.post(f"{PAGE}/1/revoke", PAGE).status_code == 303
     assert program.get(P, **bearer(secret)).status_code == 401
+
+
+def test_a_stolen_login_makes_no_token_and_its_tries_are_counted(guarded):
+    person(guarded.app)
+    browser = Browser(guarded.app)
+    browser.sign_in()
+    forms = [{}, *[{"password": f"a guess {n}"} for n in range(10)]]
+    made = [browser.post(PAGE, PAGE, name="cron", scopes="read", **form) for form in forms]
+    assert [of.status_code for of in made] == [422] * 10 + [429]
+    assert "This is not the password." in made[0].text
+    assert "No program has one." in browser.get(PAGE).text
+
+
+def test_a_login_that_is_ended_meanwhile_makes_no_token(guarded, monkeypatch):
+    anna, browser = person(guarded.app), Browser(guarded.app)
+    browser.sign_in()
+
+    def late(*given):
+        user = proven(*given)
+        with unit_of_work() as session:
+            disable(session, locked_user(session, anna), guarded.clock.now())
+        return user
+
+    monkeypatch.setattr("portfolio.users.views.tokens.proven", late)
+    made = browser.post(PAGE, PAGE, name="cron", scopes="read", password=PASSWORD)
+    assert (made.status_code, made.headers["Location"]) == (303, "/login")
+    with guarded.app.app_context():
+        assert db.session.scalars(select(ApiToken)).all() == []
+
+
+def test_without_logins_no_password_is_asked_for(desk):
+    assert 'name="password"' not in desk.program.get(PAGE, headers={"Accept": "text/html"}).text
+    made = desk.program.post(PAGE, data={"name": "cron", "scopes": "read"})
+    assert (made.status_code, "fls_" in made.text) == (200, True)
+
+
+def test_a_change_of_the_password_ends_tokens_where_that_is_wanted(guarded):
+    anna, ben = person(guarded.app), person(guarded.app, "Ben")
+    mine, theirs = token(guarded, "read", user=anna), token(guarded, "read", user=ben)
+    page, browser = "/settings/account", Browser(guarded.app)
+    browser.sign_in()
+    assert "Also end all tokens" in browser.get(page).text
+    second, third = "another long password", "yet another password"
+    browser.post(f"{page}/password", page, current=PASSWORD, new=second)
+    assert guarded.program.get(P, **bearer(mine)).status_code == 200
+    browser.post(f"{page}/password", page, current=second, new=third, end_tokens="yes")
+    assert guarded.program.get(P, **bearer(mine)).status_code == 401
+    assert guarded.program.get(P, **bearer(theirs)).status_code == 200
+    assert "Also end all tokens" not in browser.get(page).text
 
 
 @pytest.mark.parametrize(
@@ -148,6 +198,10 @@ def test_it_ends_by_its_time_and_with_its_user(guarded):
     assert guarded.program.get(P, **bearer(theirs)).status_code == 200
     with guarded.app.app_context(), unit_of_work() as session:
         disable(session, locked_user(session, ben), guarded.clock.now())
+    assert guarded.program.get(P, **bearer(theirs)).status_code == 401
+    # Not even once they may sign in again.
+    with guarded.app.app_context(), unit_of_work() as session:
+        set_password(session, locked_user(session, ben), "x")
     assert guarded.program.get(P, **bearer(theirs)).status_code == 401
 
 

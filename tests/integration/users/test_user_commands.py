@@ -80,6 +80,14 @@ def test_a_new_password_lets_a_disabled_user_in_again(house, run):
     assert Browser(house.app).sign_in(password="another long password").status_code == 303
 
 
+@pytest.mark.parametrize(("more", "left"), [([], 1), (["--end-tokens"], 0)])
+def test_a_new_password_ends_tokens_where_that_is_wanted(house, run, more, left):
+    assert cli.main(["token", "create", "cron", "--scope", "read"]) == 0
+    assert run("password", *more, ANNA, said="another long password\n")[0] == 0
+    with house.app.app_context(), db.engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM api_token")).scalar_one() == left
+
+
 def test_users_are_listed(house, run):
     run("add", BEN, said=f"{PASSWORD}\n")
     status, said = run("list")

@@ -93,6 +93,20 @@ def test_a_proxy_that_nobody_counted_is_noticed(behind, header):
     assert behind(0).get("/seen", headers={header: "1.1 somebody"}).json["here"] is False
 
 
+@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize(
+    ("host", "here"),
+    [
+        ("folio.example", False),
+        ("folio.example:443", False),
+        ("127.0.0.1:8000", True),
+        ("[::1]:8000", True),
+    ],
+)
+def test_a_proxy_that_adds_nothing_is_noticed_by_the_name_it_passes_on(behind, number, host, here):
+    assert behind(number).get("/seen", headers={"Host": host}).json["here"] is here
+
+
 @pytest.mark.parametrize("address", ["unknown", "", "127.0.0.1:80 x", "10.0.0.9"])
 def test_an_address_that_is_none_is_not_from_here(behind, address):
     assert behind(1).get("/seen", headers=forwarded(address=address)).json["here"] is False

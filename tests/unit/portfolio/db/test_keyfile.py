@@ -62,6 +62,18 @@ def test_it_is_replaced_as_a_whole(keys):
     assert keys.file.stat().st_mode & 0o777 == 0o600
 
 
+def test_a_link_stays_and_the_file_it_leads_to_is_replaced(keys, tmp_path):
+    keys.ensure()
+    link = KeyFile(tmp_path / "link.key")
+    link.file.symlink_to(keys.file)
+    both = (new_key(), *keys.read())
+    link.write(both)
+    assert link.file.is_symlink()
+    assert keys.read() == link.read() == both
+    assert keys.file.stat().st_mode & 0o777 == 0o600
+    assert list(keys.file.parent.iterdir()) == [keys.file]
+
+
 def test_what_a_killed_process_left_is_cleared(keys):
     keys.ensure()
     left = keys.file.with_name(f".{keys.file.name}.abc.part")
