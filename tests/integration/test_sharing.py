@@ -127,6 +127,18 @@ def test_a_viewer_sees_the_owners_figures_and_no_gateway(seen):
     assert line["net_liquidation"] == theirs[f"{P}/1"].json["net_liquidation"]
 
 
+def test_a_viewer_reads_the_notes_and_cannot_change_them(seen):
+    desk, ben, url = seen
+    api = url.replace("/portfolio/", f"{P}/")
+    for path, said in ((f"{api}/holdings/1", "kept for <b>Ann</b>"), (api, "the long run")):
+        assert desk.program.patch(path, json={"notes": said}).status_code == 200
+    with acting(desk, ben):
+        page = desk.program.get(url, headers=HTML).text
+    assert page.count("kept for &lt;b&gt;Ann&lt;/b&gt;") == 1
+    assert "the long run" in page
+    assert "/holdings/1" not in page
+
+
 def test_a_failed_run_tells_a_viewer_nothing_about_the_gateway(seen):
     desk, ben, url = seen
     secret = {"code": "not_a_gateway", "message": f"{LOGIN} of {MAIN}", "remedy": LOGIN}
