@@ -73,7 +73,9 @@ def test_an_invitation_is_shown_once_works_once_and_is_confirmed(house):
         assert desk.program.get("/portfolio/1", headers=HTML).status_code == before == 404
         assert desk.program.post(link, headers=HTML).location == "/portfolio/1"
         assert "shared by owner" in desk.program.get("/portfolio/1").text
-        assert desk.program.post(link, headers=HTML).status_code == 404
+        again = desk.program.post(link, headers=HTML)
+        assert again.status_code == 404
+        assert "works once and ends in seven days" in again.text
     with acting(desk, another(desk, "Cleo")):
         assert desk.program.get(link, headers=HTML).status_code == 404
     assert "Ben" in desk.program.get("/portfolio/1/share").text
