@@ -57,11 +57,10 @@ class NotFound(DomainError):
     code = "not_found"
     status = 404
 
-    def __init__(self, what: str) -> None:
-        super().__init__(
-            f"There is no such {what}.",
-            "Check the address, or start from the overview.",
-        )
+    def __init__(
+        self, what: str, remedy: str = "Check the address, or start from the overview."
+    ) -> None:
+        super().__init__(f"There is no such {what}.", remedy)
 
 
 class Invalid(DomainError):

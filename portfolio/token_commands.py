@@ -10,10 +10,13 @@ from flask import Flask
 from sqlalchemy.orm import Session
 
 from portfolio.db.session import read_only, unit_of_work
+from portfolio.errors import NotFound
 from portfolio.users.models import ApiToken
 from portfolio.users.queries import first_user, named_user
 from portfolio.users.tokens import TokenView, Wanted, create, listed, revoke
 from portfolio.web.runtime import EXTENSION, Runtime
+
+UNKNOWN_TOKEN = "“foliosync token list” names them; --user NAME says whose, else the first user's."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,4 +55,8 @@ def _line(of: TokenView) -> str:
 def revoke_token(app: Flask, whose: Whose, name: str) -> None:
     """End a token of a user by its name."""
     with app.app_context(), unit_of_work() as session:
-        revoke(session, whose.find(session), ApiToken.name == name)
+        user = whose.find(session)
+        try:
+            revoke(session, user, ApiToken.name == name)
+        except NotFound:
+            raise NotFound("token", UNKNOWN_TOKEN) from None

@@ -86,7 +86,7 @@ def lines(app: Flask) -> Iterator[str]:
     with app.app_context(), read_only() as session:
         for of in users(session):
             step = ", with a second step" if of.second_step else ""
-            yield f"{of.name}: {of.state}{step}, since {of.created_at:%Y-%m-%d}"
+            yield f"{of.name}: {of.state}{step}; added {of.created_at:%Y-%m-%d}"
 
 
 @contextmanager

@@ -84,11 +84,11 @@ def _say_missing(session: Session, sealer: Sealer, missing: set[str]) -> None:
             session.delete(session.get_one(KeyCheck, of))
             continue
         log.warning(
-            "the key %s is missing in %s: %d secrets cannot be read until it is brought back or "
-            "they are entered again; nothing else is touched",
+            "the key %s is missing in %s, and %s cannot be read: bring the key back, or enter "
+            "again what it sealed; nothing else is touched",
             of,
             sealer.keys.where,
-            used[of],
+            "1 secret" if used[of] == 1 else f"{used[of]} secrets",
         )
 
 

@@ -40,7 +40,7 @@ def named_user(session: Session, name: str) -> User:
     """The user of a name; `NotFound` where there is none."""
     user = find_user(session, name)
     if user is None:
-        raise NotFound("user")
+        raise NotFound("user", "The command “foliosync user list” names them all.")
     return user
 
 

@@ -84,4 +84,4 @@ def _check_open(session: Session) -> None:
 
 
 def _wrong() -> Invalid:
-    return Invalid({"code": "This code does not count. Start Foliosync again for a new one."})
+    return Invalid({"code": "This code does not count. “foliosync user code” prints a new one."})

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from portfolio.web.openapi import TOKEN
+
 METHODS = ("get", "post", "patch", "delete")
 # What stands for each part of a path in the examples.
 EXAMPLE_PATH = {
@@ -36,7 +38,10 @@ class FieldDoc:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationDoc:
-    """One method of one path, with an example that works."""
+    """One method of one path, with an example that works.
+
+    `scope` is what a token must have; None where no token opens it.
+    """
 
     method: str
     path: str
@@ -44,6 +49,7 @@ class OperationDoc:
     query: tuple[FieldDoc, ...]
     body: tuple[FieldDoc, ...]
     answer: tuple[FieldDoc, ...]
+    scope: str | None
     status: int
     example: Mapping[str, Any] | None
 
@@ -71,15 +77,17 @@ class Chapter:
 
 def chapters(document: Document) -> tuple[Chapter, ...]:
     """The whole document, subject by subject."""
-    found: dict[str, list[OperationDoc]] = {tag["name"]: [] for tag in document["tags"]}
+    titles = {tag["name"]: tag["description"] for tag in document["tags"]}
+    # Several blueprints may be of one subject.
+    found: dict[str, list[OperationDoc]] = {title: [] for title in titles.values()}
     for path, item in document["paths"].items():
         for method in METHODS:
             if method in item:
                 operation = item[method]
-                found[operation["tags"][0]].append(_operation(document, method, path, operation))
-    titles = {tag["name"]: tag["description"] for tag in document["tags"]}
+                of = _operation(document, method, path, operation)
+                found[titles[operation["tags"][0]]].append(of)
     return tuple(
-        Chapter(title=titles[name], operations=tuple(rows)) for name, rows in found.items() if rows
+        Chapter(title=title, operations=tuple(rows)) for title, rows in found.items() if rows
     )
 
 
@@ -97,9 +105,14 @@ def _operation(document: Document, method: str, path: str, of: Mapping[str, Any]
         query=tuple(_parameter(each) for each in query),
         body=_fields(document, body),
         answer=_fields(document, answer),
+        scope=_scope(of),
         status=status,
         example=_example(document, body) if body else None,
     )
+
+
+def _scope(of: Mapping[str, Any]) -> str | None:
+    return next((each[TOKEN][0] for each in of["security"] if TOKEN in each), None)
 
 
 def _parameter(of: Mapping[str, Any]) -> FieldDoc:
@@ -165,12 +178,22 @@ def as_markdown(document: Document) -> str:
     for chapter in chapters(document):
         lines += [f"## {chapter.title}", ""]
         for of in chapter.operations:
-            lines += [f"### `{of.method} {of.path}`", "", of.summary, "", *_curl(of)]
+            lines += [
+                f"### `{of.method} {of.path}`",
+                "",
+                f"{of.summary} {_who(of)}",
+                "",
+                *_curl(of),
+            ]
             for title, fields in (("Query", of.query), ("Body", of.body), ("Answer", of.answer)):
                 if fields:
                     listed = ", ".join(_shown(field, title) for field in fields)
                     lines += [f"{title}: {listed}.", ""]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _who(of: OperationDoc) -> str:
+    return f"Scope: `{of.scope}`." if of.scope else "No token opens it."
 
 
 def _shown(field: FieldDoc, title: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from flask import Flask
+from markupsafe import Markup, escape
 
 from brokers.tls import grouped
 from portfolio.db.base import MONEY, canonical
@@ -20,6 +21,7 @@ KINDS = {
     "future_option": "future option",
 }
 MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+CODE = Markup("<code>{}</code>")
 DAYS = "Mon Tue Wed Thu Fri Sat Sun".split()
 
 
@@ -28,6 +30,7 @@ def register(app: Flask) -> None:
     figures = (money, signed, quantity, percent, sign_class, decimal)
     for of in (*figures, grouped, when, day, days_left, kind_label, capitalize_first, contract):
         app.template_filter(of.__name__)(of)
+    app.template_filter(inline_code.__name__)(inline_code)
     app.jinja_env.globals["table_query"] = table_query
     app.jinja_env.globals["labels"] = {"kind": _kind_title, "same": str}
 
@@ -119,6 +122,15 @@ def days_left(days: int, kind: str) -> str:
 def capitalize_first(text: str) -> str:
     """Text with its first letter in capitals and the rest as it is."""
     return text[:1].upper() + text[1:]
+
+
+def inline_code(text: str) -> Markup:
+    """Text in which what stands between backticks is code; all of it is escaped."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return escape(text)
+    shown = (CODE.format(of) if place % 2 else escape(of) for place, of in enumerate(parts))
+    return Markup("").join(shown)
 
 
 def table_query(wanted: Any, **changes: Any) -> str:

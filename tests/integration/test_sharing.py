@@ -73,7 +73,9 @@ def test_an_invitation_is_shown_once_works_once_and_is_confirmed(house):
         assert desk.program.get("/portfolio/1", headers=HTML).status_code == before == 404
         assert desk.program.post(link, headers=HTML).location == "/portfolio/1"
         assert "shared by owner" in desk.program.get("/portfolio/1").text
-        assert desk.program.post(link, headers=HTML).status_code == 404
+        again = desk.program.post(link, headers=HTML)
+        assert again.status_code == 404
+        assert "works once and ends in seven days" in again.text
     with acting(desk, another(desk, "Cleo")):
         assert desk.program.get(link, headers=HTML).status_code == 404
     assert "Ben" in desk.program.get("/portfolio/1/share").text
@@ -125,6 +127,18 @@ def test_a_viewer_sees_the_owners_figures_and_no_gateway(seen):
         assert "/edit" not in desk.program.get(url, headers=table).text
     assert line["shared_by"] == "owner"
     assert line["net_liquidation"] == theirs[f"{P}/1"].json["net_liquidation"]
+
+
+def test_a_viewer_reads_the_notes_and_cannot_change_them(seen):
+    desk, ben, url = seen
+    api = url.replace("/portfolio/", f"{P}/")
+    for path, said in ((f"{api}/holdings/1", "kept for <b>Ann</b>"), (api, "the long run")):
+        assert desk.program.patch(path, json={"notes": said}).status_code == 200
+    with acting(desk, ben):
+        page = desk.program.get(url, headers=HTML).text
+    assert page.count("kept for &lt;b&gt;Ann&lt;/b&gt;") == 1
+    assert "the long run" in page
+    assert "/holdings/1" not in page
 
 
 def test_a_failed_run_tells_a_viewer_nothing_about_the_gateway(seen):

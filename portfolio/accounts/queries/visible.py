@@ -12,6 +12,8 @@ from portfolio.accounts.models import Invitation, Portfolio, Viewer
 from portfolio.errors import Forbidden, NotFound
 from portfolio.users.models import User
 
+ENDS = "A link works once and ends in seven days: ask for a new one."
+
 
 def visible(user_id: int) -> ColumnElement[bool]:
     """The condition on portfolios: a user's own, and those that are shared with the user."""
@@ -78,5 +80,5 @@ def find_invitation(session: Session, code_hash: str, now: datetime) -> Invitati
     wanted = Invitation.code_hash == code_hash, Invitation.expires_at > now
     found = session.scalar(select(Invitation).where(*wanted))
     if found is None:
-        raise NotFound("invitation")
+        raise NotFound("invitation", ENDS)
     return found

@@ -10,7 +10,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from portfolio.accounts.models import Invitation, Portfolio, Viewer
-from portfolio.accounts.queries.visible import find_invitation
+from portfolio.accounts.queries.visible import ENDS, find_invitation
 from portfolio.db.session import changed_rows
 from portfolio.errors import Conflict, NotFound
 from portfolio.names import clean_name
@@ -52,7 +52,7 @@ def accept(session: Session, user_id: int, code: str, now: datetime) -> Portfoli
         raise Conflict("This portfolio is your own.", "Send the link to somebody else.")
     # Of two who use it at once, one finds it gone.
     if not changed_rows(session, delete(Invitation).where(Invitation.id == found.id)):
-        raise NotFound("invitation")
+        raise NotFound("invitation", ENDS)
     seen = Viewer.portfolio_id == portfolio.id, Viewer.user_id == user_id
     if session.scalar(select(Viewer.id).where(*seen)) is None:
         session.add(Viewer(portfolio_id=portfolio.id, user_id=user_id, created_at=now))

@@ -81,7 +81,7 @@ def test_a_lost_key_is_said_and_holdings_stay_readable(anywhere, caplog, start):
     caplog.clear()
     app = start(settings)
     assert f"the key {key_id(former)} is missing" in caplog.text
-    assert "1 secrets cannot be read" in caplog.text
+    assert "1 secret cannot be read" in caplog.text
     api = f"/api/v1{url.replace('/portfolio', '/portfolios')}/holdings"
     assert len(app.test_client().get(api).json["holdings"]) == 50
     (new,) = KeyFile(settings.sealing_file).read()

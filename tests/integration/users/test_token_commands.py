@@ -35,7 +35,7 @@ def test_a_token_is_made_listed_and_revoked(foliosync):
         (("create", "x", "--scope", "all"), "scopes: At least one of read, sync, write."),
         (("create", "x", "--scope", "read", "--days", "0"), "days: A number of days"),
         (("create", "x", "--scope", "read", "--user", "Nobody"), "There is no such user."),
-        (("revoke", "x"), "There is no such token."),
+        (("revoke", "x"), "There is no such token. “foliosync token list” names"),
     ],
 )
 def test_what_cannot_be_is_said_in_one_sentence(foliosync, arguments, said):

@@ -92,8 +92,8 @@ def test_users_are_listed(house, run):
     run("add", BEN, said=f"{PASSWORD}\n")
     status, said = run("list")
     assert status == 0
-    assert said.startswith("Anna: active, since ")
-    assert "\nBen: active, since " in said
+    assert said.startswith("Anna: active; added ")
+    assert "\nBen: active; added " in said
 
 
 REFUSED = [
@@ -101,7 +101,7 @@ REFUSED = [
     (("add", " x"), PASSWORD, "A name has no spaces at its ends and is not empty."),
     (("add", BEN), "short", "A password has at least 12 characters"),
     (("add", BEN), "", "A password has at least 12 characters"),
-    (("password", "nobody"), PASSWORD, "There is no such user."),
+    (("password", "nobody"), PASSWORD, "There is no such user. The command “foliosync user list”"),
     (("password", "\x00"), PASSWORD, "There is no such user."),
     (("disable", "nobody"), "", "There is no such user."),
 ]

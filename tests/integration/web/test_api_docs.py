@@ -34,6 +34,18 @@ def test_the_page_and_the_document_are_the_same(described, desk):
             assert operation.path in page
 
 
+def test_each_route_says_which_token_opens_it_and_each_subject_is_there_once(described):
+    found = chapters(described)
+    titles = [chapter.title for chapter in found]
+    assert sorted(titles) == sorted(set(titles))
+    scopes = {(of.method, of.path): of.scope for chapter in found for of in chapter.operations}
+    assert scopes["GET", "/api/v1/gateways"] == "read"
+    assert scopes["POST", "/api/v1/gateways"] is None
+    assert scopes["POST", P] == "write"
+    closed = [line for line in as_markdown(described).splitlines() if "No token opens it." in line]
+    assert len(closed) == list(scopes.values()).count(None)
+
+
 def operations(desk):
     for chapter in chapters(document(desk.app)):
         yield from chapter.operations

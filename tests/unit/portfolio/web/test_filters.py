@@ -73,3 +73,19 @@ def test_how_soon_something_ends(days, kind, shown):
 
 def test_a_day_that_is_not_known_is_said():
     assert filters.day(None) == "—"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Only with `AUTH=password`.", "Only with <code>AUTH=password</code>."),
+        ("`a` and `b`", "<code>a</code> and <code>b</code>"),
+        ("no code", "no code"),
+        ("`<script>` & <b>", "<code>&lt;script&gt;</code> &amp; &lt;b&gt;"),
+        ('<img src="`x`">', "&lt;img src=&#34;<code>x</code>&#34;&gt;"),
+        ("`{0}` {0}", "<code>{0}</code> {0}"),
+        ("one ` alone <b>", "one ` alone &lt;b&gt;"),
+    ],
+)
+def test_code_in_a_sentence_is_marked_and_everything_escaped(text, shown):
+    assert filters.inline_code(text) == shown
