@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from portfolio.db.keycheck import hold_keys
 from portfolio.db.session import changed_rows, read_only, unit_of_work
-from portfolio.errors import Invalid, LoginRequired, Unreadable
+from portfolio.errors import Invalid, KeyUnavailable, LoginRequired, Unreadable
 from portfolio.users import codes
 from portfolio.users.models import RecoveryCode, User
 from portfolio.users.services import locked_user, turn_off_second_step
@@ -32,6 +32,10 @@ from portfolio.web.runtime import runtime
 
 ENROLMENT = timedelta(minutes=15)
 WRONG = "This code is wrong, over, or was used already."
+UNCHECKED = (
+    "Codes of your app cannot be checked now: use a recovery code, or ask whoever runs "
+    "this server."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,10 +98,11 @@ def turn_off(me: Identity, password: str, client: Client) -> Opened:
         return _open(session, user, client, runtime().clock.now())
 
 
-def take(secret: str, code: str, client: Client) -> Opened | None:
-    """Finish a login that waits for its second step; None for a wrong code.
+def take(secret: str, code: str, client: Client) -> Opened:
+    """Finish a login that waits for its second step.
 
-    `LoginRequired` where the first step is over.
+    `Invalid` for a code that is wrong or cannot be checked, `LoginRequired` where the first step
+    is over.
     """
     now = runtime().clock.now()
     name, user_id = _waiting(secret, now)
@@ -105,7 +110,7 @@ def take(secret: str, code: str, client: Client) -> Opened | None:
         with unit_of_work() as session:
             user = locked_user(session, user_id)
             if not _counts(session, user, codes.bare(code), now):
-                return None
+                raise Invalid({"code": WRONG})
             if not end_pending(session, secret) or user.disabled_at is not None:
                 raise LoginRequired
             opened = _open(session, user, client, now)
@@ -126,6 +131,15 @@ def codes_left(session: Session, user_id: int) -> int:
     return session.execute(mine).scalar_one()
 
 
+def is_checkable(user: User) -> bool:
+    """Whether codes of the app can be checked, which takes the key that sealed its secret."""
+    try:
+        _key_of_app(user)
+    except (Unreadable, KeyUnavailable):
+        return False
+    return True
+
+
 def _waiting(secret: str, now: datetime) -> tuple[str, int]:
     with read_only() as session:
         found = find_session(session, secret, now, PENDING, pending=True)
@@ -139,13 +153,20 @@ def _counts(session: Session, user: User, code: str, now: datetime) -> bool:
     if not codes.is_code(code):
         mine = RecoveryCode.user_id == user.id, RecoveryCode.code_hash == _digest(user.id, code)
         return changed_rows(session, delete(RecoveryCode).where(*mine)) > 0
-    if user.totp_secret is None:
-        return False
-    key = runtime().sealer.unseal(_place(user.id), user.totp_secret)
-    step = codes.step_of(key, code, now, user.totp_step)
+    try:
+        key = _key_of_app(user)
+    except (Unreadable, KeyUnavailable):
+        # All that can be done is on paper or with the operator: an error page would hide both.
+        raise Invalid({"code": UNCHECKED}) from None
+    step = None if key is None else codes.step_of(key, code, now, user.totp_step)
     if step is not None:
         user.totp_step = step
     return step is not None
+
+
+def _key_of_app(user: User) -> str | None:
+    sealed = user.totp_secret
+    return None if sealed is None else runtime().sealer.unseal(_place(user.id), sealed)
 
 
 def _open(session: Session, user: User, client: Client, now: datetime) -> Opened:

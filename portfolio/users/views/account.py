@@ -9,7 +9,7 @@ from portfolio.db.session import unit_of_work
 from portfolio.errors import Invalid, NotFound
 from portfolio.users import cookies, second_step
 from portfolio.users.models import User
-from portfolio.users.second_step import codes_left
+from portfolio.users.second_step import codes_left, is_checkable
 from portfolio.users.sessions import digest, end_all, end_session, listed
 from portfolio.users.signin import change_password, limits
 from portfolio.users.tokens import working
@@ -39,11 +39,13 @@ def show() -> Response:
 def account_page(errors: dict[str, str]) -> Response:
     """The page, with what is wrong in one of its forms."""
     me, now = identity(), runtime().clock.now()
+    user = reading().get_one(User, me.user_id)
     return respond.page(
         "users/account.html",
         422 if errors else 200,
         logins=listed(reading(), me.user_id, now, limits().idle),
-        second_step=reading().get_one(User, me.user_id).totp_since,
+        second_step=user.totp_since,
+        checkable=is_checkable(user),
         tokens=working(reading(), me.user_id, now),
         codes_left=codes_left(reading(), me.user_id),
         errors=errors,

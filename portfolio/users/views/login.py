@@ -8,7 +8,6 @@ from flask import session as kept
 from portfolio.db.session import unit_of_work
 from portfolio.errors import Invalid, NotFound
 from portfolio.users import cookies
-from portfolio.users.second_step import WRONG as WRONG_CODE
 from portfolio.users.second_step import take, waits
 from portfolio.users.sessions import end_session
 from portfolio.users.setup import is_open, make_first_user
@@ -82,8 +81,11 @@ def code_page(problem: str | None = None) -> Response:
 @blueprint.post("/login/code")
 def enter_code() -> Response:
     """Sign in with the code of the second step."""
-    opened = take(cookies.read(), request.form.get("code", ""), cookies.client())
-    return code_page(WRONG_CODE) if opened is None else let_in(opened, _next())
+    try:
+        opened = take(cookies.read(), request.form.get("code", ""), cookies.client())
+    except Invalid as error:
+        return code_page(error.fields["code"])
+    return let_in(opened, _next())
 
 
 @blueprint.get("/login/first")

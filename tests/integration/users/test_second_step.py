@@ -16,6 +16,7 @@ from portfolio.db.base import db
 from portfolio.db.keysource import GivenKeys
 from portfolio.db.sealing import Sealer
 from portfolio.users import second_step
+from portfolio.users.second_step import WRONG as WRONG_CODE
 from portfolio.web.runtime import EXTENSION
 from tests.integration.users.people import ANNA, BEN, COOKIE, PASSWORD, Browser, person
 
@@ -287,18 +288,53 @@ def test_the_operator_turns_it_off_for_who_lost_the_phone(alone, monkeypatch):
     assert anna.sign_in(password=password).headers["Location"] == "/"
 
 
-def test_without_its_key_the_codes_on_paper_still_count(alone, tmp_path):
+class NoKeys(GivenKeys):
+    """A key file that is not there."""
+
+    def stamp(self):
+        return None
+
+
+def moved(desk):
+    """What is sealed stands at another place than it was sealed for."""
+    of = desk.app.extensions[EXTENSION].sealer
+    with desk.app.app_context(), db.engine.begin() as connection:
+        sealed = of.seal("user:0:totp_secret", "JBSWY3DPEHPK3PXP")
+        connection.execute(text('UPDATE "user" SET totp_secret = :it'), {"it": sealed})
+
+
+def with_keys(desk, keys):
+    of = desk.app.extensions[EXTENSION]
+    desk.app.extensions[EXTENSION] = replace(of, sealer=Sealer(keys))
+
+
+LOST = {
+    "key_lost": lambda desk: with_keys(desk, GivenKeys((Fernet.generate_key().decode(),))),
+    "key_unavailable": lambda desk: with_keys(desk, NoKeys(())),
+    "seal_broken": moved,
+}
+
+
+@pytest.mark.parametrize("how", LOST)
+def test_without_its_key_the_codes_on_paper_still_count(alone, how):
     anna = Browser(alone.app)
     anna.sign_in()
     key, page = turn_on(alone, anna)
+    cannot = "Codes of your app cannot be checked"
+    assert cannot not in anna.get(ACCOUNT).text
     alone.turn(60)
-    of = alone.app.extensions[EXTENSION]
-    other = Sealer(GivenKeys((Fernet.generate_key().decode(),)))
-    alone.app.extensions[EXTENSION] = replace(of, sealer=other)
+    LOST[how](alone)
     again = Browser(alone.app)
     again.sign_in()
     lost = step(again, code(alone, key))
-    assert lost.status_code == 409
-    assert "key_lost" in lost.get_data(as_text=True)
+    assert lost.status_code == 422
+    assert f"{cannot} now: use a recovery code" in lost.text
+    assert 'name="code"' in lost.text
+    assert not again.is_in
+    assert WRONG_CODE in step(again, "AAAAA-AAAAA-AAAAA").text
     assert step(again, recovery(page)[0]).status_code == 303
-    assert again.is_in
+    assert cannot in again.get(ACCOUNT).text
+    off = again.post(f"{ACCOUNT}/totp/off", ACCOUNT, password=PASSWORD)
+    assert off.status_code == 303
+    assert cannot not in again.get(ACCOUNT).text
+    assert Browser(alone.app).sign_in().headers["Location"] == "/"
