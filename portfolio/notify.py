@@ -36,22 +36,34 @@ def sender(urls: Sequence[str], deadline: int = DEADLINE) -> Send:
             f"FOLIOSYNC_NOTIFY_URLS: Apprise does not understand address {_listed(wrong)} of "
             f"{len(urls)}; docs/notifications.md has examples."
         )
-    return partial(deliver, tuple(urls), deadline=deadline)
+    return partial(_deliver, {"urls": list(urls)}, deadline)
 
 
 def understands(url: str) -> bool:
-    """Whether Apprise knows what to do with an address; nothing is sent."""
-    return bool(_ask({"urls": [url]}, DEADLINE).get(0))
+    """Whether Apprise knows what to do with an address of a person; nothing is sent."""
+    return bool(_ask({"urls": [url], "closed": []}, DEADLINE).get(0))
 
 
 def _listed(places: Sequence[int]) -> str:
     return " and ".join(map(str, places))
 
 
-def deliver(urls: Sequence[str], title: str, body: str, *, deadline: int = DEADLINE) -> int:
-    """Send a title and a body to these addresses; how many of them took it."""
-    taken = _ask({"urls": urls, "title": title, "body": body}, deadline)
-    return sum(taken.values())
+def deliver(
+    urls: Sequence[str],
+    title: str,
+    body: str,
+    closed: Sequence[tuple[str, int]],
+    deadline: int = DEADLINE,
+) -> int:
+    """Send a title and a body to these addresses of people; how many of them took it.
+
+    None reaches this computer itself, nor the hosts and ports that are `closed` to them.
+    """
+    return _deliver({"urls": list(urls), "closed": list(closed)}, deadline, title, body)
+
+
+def _deliver(order: Mapping[str, object], deadline: int, title: str, body: str) -> int:
+    return sum(_ask({**order, "title": title, "body": body}, deadline).values())
 
 
 def _ask(order: Mapping[str, object], deadline: int) -> Mapping[int, bool]:
@@ -66,7 +78,7 @@ def _ask(order: Mapping[str, object], deadline: int) -> Mapping[int, bool]:
             input=json.dumps(order).encode(),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=_environment(),
+            env=_environment(without_proxies="closed" in order),
             timeout=deadline,
             check=False,
         )
@@ -79,7 +91,15 @@ def _ask(order: Mapping[str, object], deadline: int) -> Mapping[int, bool]:
     return {int(pair[0]): pair[1] == "1" for pair in pairs if len(pair) == 2}
 
 
-def _environment() -> dict[str, str]:
-    """Ours without our own settings, which are secrets to a plug-in, and without Apprise's."""
+def _environment(*, without_proxies: bool) -> dict[str, str]:
+    """Ours without our own settings, which are secrets to a plug-in, and without Apprise's.
+
+    A proxy would go where the child must not, and only its own address would be seen.
+    """
     hidden = ("FOLIOSYNC_", "APPRISE_")
-    return {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(hidden)
+        and not (without_proxies and name.lower().endswith("_proxy"))
+    }

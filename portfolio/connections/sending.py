@@ -6,16 +6,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from portfolio.connections.models import Messenger
+from brokers.addresses import split_address
+from portfolio.connections.models import Gateway, Messenger
 from portfolio.connections.targets import addresses
 from portfolio.db.session import changed_rows, end_reading, read_only, unit_of_work
 from portfolio.errors import Conflict, TooManyRequests
 from portfolio.users.queries import first_user
 from portfolio.web.runtime import owner_id, runtime
 
+Place = tuple[str, int]
 BETWEEN_TESTS = timedelta(seconds=5)
 TEST = (
     "Foliosync: test",
@@ -26,7 +28,7 @@ TEST = (
 def send(owner: int, title: str, body: str) -> int:
     """Send to all targets of an owner; how many took it. It raises nothing of the targets."""
     of = runtime()
-    operator, own = _targets(owner)
+    operator, own, closed = _targets(owner)
     taken = 0
     # Not even the text of a failure is logged: it could name an address.
     if operator:
@@ -34,16 +36,29 @@ def send(owner: int, title: str, body: str) -> int:
             taken += of.send(title, body)
     if own:
         with suppress(Exception):
-            taken += of.deliver(own, title, body)
+            taken += of.deliver(own, title, body, closed)
     return taken
 
 
-def _targets(owner: int) -> tuple[int, list[str]]:
-    """How many targets of the environment are this owner's, and the addresses of their own."""
+def _targets(owner: int) -> tuple[int, list[str], list[Place]]:
+    """How many targets of the environment are this owner's, their own, and what is closed to them.
+
+    Closed is each gateway of anybody, by its host and port.
+    """
     of = runtime()
     with read_only() as session:
         operator = len(of.settings.notify_urls) if owner == first_user(session) else 0
-        return operator, addresses(session, owner, of.sealer)
+        return operator, addresses(session, owner, of.sealer), _gateways(session)
+
+
+def _gateways(session: Session) -> list[Place]:
+    places: set[Place] = set()
+    for row in session.execute(select(Gateway.address, Gateway.login_address)):
+        for address in row:
+            # The gateways of some adapters are no https addresses.
+            with suppress(ValueError):
+                places.add(split_address(address))
+    return sorted(places)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +95,7 @@ def send_test() -> Delivery:
     `Conflict` where there are none, `TooManyRequests` within a few seconds of the last one.
     """
     owner, now = owner_id(), runtime().clock.now()
-    operator, own = _targets(owner)
+    operator, own, _ = _targets(owner)
     count = operator + len(own)
     if not count:
         raise Conflict(

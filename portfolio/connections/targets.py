@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portfolio import values
+from portfolio.connections.allowed import kind_of, reason_against
 from portfolio.connections.models import Messenger, Target
 from portfolio.db.keycheck import hold_keys
 from portfolio.db.sealing import Sealer
@@ -19,9 +20,6 @@ from portfolio.web.runtime import owner_id, runtime
 
 MOST = 10
 LONGEST = 1000
-# These show something on the computer that Foliosync runs on, which is its operator's.
-LOCAL = frozenset({"blink1", "dbus", "gio", "glib", "gnome", "kde", "macosx", "qt", "syslog"})
-LOCAL |= {"windows"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +54,11 @@ def addresses(session: Session, owner: int, sealer: Sealer) -> list[str]:
 def _opened(row: Target, sealer: Sealer) -> str | None:
     """The address, or None: the settings page says which one has to be entered again."""
     try:
-        return sealer.unseal(_place(row.id), row.sealed)
+        address = sealer.unseal(_place(row.id), row.sealed)
     except (Unreadable, KeyUnavailable):
         return None
+    # The lists may have become shorter since it was stored.
+    return None if reason_against(address) else address
 
 
 def _rows(session: Session, owner: int) -> Sequence[Target]:
@@ -87,7 +87,7 @@ def add_target(typed: str) -> TargetView:
         row = Target(
             id=made,
             owner_id=owner,
-            kind=_kind(address),
+            kind=kind_of(address),
             sealed=of.sealer.seal(_place(made), address),
             added_at=now,
         )
@@ -97,19 +97,16 @@ def add_target(typed: str) -> TargetView:
     return TargetView(id=made, kind=row.kind, added_at=now, readable=True)
 
 
-def _kind(address: str) -> str:
-    return address.partition("://")[0].lower()
-
-
 def _checked(typed: str) -> str:
     try:
         found = values.targets(typed)
     except ValueError:
         found = ()
-    if len(found) != 1 or len(found[0]) > LONGEST or len(_kind(found[0])) > 40:
+    if len(found) != 1 or len(found[0]) > LONGEST:
         raise _wrong("Exactly one address of Apprise is needed")
-    if _kind(found[0]) in LOCAL:
-        raise Invalid({"address": "This kind shows something on the server: choose another."})
+    against = reason_against(found[0])
+    if against:
+        raise Invalid({"address": against})
     return found[0]
 
 

@@ -30,8 +30,9 @@ class Runtime:
     reference rates. `owner_of` reads the first user, for whom commands act, and `identify` reads
     who asks. `passwords` hashes and verifies passwords, and `furnish` stores what each new user
     needs. `send` brings a title and a body to the targets of NOTIFY_URLS and returns how many of
-    them took it; it may take half a minute. `deliver` does so for addresses that it is given
-    first, and `understands` tells whether an address is one. `sealer` seals what is secret.
+    them took it; it may take half a minute. `deliver` does so for addresses of people, which it is
+    given first, and stays away from the hosts and ports that it is given last; `understands` tells
+    whether an address is one. `sealer` seals what is secret.
     `start` begins with periodic work, `stop` ends all background work, and `jobs` says what it
     does now. `demo` is the simulated gateway, in the demo only.
     """
@@ -48,7 +49,7 @@ class Runtime:
     furnish: Callable[[Session, int, datetime], None]
     fetch_rates: Callable[[], bytes]
     send: Callable[[str, str], int]
-    deliver: Callable[[Sequence[str], str, str], int]
+    deliver: Callable[[Sequence[str], str, str, Sequence[tuple[str, int]]], int]
     understands: Callable[[str], bool]
     sealer: Sealer
     start: Callable[[], None]

@@ -19,6 +19,7 @@ class Receiver:
         self.gate = threading.Event()
         self.gate.set()
         self.seen: list[dict[str, Any]] = []
+        self.calls = 0
 
     def url(self, schema: str = "json", more: str = "") -> str:
         return f"{schema}://bot:canary-4711@127.0.0.1:{self.port}/canary-path{more}"
@@ -34,6 +35,11 @@ def receiving() -> Iterator[Receiver]:
     found = Receiver(server.server_address[1])
 
     class Handler(BaseHTTPRequestHandler):
+        def handle(self) -> None:
+            # Whatever is spoken: somebody came.
+            found.calls += 1
+            super().handle()
+
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             found.gate.wait(60)

@@ -10,8 +10,9 @@ import time
 
 import pytest
 
+from portfolio.connections.allowed import KINDS, reason_against
 from portfolio.errors import SetupProblem
-from portfolio.notify import CHILD, sender
+from portfolio.notify import CHILD, deliver, sender
 from tests.e2e.receiver import receiving
 from tests.integration.test_cli import ROOT, run
 
@@ -27,6 +28,34 @@ def test_each_target_that_takes_it_counts(receiver):
     send = sender([receiver.url(), closed, receiver.url(more="/second")])
     assert send("Title", "One line.\nAnother “line” & <b>more</b>.") == 2
     assert receiver.messages == [("Title", "One line.\nAnother “line” & <b>more</b>.")] * 2
+
+
+def test_no_address_of_a_person_reaches_this_computer(receiver, monkeypatch):
+    # A proxy would take the message there, and only the proxy would be seen.
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{receiver.port}")
+    port = receiver.port
+    addresses = [
+        receiver.url(),
+        f"ntfy://127.0.0.1:{port}/topic",
+        f"gotify://localhost:{port}/v1/api/token-4711",
+        f"ntfy://[::ffff:127.0.0.1]:{port}/topic",
+        f"ntfy://0.0.0.0:{port}/topic",
+        f"fcm://project/device?keyfile=http://127.0.0.1:{port}/key",
+        f"mailto://me:secret@example.org?smtp=127.0.0.1:{port}&to=me@example.org",
+    ]
+    assert deliver(addresses[:1], "Title", "Text", [], 20) == 0
+    assert deliver(addresses[1:], "Title", "Text", [], 20) == 0
+    assert receiver.calls == 0
+    assert sender([receiver.url()])("Title", "Text") == 1
+
+
+def test_apprise_knows_each_kind_that_people_may_enter():
+    code = "from apprise import Apprise\nfor each in Apprise().details()['schemas']:\n"
+    code += "    print(*(each['protocols'] or ()), *(each['secure_protocols'] or ()))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120
+    )
+    assert set(done.stdout.split()) >= KINDS
 
 
 def test_no_target_is_no_process(monkeypatch):
@@ -101,3 +130,5 @@ def test_every_address_in_the_documentation_is_understood():
     assert len(urls) >= 6
     with pytest.raises(SetupProblem, match=f"address {len(urls) + 1} of"):
         sender([*urls, "canary://x"])
+    for_people = [url for url in urls if not url.startswith("json")]
+    assert [reason_against(url) for url in for_people] == [None] * len(for_people)

@@ -32,7 +32,7 @@ from tests.integration.web.test_nothing_breaks import BODIES, paths, routes
 
 CANARY = re.compile(r"canary-(\w+)")
 NOTIFY = "json://bot:canary-notify@127.0.0.1:9/canary-path"
-OWN = "json://me:canary-own@127.0.0.1:9/canary-ownpath"
+OWN = "ntfy://me:canary-own@127.0.0.1:9/canary-ownpath"
 HEADERS = (
     {"Accept": "text/html"},
     {"Accept": "application/json"},

@@ -95,7 +95,7 @@ def full(desk):
     desk.app.extensions[EXTENSION] = replace(
         desk.app.extensions[EXTENSION], understands=lambda _url: True
     )
-    desk.program.post("/api/v1/notifications/targets", json={"address": "json://canary-4711"})
+    desk.program.post("/api/v1/notifications/targets", json={"address": "ntfy://canary-4711"})
     return desk
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 
 from portfolio.accounts.models import Account
 from portfolio.app import create_app, prepare_database
-from portfolio.connections.models import Target
+from portfolio.connections.models import Gateway, Target
 from portfolio.connections.telling import tell
 from portfolio.db.base import db
 from portfolio.db.keyfile import KeyFile
@@ -25,7 +25,7 @@ from portfolio.web.runtime import EXTENSION
 from tests.integration.conftest import Desk, make_desk
 
 CANARY = "canary-4711"
-ADDRESS = f"json://me:{CANARY}@127.0.0.1:9/{CANARY}"
+ADDRESS = f"ntfy://me:{CANARY}@192.168.7.7:9/{CANARY}"
 OTHER = f"ntfys://{CANARY}.example/topic"
 TARGETS = "/api/v1/notifications/targets"
 TEST = "/api/v1/notifications/test"
@@ -38,8 +38,10 @@ class Post:
 
     works: bool = True
     sent: list[tuple[tuple[str, ...], str]] = field(default_factory=list)
+    closed: list[tuple[str, int]] = field(default_factory=list)
 
-    def deliver(self, urls, title, _body):
+    def deliver(self, urls, title, _body, closed):
+        self.closed = closed
         if not self.works:
             raise OSError(f"{urls} did not answer")
         self.sent.append((tuple(urls), title))
@@ -89,7 +91,7 @@ def test_an_address_is_stored_sealed_used_and_removed(anywhere_home, post):
     made = add(desk)
     assert made.status_code == 201, made.json
     assert set(made.json) == {"id", "kind", "added_at", "readable"}
-    assert (made.json["kind"], made.json["readable"]) == ("json", True)
+    assert (made.json["kind"], made.json["readable"]) == ("ntfy", True)
     assert desk.program.get(TARGETS).json == {"items": [made.json], "next_cursor": None}
     with desk.app.app_context():
         assert CANARY not in db.session.scalars(select(Target.sealed)).one()
@@ -112,10 +114,11 @@ def test_an_address_is_stored_sealed_used_and_removed(anywhere_home, post):
         ("", "Exactly one"),
         (CANARY, "Exactly one"),
         (f"{ADDRESS}, {OTHER}", "Exactly one"),
-        (f"json://{'x' * 1000}", "Exactly one"),
-        (f"odd://{CANARY}", "does not understand"),
-        (f"syslog://{CANARY}", "on the server"),
-        (f"DBus://{CANARY}", "on the server"),
+        (f"ntfy://{'x' * 1000}", "Exactly one"),
+        (f"ntfy://odd/{CANARY}", "does not understand"),
+        (f"json://127.0.0.1:9/{CANARY}?method=DELETE", "Only its operator"),
+        (f"DBus://{CANARY}", "Only its operator"),
+        (f"ntfy://{CANARY}/topic?attach=http://127.0.0.1", "after the question mark"),
     ],
 )
 def test_what_is_no_address_is_refused_and_not_repeated(home, caplog, address, says):
@@ -154,7 +157,7 @@ def test_the_page_takes_them_and_shows_kinds_only(home, post):
     assert wrong.status_code == 422
     assert "Exactly one address" in wrong.get_data(as_text=True)
     added = send(path, address=ADDRESS).get_data(as_text=True)
-    assert "The address (json) was stored." in added
+    assert "The address (ntfy) was stored." in added
     assert "<strong>1 target</strong>" in added
     twice = send(path, address=ADDRESS)
     assert twice.status_code == 422
@@ -164,6 +167,38 @@ def test_the_page_takes_them_and_shows_kinds_only(home, post):
     removed = send(f"{path}/{target['id']}/remove").get_data(as_text=True)
     assert "The address was removed." in removed
     assert "Send a test message" not in removed
+
+
+def test_gateways_of_everybody_are_closed_to_addresses_of_people(home, post):
+    add(home)
+    with home.app.app_context(), unit_of_work() as session:
+        now = home.clock.now()
+        other = User(name="other", folded="other", created_at=now)
+        session.add(other)
+        session.flush()
+        theirs = "https://10.0.0.7:5001"
+        session.add(
+            Gateway(
+                owner_id=other.id,
+                broker="ibkr",
+                address=theirs,
+                login_address="https://login.example:5002",
+                created_at=now,
+            )
+        )
+    assert home.program.post(TEST).json["taken"] == 1
+    assert {("10.0.0.7", 5001), ("login.example", 5002), ("127.0.0.1", 5000)} <= set(post.closed)
+
+
+def test_an_address_that_is_allowed_no_longer_is_not_used(home, post):
+    add(home)
+    of = home.app.extensions[EXTENSION]
+    with home.app.app_context(), unit_of_work() as session:
+        row = session.scalars(select(Target)).one()
+        row.sealed = of.sealer.seal(f"target:{row.id}:sealed", f"json://127.0.0.1/{CANARY}")
+    assert home.program.get(TARGETS).json["items"][0]["readable"] is False
+    assert home.program.post(TEST).status_code == 409
+    assert post.sent == []
 
 
 def test_what_a_target_raises_goes_nowhere(home, post, caplog):

@@ -38,7 +38,7 @@ BEYOND_A_SCHEMA = {
     "url": "an address that may be asked: loopback, or one that the operator vouches for",
     "login_url": "as url",
     "broker": "the key of an adapter that is installed",
-    "address": "one that Apprise understands, of a service that is not on the server",
+    "address": "one that Apprise understands, of a kind that only brings messages",
     "csv": "a table with headings and lines",
     "columns": "columns that there are, and headings that the file has",
 }

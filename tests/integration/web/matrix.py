@@ -50,7 +50,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "connections.connect_to": {"account_id": MAIN},
     "connections.accept_certificate": {"fingerprint": "0" * 64},
     "secrets_api.put": {"secrets": {"password": "x"}},
-    "notifications_api.add_target": {"address": "json://127.0.0.1:9"},
+    "notifications_api.add_target": {"address": "ntfy://127.0.0.1:9/topic"},
 }
 TIMED = re.compile(rb'name="form_token" value="[^"]+"')
 
@@ -181,7 +181,7 @@ def _owner(world: World) -> int:
     post(f"{api}/holdings", json={**HOLDING, "notes": "nur fuer Anna"}, **write)
     post(f"{api}/cash", json={"currency": "NOK", "amount": "7"}, **write)
     post("/api/v1/rates", json={"from": "NOK", "to": "USD", "rate": "0.1"}, **write)
-    target = {"json": {"address": f"json://{CANARIES[2]}@192.0.2.1:9/"}}
+    target = {"json": {"address": f"ntfy://{CANARIES[2]}@192.0.2.1:9/topic"}}
     told = world.visitors["owner"].call("POST", "/api/v1/notifications/targets", JSON, **target)
     assert told.status_code == 201, told.text
     world.real |= {"portfolio_id": made, "target": told.json["id"], "target_id": told.json["id"]}
