@@ -42,6 +42,7 @@ from portfolio.connections.queries import links
 from portfolio.connections.runner import Runner
 from portfolio.connections.secrets import open_secrets
 from portfolio.connections.telling import ensure_messenger, tell
+from portfolio.connections.turns import Turns
 from portfolio.connections.views import gateways as gateways_views
 from portfolio.connections.views import notifications as notifications_views
 from portfolio.connections.views import runs as runs_views
@@ -263,6 +264,7 @@ def _attach_runtime(
         send=send,
         deliver=deliver,
         understands=understands,
+        turns=Turns(),
         sealer=sealer,
         start=engine.start,
         stop=engine.stop,

@@ -92,7 +92,8 @@ class Delivery:
 def send_test() -> Delivery:
     """Send a test message to all targets.
 
-    `Conflict` where there are none, `TooManyRequests` within a few seconds of the last one.
+    `Conflict` where there are none, `TooManyRequests` within a few seconds of the last one, or
+    while those of others are sent.
     """
     owner, now = owner_id(), runtime().clock.now()
     operator, own, _ = _targets(owner)
@@ -103,9 +104,10 @@ def send_test() -> Delivery:
             "Add an address on Settings, or set FOLIOSYNC_NOTIFY_URLS and restart Foliosync.",
         )
     end_reading()
-    with unit_of_work() as session:
-        _rest(session, owner, now)
-    return Delivery(targets=count, taken=send(owner, *TEST))
+    with runtime().turns.testing(now):
+        with unit_of_work() as session:
+            _rest(session, owner, now)
+        return Delivery(targets=count, taken=send(owner, *TEST))
 
 
 def _rest(session: Session, owner: int, now: datetime) -> None:

@@ -16,7 +16,7 @@ from portfolio.db.keycheck import hold_keys
 from portfolio.db.sealing import Sealer
 from portfolio.db.session import end_reading, unit_of_work
 from portfolio.errors import Conflict, Invalid, KeyUnavailable, NotFound, Unreadable
-from portfolio.web.runtime import owner_id, runtime
+from portfolio.web.runtime import owner_id, reading, runtime
 
 MOST = 10
 LONGEST = 1000
@@ -73,13 +73,16 @@ def _place(target: str) -> str:
 def add_target(typed: str) -> TargetView:
     """Store an address of Apprise; `Invalid` where it is none, `Conflict` where there are many.
 
-    No message repeats what was typed. It takes a second: Apprise is asked in its own process.
+    `TooManyRequests` within two seconds of the last one, or while others add theirs. No message
+    repeats what was typed. It takes a second: Apprise is asked in its own process.
     """
     of, owner = runtime(), owner_id()
     address = _checked(typed)
+    _make_room(reading(), owner, address, of.sealer)
     end_reading()
-    if not of.understands(address):
-        raise _wrong("Apprise does not understand this address")
+    with of.turns.adding(owner, of.clock.now()):
+        if not of.understands(address):
+            raise _wrong("Apprise does not understand this address")
     now, made = of.clock.now(), of.outside.new_id()
     with unit_of_work() as session:
         hold_keys(session)

@@ -32,7 +32,7 @@ class Runtime:
     needs. `send` brings a title and a body to the targets of NOTIFY_URLS and returns how many of
     them took it; it may take half a minute. `deliver` does so for addresses of people, which it is
     given first, and stays away from the hosts and ports that it is given last; `understands` tells
-    whether an address is one. `sealer` seals what is secret.
+    whether an address is one, and `turns` who may ask that now. `sealer` seals what is secret.
     `start` begins with periodic work, `stop` ends all background work, and `jobs` says what it
     does now. `demo` is the simulated gateway, in the demo only.
     """
@@ -51,6 +51,7 @@ class Runtime:
     send: Callable[[str, str], int]
     deliver: Callable[[Sequence[str], str, str, Sequence[tuple[str, int]]], int]
     understands: Callable[[str], bool]
+    turns: Any
     sealer: Sealer
     start: Callable[[], None]
     stop: Callable[[], None]

@@ -74,6 +74,7 @@ def anywhere_home(anywhere, post) -> Desk:
 
 
 def add(desk, address=ADDRESS):
+    desk.turn(2)
     return desk.program.post(TARGETS, json={"address": address})
 
 
@@ -137,6 +138,34 @@ def test_an_address_is_there_once_and_there_are_not_many(home):
     full = add(home, OTHER)
     assert (full.status_code, full.json["error"]["code"]) == (409, "conflict")
     assert "10 addresses" in full.json["error"]["message"]
+
+
+def test_where_there_is_no_room_apprise_is_not_asked(home, post):
+    for number in range(10):
+        assert add(home, f"{OTHER}{number}").status_code == 201
+    of = home.app.extensions[EXTENSION]
+    home.app.extensions[EXTENSION] = replace(of, understands=None)
+    assert add(home).status_code == 409
+    assert add(home, f"{OTHER}3").status_code == 409
+
+
+def test_apprise_is_asked_now_and_then_by_each_and_by_few_at_once(home, post):
+    def ask():
+        return home.program.post(TARGETS, json={"address": ADDRESS})
+
+    of = home.app.extensions[EXTENSION]
+    now = home.clock.now()
+    with of.turns.adding(7, now), of.turns.adding(8, now):
+        full = ask()
+        assert (full.status_code, full.json["error"]["code"]) == (429, "too_many_requests")
+        assert full.headers["Retry-After"] == "2"
+    assert home.program.post(TARGETS, json={"address": "ntfys://odd/x"}).status_code == 422
+    assert ask().status_code == 429
+    home.turn(2)
+    assert ask().status_code == 201
+    with of.turns.testing(now), of.turns.testing(now):
+        assert home.program.post(TEST).status_code == 429
+    assert home.program.post(TEST).status_code == 200
 
 
 def test_the_page_takes_them_and_shows_kinds_only(home, post):

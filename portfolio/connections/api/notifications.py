@@ -44,6 +44,8 @@ def list_targets() -> dict[str, Any]:
 @blueprint.post("/targets")
 @blueprint.arguments(NewTarget)
 @blueprint.response(201, TargetSchema)
+@blueprint.alt_response(409, schema=Failure, description="It is there already, or there are many")
+@blueprint.alt_response(429, schema=Failure, description="One was added a moment ago")
 def add_target(values: dict[str, str]) -> TargetView:
     """Store an address of Apprise, sealed; it cannot be read back."""
     return targets.add_target(values["address"])
