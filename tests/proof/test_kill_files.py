@@ -195,7 +195,8 @@ def test_a_killed_restore_leaves_the_old_or_the_restored(filled, effort, draw, f
     fill(database(filled), "second", draw("kill", "second"))
     restored, former = of_file(copy), of_file(database(filled))
     shutil.copyfile(database(filled), template)
-    most = template.stat().st_size * 2
+    # The copy, the former database and the restored one are written.
+    most = template.stat().st_size * 3
     for number in range(effort(ci=4, full=50)):
         blow = copying(number, draw("kill", "restore", number), names, most)
         where = f"restore {number}: {blow}"
