@@ -21,7 +21,14 @@ HIDDEN = "***"
 SHORTEST = 6
 # A part of an address that is shorter is a scheme, a port, or a word that many have.
 SHORTEST_PART = 8
+# Of texts that people enter so many are hidden; each record is compared with all of them.
+MOST_SEALED = 2000
+# A key in base32, or what mixes letters and figures: no word and no time that a log needs.
+RANDOM = re.compile(r"[A-Z2-7]{16,}|(?=.*[A-SU-Za-z])(?=.*[0-9]).{8,}", re.ASCII)
 _known: set[str] = set()
+_sealed: dict[str, None] = {}
+# A signal's handler may log while its own thread is in here.
+_lock = threading.RLock()
 _usual_record = logging.getLogRecordFactory()
 
 
@@ -42,6 +49,24 @@ def _could_be_secret(part: str) -> bool:
     return len(part) >= SHORTEST_PART and not re.fullmatch(r"[\d.]+", part)
 
 
+def hide_sealed(text: str) -> None:
+    """Take out what somebody had sealed: all of it, what looks random, and logins as they stand.
+
+    A plain word of it stays: whoever enters `ntfy://host/Traceback` must not blank the log. The
+    latest two thousand texts are remembered.
+    """
+    parts = [part for part in re.split(r"[/:@?&=,.\s]+", text) if RANDOM.fullmatch(part)]
+    standing = re.findall(r"//[^/@?]+@|[?&][a-z]+=[^&]+", text)
+    found = (text, *parts, *map(unquote, parts), *standing)
+    with _lock:
+        for each in found:
+            if len(each) >= SHORTEST:
+                _sealed.pop(each, None)
+                _sealed[each] = None
+        while len(_sealed) > MOST_SEALED:
+            del _sealed[next(iter(_sealed))]
+
+
 def hide_password_of(url: str) -> None:
     """Take the password of a database's URL out; its other parts are no secrets."""
     found = re.match(r"[^:]+://[^:/]*:(.*)@", url)
@@ -54,7 +79,9 @@ def hide_password_of(url: str) -> None:
 def redacted(text: str) -> str:
     """The text without what is hidden."""
     # The longest first: one secret may be part of another.
-    for secret in sorted(_known.copy(), key=len, reverse=True):
+    with _lock:
+        secrets = {*_known, *_sealed}
+    for secret in sorted(secrets, key=len, reverse=True):
         if secret in text:
             text = text.replace(secret, HIDDEN)
     return text

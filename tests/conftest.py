@@ -127,6 +127,7 @@ def unredacted_logs() -> Iterator[None]:
     logging.setLogRecordFactory(hooks[0])
     sys.excepthook, threading.excepthook = hooks[1:]
     redaction._known.clear()
+    redaction._sealed.clear()
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -15,7 +15,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from portfolio.db.keysource import Keys
 from portfolio.db.sealed import VERSION, key_id, key_of
 from portfolio.errors import KeyLost, KeyUnavailable, SealBroken, SetupProblem
-from portfolio.redaction import hide, hide_addresses
+from portfolio.redaction import hide, hide_sealed
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Sealer:
 
     def seal(self, place: str, text: str) -> str:
         """The text, sealed for its place; `KeyUnavailable` where there is no key."""
-        hide_addresses([text])
+        hide_sealed(text)
         return self._encrypted(json.dumps([place, text]).encode("ascii"))
 
     def unseal(self, place: str, sealed: str) -> str:
@@ -52,7 +52,7 @@ class Sealer:
         bound, text = json.loads(self._decrypted(sealed))
         if bound != place:
             raise SealBroken("Something stored as a secret belongs to another place.")
-        hide_addresses([str(text)])
+        hide_sealed(str(text))
         return str(text)
 
     def reseal(self, sealed: str) -> str:

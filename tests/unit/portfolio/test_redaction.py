@@ -81,6 +81,25 @@ def test_parts_of_an_address_are_hidden_but_not_where_it_leads_in_figures():
     assert said == "127.0.0.1 refused *** and *** and ***"
 
 
+def test_what_somebody_had_sealed_is_hidden_and_words_of_the_log_stay():
+    address = f"ntfy://portfolio:Traceback@10.0.0.7:1/Traceback/portfolio/{CANARY}?to=OSError7"
+    redaction.hide_sealed(address)
+    words = "Traceback in portfolio at 10.0.0.7, site-packages/portfolio.connections"
+    assert redaction.redacted(words) == words
+    said = redaction.redacted(f"{address} and {CANARY} and http://portfolio:Traceback@10.0.0.7/")
+    assert said == "*** and *** and http:***10.0.0.7/"
+    redaction.hide_sealed("2026-11-25T12:00:00+00:00 ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEF")
+    said = redaction.redacted("2026-11-25T12:01:02 ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEF")
+    assert said == "2026-11-25T12:01:02 ***"
+
+
+def test_only_the_latest_of_what_was_sealed_is_remembered():
+    for number in range(redaction.MOST_SEALED + 5):
+        redaction.hide_sealed(f"word {number:05}")
+    assert len(redaction._sealed) == redaction.MOST_SEALED
+    assert redaction.redacted("word 00001, word 02004") == "word 00001, ***"
+
+
 def test_what_ends_a_thread_is_redacted(capsys):
     redaction.install()
     redaction.hide(CANARY)
