@@ -76,7 +76,7 @@ def test_a_new_database_is_readable_by_its_owner_alone(tmp_path):
     assert modes.keys() >= {"foliosync.db", "foliosync.db-wal"}
     assert set(modes.values()) == {0o600}
     brought_back = tmp_path / "elsewhere" / "foliosync.db"
-    backup.restore(brought_back, file, datetime(2026, 11, 25, tzinfo=UTC))
+    backup.restore(brought_back, file, datetime(2026, 11, 25, tzinfo=UTC), without=())
     assert brought_back.stat().st_mode & 0o777 == 0o600
 
 
