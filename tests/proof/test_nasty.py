@@ -100,6 +100,8 @@ class Visitor:
 
 
 NONE = Markup("")
+# What is typed there may hold a password, and is never repeated.
+SECRET = {"notifications.add", "secrets.save"}
 
 
 def as_bytes(text: str | bytes) -> bytes:
@@ -186,7 +188,8 @@ def test_every_field_of_every_form_takes_any_text(library, effort, draw, figure)
         here, form = forms[place]
         what = f"{place[0]} {name}={text!r}"[:400]
         answer = visitor.submit(here, form, {**usual(form), name: text}, what)
-        kept += was_kept(answer, form, name, text, what)
+        if place[0] not in SECRET:
+            kept += was_kept(answer, form, name, text, what)
     assert kept >= len(chosen) / 25
     figure("nasty texts in fields of forms", f"{len(chosen)} of {len(tries)}")
     figure("forms, and fields of forms", f"{len(forms)}, {len({of[:2] for of in tries})}")
