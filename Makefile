@@ -88,7 +88,7 @@ mutants: $(STAMP) ## change the guards: do the tests notice?
 	@$(BIN)/python -m tests.proof.mutants
 
 coverage: $(STAMP) ## all tests, and which branches they take
-	@$(BIN)/python -m coverage run -m pytest $(ARGS)
+	@$(BIN)/python -m coverage run -m pytest $(SHARED_OUT) $(ARGS)
 	@$(BIN)/python -m coverage combine --quiet
 	@$(BIN)/python -m coverage report
 
