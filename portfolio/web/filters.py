@@ -28,9 +28,9 @@ DAYS = "Mon Tue Wed Thu Fri Sat Sun".split()
 def register(app: Flask) -> None:
     """Make the filters known to the templates."""
     figures = (money, signed, quantity, percent, sign_class, decimal)
-    for of in (*figures, grouped, when, day, days_left, kind_label, capitalize_first, contract):
+    words = (kind_label, capitalize_first, contract, inline_code)
+    for of in (*figures, grouped, when, day, days_left, *words):
         app.template_filter(of.__name__)(of)
-    app.template_filter(inline_code.__name__)(inline_code)
     app.jinja_env.globals["table_query"] = table_query
     app.jinja_env.globals["labels"] = {"kind": _kind_title, "same": str}
 
