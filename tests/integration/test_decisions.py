@@ -10,6 +10,8 @@ import pytest
 from sqlalchemy import text
 
 from portfolio.db.base import db
+from portfolio.db.session import unit_of_work
+from portfolio.sync.models import RUNNING, SyncRun
 from portfolio.users.identify import LocalOwner
 from portfolio.web.runtime import EXTENSION
 
@@ -238,3 +240,42 @@ def test_a_bad_answer_keeps_a_sample_without_ids_or_figures(desk):
     run = desk.sync(url).json["run"]
     page = desk.program.get(f"{url}/syncs/{run['id']}", headers=HTML).get_data(as_text=True)
     assert "12345" not in page.split("<main")[1].split("What was answered")[-1]
+
+
+def test_what_cannot_be_decided_upon_says_why(desk):
+    url = desk.connected()
+    run = rejected(desk, url)
+    assert "Only a run that was applied" in decide(desk, run["id"], "undo").json["error"]["message"]
+    desk.simulator.play("calm")
+    desk.turn(60)
+    same = desk.sync(url).json["run"]
+    assert "changed nothing" in decide(desk, same["id"], "undo").json["error"]["message"]
+    refused = decide(desk, same["id"], "apply").json["error"]["message"]
+    assert "Only a run that was not applied" in refused
+    run = rejected(desk, url)
+    desk.program.post(f"{url}/disconnect", json={})
+    gone = decide(desk, run["id"], "apply")
+    assert (gone.status_code, gone.json["error"]["code"]) == (409, "conflict")
+
+
+def test_nothing_is_decided_while_a_sync_is_under_way(desk):
+    url = desk.connected()
+    desk.simulator.sell(MAIN, "SPY")
+    run = desk.sync(url).json["run"]
+    with desk.app.app_context(), unit_of_work() as session:
+        under_way = session.get_one(SyncRun, run["id"])
+        session.add(
+            SyncRun(
+                id="f" * 32,
+                account_id=under_way.account_id,
+                connection_id=under_way.connection_id,
+                status=RUNNING,
+                started_at=desk.clock.now(),
+                lease_until=desk.clock.now() + timedelta(seconds=30),
+                reconciliation={},
+            )
+        )
+    refused = decide(desk, run["id"], "undo")
+    assert "under way" in refused.json["error"]["message"]
+    desk.clock.turn(31)
+    assert decide(desk, run["id"], "undo").status_code == 200

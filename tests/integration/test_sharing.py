@@ -6,9 +6,11 @@ import re
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
-from portfolio.accounts.models import Account, Invitation
+from portfolio.accounts.models import Account, Invitation, Viewer
+from portfolio.accounts.services import sharing
+from portfolio.accounts.services.sharing import MOST_OPEN
 from portfolio.db.base import db
 from portfolio.db.session import unit_of_work
 from portfolio.settings import Settings
@@ -225,3 +227,46 @@ def test_without_logins_there_is_nothing_of_it(desk):
     for path in ("/portfolio/1/share", "/invitations/x"):
         assert desk.program.get(path).status_code == 404
     assert url
+
+
+def test_invitations_that_nobody_uses_are_counted_and_end(house):
+    desk, *_ = house
+    for number in range(MOST_OPEN):
+        invited(desk, f"for {number}")
+    refused = desk.program.post("/portfolio/1/share", data={"name": "one more"}, headers=HTML)
+    assert refused.status_code == 409
+    assert "There are many open invitations already" in refused.text
+    desk.turn(timedelta(days=7).total_seconds() + 1)
+    invited(desk, "one more")
+
+
+def test_what_is_not_there_cannot_be_taken_back_and_nobody_sees_twice(seen):
+    desk, ben, _ = seen
+    share = "/portfolio/1/share"
+    for gone in (f"{share}/invitations/99/revoke", f"{share}/viewers/99/remove"):
+        assert desk.program.post(gone, headers=HTML).status_code == 404
+    link = invited(desk, "once more")
+    with acting(desk, ben):
+        assert desk.program.post(link, headers=HTML).status_code == 303
+        assert desk.program.get("/portfolio/1", headers=HTML).status_code == 200
+    with desk.app.app_context():
+        assert len(db.session.scalars(select(Viewer)).all()) == 1
+
+
+def test_of_two_who_use_one_invitation_at_once_one_finds_it_gone(house, monkeypatch):
+    desk, ben, _ = house
+    link = invited(desk)
+    find = sharing.find_invitation
+
+    def overtaken(session, *given):
+        found = find(session, *given)
+        session.execute(delete(Invitation).where(Invitation.id == found.id))
+        return found
+
+    with acting(desk, ben):
+        with monkeypatch.context() as at_once:
+            at_once.setattr(sharing, "find_invitation", overtaken)
+            assert desk.program.post(link, headers=HTML).status_code == 404
+        assert desk.program.get("/portfolio/1", headers=HTML).status_code == 404
+        # The other's use was never finished: the invitation is still good.
+        assert desk.program.post(link, headers=HTML).status_code == 303

@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from portfolio import cli
 from portfolio.app import create_app, prepare_database
@@ -275,3 +275,19 @@ def test_the_command_says_what_is_there_and_what_it_did(desk, monkeypatch, capsy
     assert f"{key_id(now)}  MISSING, 2 secrets" in said
     assert key not in said + rotated
     assert now not in said
+
+
+def test_the_command_names_what_is_damaged_and_goes_on(desk, monkeypatch, capsys):
+    plant(desk, 2)
+    with desk.app.app_context(), unit_of_work() as session:
+        session.execute(text("UPDATE target SET sealed = 'no box' WHERE id = '0'"))
+    assert "1 secret that cannot be read: damaged" in command(monkeypatch, capsys, desk, "status")
+    said = command(monkeypatch, capsys, desk, "rotate")
+    assert "1 secret sealed anew" in said
+    assert "1 secret could not be opened: enter them again on Settings." in said
+
+
+def test_the_command_says_which_keys_of_the_environment_may_go(desk, monkeypatch, capsys):
+    monkeypatch.setenv("FOLIOSYNC_ENCRYPTION_KEYS", f"{new_key()},{new_key()}")
+    said = command(monkeypatch, capsys, desk, "rotate")
+    assert "All others can be removed from FOLIOSYNC_ENCRYPTION_KEYS now." in said
