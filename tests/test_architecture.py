@@ -34,7 +34,8 @@ WITHIN = {
     "models": set(),
     "services": {
         *("models", "queries", "names", "gateways", "watch"),
-        *("plan", "gates", "reconcile", "reading", "apply", "lease", "kept", "sessions", "tokens"),
+        *("plan", "gates", "reconcile", "reading", "apply", "target", "lease", "kept"),
+        *("sessions", "tokens"),
     },
     "queries": {"models", "resources", "figures", "names"},
     "schemas": {"resources", "queries", "models", "csvfile"},

@@ -17,8 +17,8 @@ from portfolio.accounts.services.twins import likeness
 from portfolio.connections.gateways import Outside, reaching
 from portfolio.connections.services import LinkRequest, Place, missing, prepare
 from portfolio.db.session import unit_of_work
-from portfolio.sync.apply import stored_state
 from portfolio.sync.plan import Plan, Source, Step, make_plan
+from portfolio.sync.rows import stored_state
 
 FEW = 8
 

@@ -28,12 +28,12 @@ from portfolio.db.session import unit_of_work
 from portfolio.db.unsaid import FAILURES
 from portfolio.errors import DomainError, NotConnected, StorageLost
 from portfolio.sync import services as sync
-from portfolio.sync.apply import Replaced
 from portfolio.sync.lease import Held, LeaseLost
 from portfolio.sync.models import BY_HAND
 from portfolio.sync.past import past_of
 from portfolio.sync.plan import Source
 from portfolio.sync.reading import Past, Reading, read
+from portfolio.sync.target import Replaced
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,6 @@ from portfolio.accounts.services import totals
 from portfolio.clock import Moment
 from portfolio.errors import Conflict, StorageFailed
 from portfolio.sync import gates, journal, kept, lease
-from portfolio.sync.apply import Replaced, stored_state
 from portfolio.sync.journal import Reversal
 from portfolio.sync.lease import Held
 from portfolio.sync.models import (
@@ -28,10 +27,11 @@ from portfolio.sync.models import (
     SyncRun,
 )
 from portfolio.sync.past import past_of
-from portfolio.sync.plan import Source, make_plan, stored_digest
+from portfolio.sync.plan import Source, make_plan
 from portfolio.sync.rates import believe
 from portfolio.sync.reading import Past, Reading
 from portfolio.sync.reconcile import reconcile
+from portfolio.sync.rows import digest_of
 from portfolio.sync.services import (
     DECIDABLE,
     NO_RECONCILIATION,
@@ -40,6 +40,7 @@ from portfolio.sync.services import (
     lease_name,
     succeed,
 )
+from portfolio.sync.target import Replaced
 
 STILL_FRESH = timedelta(hours=24)
 
@@ -79,7 +80,7 @@ def why_not_apply(
         return "A later run has read the account again; decide upon that one."
     if now - run.started_at > STILL_FRESH:
         return "What it read is more than a day old; sync again."
-    if stored_digest(stored_state(session, account, source)) != run.digest_before:
+    if digest_of(session, account, source) != run.digest_before:
         return "The holdings have changed since; sync again."
     return None
 
@@ -91,7 +92,7 @@ def undo(session: Session, of: Decision) -> SyncRun:
         raise Conflict(refusal, "Look at the newest run of the account.")
     held = _reserve(session, of)
     # What a person changed since, after disconnecting, stays; then there is no whole to compare.
-    untouched = stored_digest(stored_state(session, of.account, of.source)) == of.run.digest
+    untouched = digest_of(session, of.account, of.source) == of.run.digest
     made = _new_run(session, of, BY_UNDO)
     counts = journal.take_back(
         session,
@@ -108,7 +109,7 @@ def undo(session: Session, of: Decision) -> SyncRun:
     of.account.synced_at = _brought_back(session, of.run)
     row = totals.touch(session, of.account, of.moment)
     _forget_broker_total(row)
-    made.digest = stored_digest(stored_state(session, of.account, of.source))
+    made.digest = digest_of(session, of.account, of.source)
     if untouched and _is_newest(session, of) and made.digest != of.run.digest_before:
         raise StorageFailed("The former state did not come back; nothing was changed.")
     if held is not None:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy import func, insert, select
+from sqlalchemy.orm import Session, contains_eager
 
 from portfolio.accounts.models import Account, CashBalance, Holding
-from portfolio.accounts.services.holdings import revalue
+from portfolio.accounts.quotes import rescaled
+from portfolio.accounts.services.holdings import quoted
 from portfolio.clock import Moment
-from portfolio.db.base import MONEY
 from portfolio.errors import Conflict
 from portfolio.sync.models import BY_UNDO, SUCCEEDED, Change, SyncRun
 from portfolio.sync.plan import Plan, Source, as_text
@@ -23,9 +23,9 @@ from portfolio.sync.plan import Plan, Source, as_text
 HOLDING, CASH = "holding", "cash"
 # Names of fields in the record that the instrument's row calls otherwise.
 COLUMNS = {"right": "option_right"}
+# As many as both databases take as parameters of one statement without a second thought.
+BATCH = 1_000
 NUMBERS = frozenset({"quantity", "average_price", "multiplier", "strike"})
-# Brokers round the average price after a split.
-SAME_COST = Decimal("0.00001")
 BESIDE_CASH = ("settled", "accrued_interest", "accrued_dividends")
 OF_HOLDING = frozenset({"quantity", "average_price"})
 
@@ -40,28 +40,32 @@ def record(
     run_id: str,
     source: Source,
     plan: Plan,
-    rows: Mapping[str, Holding],
+    ids: Mapping[str, int],
     *,
     spent: Mapping[str, dict[str, Any]],
 ) -> None:
-    """Write down every step of a plan that was applied; `spent` is beside cash that is gone."""
-    for step in plan.steps:
-        holding = rows.get(step.key) if step.subject == HOLDING else None
-        session.add_all(
-            Change(
-                run_id=run_id,
-                source=source.manifest.key,
-                source_account=source.broker_account,
-                holding_id=holding.id if holding else None,
-                subject=step.subject,
-                label=step.label,
-                field=change.field,
-                old=change.old,
-                new=change.new,
-                beside=spent.get(step.key) if step.subject == CASH else None,
-            )
-            for change in step.changes
-        )
+    """Write down every step of a plan that was applied.
+
+    `ids` are the holdings' by instrument key; `spent` is what was beside cash that is gone.
+    """
+    rows = [
+        {
+            "run_id": run_id,
+            "source": source.manifest.key,
+            "source_account": source.broker_account,
+            "holding_id": ids.get(step.key) if step.subject == HOLDING else None,
+            "subject": step.subject,
+            "label": step.label,
+            "field": change.field,
+            "old": change.old,
+            "new": change.new,
+            "beside": spent.get(step.key) if step.subject == CASH else None,
+        }
+        for step in plan.steps
+        for change in step.changes
+    ]
+    if rows:
+        session.execute(insert(Change), rows)
 
 
 def record_closing(session: Session, run_id: str, row: Holding) -> None:
@@ -98,32 +102,6 @@ def record_spent(session: Session, run_id: str, row: CashBalance) -> None:
     )
 
 
-def rescale(row: Holding, quantity: Decimal, average: Decimal | None) -> None:
-    """Let the last known quote of a row follow another quantity and average price.
-
-    A quantity and an average that move against each other are a split: the price moves with them.
-    """
-    if not row.quantity or row.quantity == quantity:
-        return
-    values: dict[str, Any] = {"quantity": quantity, "average_price": average}
-    if row.price is not None and _is_split(row, quantity, average):
-        values["price"] = _exact(MONEY.divide(MONEY.multiply(row.price, row.quantity), quantity))
-    revalue(row, values)
-    row.price = values.get("price", row.price)
-
-
-def _is_split(row: Holding, quantity: Decimal, average: Decimal | None) -> bool:
-    if average is None or row.average_price is None:
-        return False
-    before = MONEY.multiply(row.quantity, row.average_price)
-    apart = abs(before - MONEY.multiply(quantity, average))
-    return apart <= MONEY.multiply(SAME_COST, abs(before))
-
-
-def _exact(value: Decimal) -> Decimal:
-    return MONEY.quantize(value, Decimal(1).scaleb(-20)).normalize(MONEY)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reversal:
     """Where a run is taken back: the account, the run that does it, and the moment."""
@@ -133,53 +111,99 @@ class Reversal:
     moment: Moment
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Later:
+    """Holdings by id, each with a field, that later runs have moved, or that opened them anew."""
+
+    moved: set[tuple[int | None, str]]
+    opened: set[tuple[int | None, str]]
+
+
 def take_back(session: Session, at: Reversal, undone_id: str) -> dict[str, int]:
     """Restore every field that a run changed, as changes of another run; counts by action.
 
     `Conflict` where a field has another value by now than the run gave it.
     """
     query = select(Change).where(Change.run_id == undone_id).order_by(Change.id)
-    groups: defaultdict[tuple[object, ...], list[Change]] = defaultdict(list)
+    groups: defaultdict[tuple[str, str, str, int | str | None], list[Change]] = defaultdict(list)
     for change in session.scalars(query):
         own = change.holding_id if change.subject == HOLDING else change.label
         groups[change.subject, change.source, change.source_account, own].append(change)
+    later = _later(session, at, undone_id)
+    held = _held(session, at.account, [own for subject, *_, own in groups if subject == HOLDING])
     counts = {"added": 0, "changed": 0, "closed": 0}
-    for (subject, *_), changes in groups.items():
+    written = []
+    for (subject, *_, own), changes in groups.items():
         reverse = [_reversed(change, at.run_id) for change in changes]
         if subject == HOLDING:
-            counts[_holding_back(session, at, changes)] += 1
+            counts[_holding_back(at, held.get(own), changes, later)] += 1
         else:
             counts[_cash_back(session, at, changes[0], reverse[0])] += 1
-        session.add_all(reverse)
+        written += reverse
     session.flush()
+    if written:
+        session.execute(insert(Change), written)
     return counts
 
 
-def _reversed(change: Change, run_id: str) -> Change:
-    return Change(
-        run_id=run_id,
-        source=change.source,
-        source_account=change.source_account,
-        holding_id=change.holding_id,
-        subject=change.subject,
-        label=change.label,
-        field=change.field,
-        old=change.new,
-        new=change.old,
+def _held(
+    session: Session, account: Account, ids: Sequence[Any]
+) -> dict[int | str | None, Holding]:
+    """The account's holdings of these ids."""
+    found: dict[int | str | None, Holding] = {}
+    for start in range(0, len(ids), BATCH):
+        query = (
+            select(Holding)
+            .join(Holding.instrument)
+            .options(contains_eager(Holding.instrument))
+            .where(Holding.account_id == account.id, Holding.id.in_(ids[start : start + BATCH]))
+        )
+        found |= {row.id: row for row in session.scalars(query)}
+    return found
+
+
+def _later(session: Session, at: Reversal, undone_id: str) -> Later:
+    """Which fields runs after the one that is taken back have moved.
+
+    A closed row has kept its figures until a sync opens it anew; taking that sync back closes it
+    with the newer ones. So what opened a row counts apart.
+    """
+    first = select(func.min(Change.id)).where(Change.run_id == undone_id).scalar_subquery()
+    ours = select(Change.holding_id).where(Change.run_id == undone_id)
+    query = (
+        select(Change.holding_id, Change.field, Change.old, SyncRun.status)
+        .join(SyncRun, SyncRun.id == Change.run_id)
+        .where(
+            Change.id > first,
+            Change.run_id.not_in([undone_id, at.run_id]),
+            Change.holding_id.in_(ours),
+            SyncRun.origin != BY_UNDO,
+        )
     )
+    found = Later(moved=set(), opened=set())
+    for holding_id, field, old, status in session.execute(query):
+        if old is None:
+            found.opened.add((holding_id, field))
+        if status == SUCCEEDED:
+            found.moved.add((holding_id, field))
+    return found
 
 
-def _holding_back(session: Session, at: Reversal, changes: list[Change]) -> str:
-    query = select(Holding).where(Holding.id == changes[0].holding_id)
-    row = session.scalar(query.options(selectinload(Holding.instrument)))
-    if row is None or row.account_id != at.account.id:
+def _reversed(change: Change, run_id: str) -> dict[str, Any]:
+    same = ("source", "source_account", "holding_id", "subject", "label", "field")
+    values = {name: getattr(change, name) for name in same}
+    return {**values, "run_id": run_id, "old": change.new, "new": change.old, "beside": None}
+
+
+def _holding_back(at: Reversal, row: Holding | None, changes: list[Change], later: Later) -> str:
+    if row is None:
         raise _touched(changes[0])
     fields = {change.field: change for change in changes}
     quantity = fields.get("quantity")
     # What was closed has kept its other fields.
     closing = quantity is not None and quantity.new is None
     for change in (each for each in changes if each is quantity or not closing):
-        _refuse_touched(session, at, row, change, closing=closing)
+        _refuse_touched(row, change, later.opened if closing else later.moved, closing=closing)
     if quantity is not None and quantity.old is None:
         row.closed_at = at.moment.now
         return "closed"
@@ -187,41 +211,33 @@ def _holding_back(session: Session, at: Reversal, changes: list[Change]) -> str:
         row.closed_at = None
         return "added"
     if quantity is not None:
-        average = fields.get("average_price")
-        before = row.average_price if average is None else _value("average_price", average.old)
-        amount = _value("quantity", quantity.old)
-        assert isinstance(amount, Decimal)
-        rescale(row, amount, before if isinstance(before, Decimal) else None)
+        _rescale(row, quantity, fields.get("average_price"))
     for change in changes:
         of = row if change.field in OF_HOLDING else row.instrument
         setattr(of, COLUMNS.get(change.field, change.field), _value(change.field, change.old))
     return "changed"
 
 
+def _rescale(row: Holding, quantity: Change, average: Change | None) -> None:
+    """Let the last known quote follow the figures that come back."""
+    assert quantity.old is not None
+    before = row.average_price
+    if average is not None:
+        before = None if average.old is None else Decimal(average.old)
+    follows = rescaled(quoted(row), row.instrument.multiplier, Decimal(quantity.old), before)
+    row.price, row.market_value = follows.price, follows.market_value
+    row.unrealized_pnl = follows.unrealized_pnl
+
+
 def _refuse_touched(
-    session: Session, at: Reversal, row: Holding, change: Change, *, closing: bool
+    row: Holding, change: Change, later: set[tuple[int | None, str]], *, closing: bool
 ) -> None:
     """Refuse to restore a field that is not as the run left it, or that a later run has moved."""
     if (row.closed_at is not None) is not closing:
         raise _touched(change)
     if not closing and _present(row, change.field) != change.new:
         raise _touched(change)
-    # A closed row has kept its figures until a sync opens it anew; taking that sync back closes
-    # it with the newer ones.
-    stands = Change.old.is_(None) if closing else SyncRun.status == SUCCEEDED
-    later = (
-        select(Change.id)
-        .join(SyncRun, SyncRun.id == Change.run_id)
-        .where(
-            Change.holding_id == row.id,
-            Change.field == change.field,
-            Change.id > change.id,
-            stands,
-            SyncRun.origin != BY_UNDO,
-            SyncRun.id != at.run_id,
-        )
-    )
-    if session.scalar(later.limit(1)) is not None:
+    if (row.id, change.field) in later:
         raise _touched(change)
 
 
@@ -238,7 +254,7 @@ def _value(field: str, text: str | None) -> object:
     return date.fromisoformat(text) if field == "expiry" else text
 
 
-def _cash_back(session: Session, at: Reversal, change: Change, reverse: Change) -> str:
+def _cash_back(session: Session, at: Reversal, change: Change, reverse: dict[str, Any]) -> str:
     row = session.scalar(
         select(CashBalance).where(
             CashBalance.account_id == at.account.id,
@@ -250,7 +266,7 @@ def _cash_back(session: Session, at: Reversal, change: Change, reverse: Change) 
     if (None if row is None else as_text(row.amount)) != change.new:
         raise _touched(change)
     if change.old is None:
-        reverse.beside = None if row is None else beside(row)
+        reverse["beside"] = None if row is None else beside(row)
         session.delete(row)
         return "closed"
     if row is None:

@@ -11,11 +11,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portfolio.accounts.models import Account, AccountTotals, Portfolio, Rate
-from portfolio.sync.apply import stored_state
 from portfolio.sync.models import REJECTED, RUNNING, SUCCEEDED, Change, SyncRun
 from portfolio.sync.plan import Source
 from portfolio.sync.rates import Doubt
 from portfolio.sync.reading import Past
+from portfolio.sync.rows import stored_state
 
 # An account that looks empty again and again is looked back at no further than this.
 MOST_RUNS = 50

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from hashlib import sha256
+from operator import itemgetter
 
 from brokers.contract import Manifest
 from brokers.types import Instrument, Position, Snapshot
 from portfolio.db.base import canonical
 
-# Terms that decide what is held; a name is a description and is not among them.
-TERMS = ("symbol", "kind", "currency", "multiplier", "expiry", "strike", "right")
 # A longer one is cut everywhere alike, so that it is no change at each sync.
 LONGEST_SYMBOL = 100
 
@@ -117,7 +116,7 @@ def make_plan(stored: Stored, snapshot: Snapshot, keep: frozenset[str] = frozens
     missing = [row for row in stored.holdings if row.is_open and row.key not in after]
     steps += [_closing(row) for row in missing if row.key not in keep]
     steps += _cash_steps(stored.cash, {row.currency: row.cash for row in snapshot.ledger.rows})
-    changing = tuple(step for step in steps if step.changes)
+    changing = tuple(step for step in steps if step is not None)
     return Plan(
         steps=changing,
         unchanged=len(steps) - len(changing),
@@ -126,9 +125,16 @@ def make_plan(stored: Stored, snapshot: Snapshot, keep: frozenset[str] = frozens
 
 
 def terms_of(instrument: Instrument) -> dict[str, object]:
-    """The terms of an instrument by name."""
-    terms = {name: getattr(instrument, name) for name in TERMS}
-    return terms | {"symbol": symbol_of(instrument)}
+    """The terms that decide what is held, by name; a name is a description and not among them."""
+    return {
+        "symbol": symbol_of(instrument),
+        "kind": instrument.kind,
+        "currency": instrument.currency,
+        "multiplier": instrument.multiplier,
+        "expiry": instrument.expiry,
+        "strike": instrument.strike,
+        "right": instrument.right,
+    }
 
 
 def symbol_of(instrument: Instrument) -> str:
@@ -136,20 +142,34 @@ def symbol_of(instrument: Instrument) -> str:
     return instrument.symbol[:LONGEST_SYMBOL]
 
 
-def _holding_step(row: StoredHolding | None, position: Position) -> Step:
-    instrument = position.instrument
+def _holding_step(row: StoredHolding | None, position: Position) -> Step | None:
+    instrument, terms = position.instrument, terms_of(position.instrument)
+    if row is not None and row.is_open and _is_same(row, position, terms):
+        # The usual case by far, told as quickly as it can be.
+        return None
     old = _position_fields(row) if row and row.is_open else {}
     new = {
         "quantity": position.quantity,
         "average_price": position.average_price,
-        **_known(terms_of(instrument), row),
+        **_known(terms, row),
     }
+    changes = _differences(old, new)
+    if not changes:
+        return None
     return Step(
         subject="holding",
         key=instrument.key,
         label=symbol_of(instrument),
         action="changed" if old else "added",
-        changes=_differences(old, new),
+        changes=changes,
+    )
+
+
+def _is_same(row: StoredHolding, position: Position, terms: dict[str, object]) -> bool:
+    return (
+        row.quantity == position.quantity
+        and row.average_price == position.average_price
+        and row.terms == terms
     )
 
 
@@ -174,12 +194,15 @@ def _closing(row: StoredHolding) -> Step:
     )
 
 
-def _cash_steps(before: Mapping[str, Decimal], after: Mapping[str, Decimal]) -> Iterable[Step]:
+def _cash_steps(
+    before: Mapping[str, Decimal], after: Mapping[str, Decimal]
+) -> Iterable[Step | None]:
     for currency in sorted(before.keys() | after.keys()):
         old, new = before.get(currency), after.get(currency)
         action = "added" if old is None else "closed" if new is None else "changed"
         changes = _differences({"amount": old}, {"amount": new})
-        yield Step(subject="cash", key=currency, label=currency, action=action, changes=changes)
+        step = Step(subject="cash", key=currency, label=currency, action=action, changes=changes)
+        yield step if changes else None
 
 
 def _differences(old: Mapping[str, object], new: Mapping[str, object]) -> tuple[FieldChange, ...]:
@@ -208,9 +231,20 @@ def digest(
     cash: Mapping[str, Decimal],
 ) -> str:
     """One comparable line for the position fields of an account and its cash."""
+    texts = (
+        (key, canonical(quantity), as_text(average), currency)
+        for key, quantity, average, currency in rows
+    )
+    return text_digest(texts, cash)
+
+
+def text_digest(
+    rows: Iterable[tuple[str, str, str | None, str]], cash: Mapping[str, Decimal]
+) -> str:
+    """The same from numbers in their canonical form."""
     lines = [
-        "|".join((key, canonical(quantity), as_text(average) or "-", currency))
-        for key, quantity, average, currency in sorted(rows, key=lambda row: row[0])
+        f"{key}|{quantity}|{average or '-'}|{currency}"
+        for key, quantity, average, currency in sorted(rows, key=itemgetter(0))
     ]
     lines += [f"{currency}={canonical(amount)}" for currency, amount in sorted(cash.items())]
     return sha256("\n".join(lines).encode()).hexdigest()

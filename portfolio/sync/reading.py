@@ -107,6 +107,7 @@ class _Look:
         self._source = source
         self._past = past
         self._clock = clock
+        self._planned: tuple[Snapshot, Plan] | None = None
 
     def snapshot(self) -> Snapshot:
         """The whole account, in a shape that an account can have."""
@@ -114,10 +115,15 @@ class _Look:
         believable(found)
         return with_known_terms(found, self._past.stored)
 
+    def plan(self, snapshot: Snapshot) -> Plan:
+        """What the snapshot would change, worked out once."""
+        if self._planned is None or self._planned[0] is not snapshot:
+            self._planned = snapshot, make_plan(self._past.stored, snapshot)
+        return self._planned[1]
+
     def is_doubtful(self, snapshot: Snapshot, judgement: Judgement) -> bool:
         """Whether one look is not enough."""
-        stored = self._past.stored
-        plan = make_plan(stored, snapshot)
+        stored, plan = self._past.stored, self.plan(snapshot)
         if gates.unexplained(plan, stored, snapshot) or gates.is_emptied(plan, snapshot):
             return True
         return self._past.first and (not judgement.by_class or not snapshot.positions)
@@ -133,8 +139,7 @@ class _Look:
 
     def judged(self, snapshot: Snapshot, judgement: Judgement, witness: Witness | None) -> Reading:
         """What follows from the last snapshot."""
-        past = self._past
-        plan = make_plan(past.stored, snapshot)
+        past, plan = self._past, self.plan(snapshot)
         base = snapshot.ledger.base_currency
         rates = past.rates if past.base_currency == base else {}
         evidence = Evidence(
@@ -153,7 +158,9 @@ class _Look:
         return Reading(
             past=past,
             snapshot=snapshot,
-            plan=make_plan(past.stored, snapshot, verdict.unconfirmed),
+            plan=make_plan(past.stored, snapshot, verdict.unconfirmed)
+            if verdict.unconfirmed
+            else plan,
             evidence=evidence,
             judgement=judgement,
             believed=believe(snapshot.ledger, rates, past.doubts, snapshot.read_at),

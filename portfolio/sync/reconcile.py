@@ -6,6 +6,7 @@ Constants stand here with their reason, and will be calibrated on real accounts.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -184,15 +185,18 @@ def _class_gaps(snapshot: Snapshot) -> tuple[list[Gap], str | None, Decimal]:
     rates = {row.currency: row.rate_to_base for row in snapshot.ledger.rows}
     books = {row.currency: row for row in snapshot.ledger.rows}
     before = {row.currency: row for row in (snapshot.ledger_before or snapshot.ledger).rows}
-    currencies = {position.instrument.currency for position in snapshot.positions}
-    for currency in sorted(currencies | books.keys()):
-        held = [p for p in snapshot.positions if p.instrument.currency == currency]
+    by_currency: defaultdict[str, list[Position]] = defaultdict(list)
+    for position in snapshot.positions:
+        by_currency[position.instrument.currency].append(position)
+    for currency in sorted(by_currency.keys() | books.keys()):
+        held = by_currency[currency]
         priceless = sum(_value(p) is None for p in held if p.instrument.kind != Kind.FUTURE)
         if priceless:
             unknown = f"no price for {priceless} holding{'' if priceless == 1 else 's'}"
         found = _Compared(
             currency=currency,
             held=held,
+            members=_by_group(held),
             after=books.get(currency),
             before=before.get(currency),
             weekday=snapshot.read_at.weekday(),
@@ -208,6 +212,7 @@ class _Compared:
 
     currency: str
     held: list[Position]
+    members: Mapping[frozenset[ValueClass] | None, list[Position]]
     after: LedgerRow | None
     before: LedgerRow | None
     weekday: int
@@ -216,7 +221,8 @@ class _Compared:
         """The classes that differ; what has no class of its own may stand in one of them."""
         found = {group: self._gap(group) for group in GROUPS}
         open_gaps = {group: gap for group, gap in found.items() if gap is not None}
-        loose = [p for p in self.held if p.instrument.kind not in {*PLACES, Kind.FUTURE}]
+        placeless = self.members.get(None, [])
+        loose = [p for p in placeless if p.instrument.kind != Kind.FUTURE]
         rest = sum((_value(p) or Decimal(0) for p in loose), Decimal(0))
         for group, gap in open_gaps.items():
             if loose and abs(gap - rest) <= self._tolerance(group):
@@ -232,7 +238,7 @@ class _Compared:
         return sum((self._tolerance(group) for group in GROUPS), Decimal(0))
 
     def _of(self, group: frozenset[ValueClass]) -> list[Position]:
-        return [p for p in self.held if PLACES.get(p.instrument.kind) == group]
+        return self.members.get(group, [])
 
     def _gap(self, group: frozenset[ValueClass]) -> Decimal | None:
         said = _booked(self.after, group)
@@ -265,6 +271,14 @@ class _Compared:
         if group == BONDS:
             return "Perhaps the accrued interest of bonds, which the books count differently."
         return f"The broker’s books say otherwise for {what}; prices may have moved."
+
+
+def _by_group(held: Iterable[Position]) -> dict[frozenset[ValueClass] | None, list[Position]]:
+    """The positions by the classes of the books that their kind is counted in."""
+    found: defaultdict[frozenset[ValueClass] | None, list[Position]] = defaultdict(list)
+    for position in held:
+        found[PLACES.get(position.instrument.kind)].append(position)
+    return found
 
 
 def _booked(row: LedgerRow | None, group: frozenset[ValueClass]) -> Decimal:

@@ -16,7 +16,7 @@ from portfolio.accounts.queries.portfolios import NOT_RECONCILED
 from portfolio.clock import Moment
 from portfolio.db.session import changed_rows, unit_of_work
 from portfolio.sync import gates, kept, lease
-from portfolio.sync.apply import Replaced, Target, apply, stored_state
+from portfolio.sync.apply import apply
 from portfolio.sync.lease import Held, LeaseLost
 from portfolio.sync.models import (
     FAILED,
@@ -29,6 +29,7 @@ from portfolio.sync.models import (
 from portfolio.sync.plan import Plan, Source, make_plan, stored_digest
 from portfolio.sync.reading import Reading
 from portfolio.sync.reconcile import DIFFERS, as_stored
+from portfolio.sync.target import Replaced, Target
 
 NO_RECONCILIATION: dict[str, Any] = {
     "status": "unavailable",
@@ -141,8 +142,6 @@ def store(run_id: str, reading: Reading, with_: Storing) -> None:
             _reject(session, run, reading)
             account.attention_code = "sync_rejected"
         else:
-            if stored_state(session, account, with_.source) != reading.past.stored:
-                raise LeaseLost(run_id)
             succeed(session, account, run, reading, with_)
 
 
@@ -162,7 +161,8 @@ def succeed(
         replaced=with_.replaced,
     )
     keep = reading.verdict.unconfirmed
-    run.digest = apply(session, target, plan, snapshot, rates=reading.believed.rates, keep=keep)
+    before, rates = reading.past.stored, reading.believed.rates
+    run.digest = apply(session, target, plan, snapshot, before=before, rates=rates, keep=keep)
     run.warnings = [*run.warnings, *([UNCONFIRMED] if keep else [])]
     twice = reading.judgement.status == DIFFERS and _differed(session, run)
     run.warnings = [*run.warnings, *([NOT_RECONCILED] if twice else [])]
@@ -209,7 +209,9 @@ def _evidence(reading: Reading) -> dict[str, Any]:
         currency: {"value": str(doubt.value), "since": doubt.since.isoformat()}
         for currency, doubt in reading.believed.doubts.items()
     }
-    plan = make_plan(reading.past.stored, reading.snapshot)
+    plan = reading.plan
+    if reading.verdict.unconfirmed:
+        plan = make_plan(reading.past.stored, reading.snapshot)
     since = reading.evidence.shrunk_since or reading.snapshot.read_at
     return {
         "empty": gates.both_empty(reading.evidence),

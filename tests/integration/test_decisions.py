@@ -245,7 +245,9 @@ def test_a_bad_answer_keeps_a_sample_without_ids_or_figures(desk):
 def test_what_cannot_be_decided_upon_says_why(desk):
     url = desk.connected()
     run = rejected(desk, url)
-    assert "Only a run that was applied" in decide(desk, run["id"], "undo").json["error"]["message"]
+    assert (
+        "Only a run that was applied" in decide(desk, run["id"], "undo").json["error"]["message"]
+    )
     desk.simulator.play("calm")
     desk.turn(60)
     same = desk.sync(url).json["run"]

@@ -23,10 +23,10 @@ from portfolio.accounts.names import clean_currency, clean_isin, clean_notes, cl
 from portfolio.accounts.queries.heirs import Heir
 from portfolio.accounts.queries.holdings import find_holding
 from portfolio.accounts.queries.scope import Scope
+from portfolio.accounts.quotes import Quoted, revalued
 from portfolio.accounts.services import twins
 from portfolio.accounts.services.totals import touch
 from portfolio.clock import Moment
-from portfolio.db.base import MONEY
 from portfolio.errors import Conflict, Invalid
 
 # A price in percent of par on a face value.
@@ -259,39 +259,16 @@ def _move_to(at: Scope, row: Holding, values: Mapping[str, Any]) -> None:
 
 
 def revalue(row: Holding, values: Mapping[str, Any]) -> None:
-    """Let the value and the profit of a row that a broker brought follow a change by hand.
-
-    The broker's own value per unit of price is kept: bonds, and quotes in minor units, stay right.
-    """
-    quantity = values.get("quantity", row.quantity)
-    price, average = values.get("price", row.price), values.get("average_price", row.average_price)
-    size = _per_unit(row.market_value, row.quantity, row.price) or row.instrument.multiplier
-    cost = None
-    if row.market_value is not None and row.unrealized_pnl is not None:
-        cost = MONEY.subtract(row.market_value, row.unrealized_pnl)
-    cost_size = _per_unit(cost, row.quantity, row.average_price) or size
-    value = _times(quantity, price, size)
-    at_cost = _times(quantity, average, cost_size)
-    row.market_value = value
-    if value is None or at_cost is None:
-        row.unrealized_pnl = None
-    else:
-        row.unrealized_pnl = MONEY.subtract(value, at_cost)
+    """Let the value and the profit of a row that a broker brought follow a change by hand."""
+    before = quoted(row)
+    named = {name: values[name] for name in FIGURES if name in values}
+    after = revalued(before, before._replace(**named), row.instrument.multiplier)
+    row.market_value, row.unrealized_pnl = after.market_value, after.unrealized_pnl
 
 
-def _per_unit(
-    value: Decimal | None, quantity: Decimal | None, price: Decimal | None
-) -> Decimal | None:
-    if value is None or not quantity or not price:
-        return None
-    return MONEY.divide(value, MONEY.multiply(quantity, price))
-
-
-def _times(quantity: Decimal, price: Decimal | None, size: Decimal) -> Decimal | None:
-    if price is None:
-        return None
-    exact = MONEY.multiply(MONEY.multiply(quantity, price), size)
-    return MONEY.quantize(exact, Decimal(1).scaleb(-20))
+def quoted(row: Holding) -> Quoted:
+    """The figures of a row as plain values."""
+    return Quoted(*(getattr(row, name) for name in Quoted._fields))
 
 
 def remove_holding(at: Scope, holding_id: int) -> None:

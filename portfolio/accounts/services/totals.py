@@ -17,6 +17,11 @@ def touch(session: Session, account: Account, moment: Moment) -> AccountTotals:
     """Note that what the account holds has changed: its totals and today's value follow."""
     account.revision += 1
     twins.mark(session, account.portfolio.owner_id)
+    return renew(session, account, moment)
+
+
+def renew(session: Session, account: Account, moment: Moment) -> AccountTotals:
+    """Store the totals of the present state by the owner's present rates."""
     return store(session, account, owner_rates(session, account.portfolio.owner_id), moment)
 
 

@@ -30,9 +30,11 @@ from portfolio.accounts.models import (
 from portfolio.clock import Moment
 from portfolio.db.base import Base
 from portfolio.errors import StorageFailed
-from portfolio.sync.apply import Replaced, Target, apply, stored_state
+from portfolio.sync.apply import apply
 from portfolio.sync.models import Change, SyncRun
 from portfolio.sync.plan import Source, make_plan, stored_digest
+from portfolio.sync.rows import stored_state
+from portfolio.sync.target import Replaced, Target
 from portfolio.users.models import User
 from tests.unit.portfolio.sync.builders import NOON, adding_up, instrument, position
 
@@ -89,7 +91,7 @@ class Book:
         )
         keep = frozenset(keep)
         plan = make_plan(stored, read, keep)
-        return apply(self.session, target, plan, read, rates=rates or {}, keep=keep)
+        return apply(self.session, target, plan, read, before=stored, rates=rates or {}, keep=keep)
 
     def all(self, model):
         return list(self.session.scalars(select(model).order_by(model.id)))
@@ -157,7 +159,9 @@ def test_a_first_snapshot_is_stored_with_all_that_it_says(book):
     assert (held.account_id, held.source, held.source_account) == (book.account.id, "ibkr", "U1")
     assert (held.quantity, held.average_price, held.closed_at) == (D(10), D(5), None)
     assert (held.price, held.market_value, held.unrealized_pnl) == (D(6), D(60), D(1))
-    assert held.opened_at == held.quoted_at == book.account.synced_at == NOON
+    assert held.opened_at == book.account.synced_at == NOON
+    # The quote is as old as the account's last read.
+    assert held.quoted_at is None
     (cash,) = book.all(CashBalance)
     assert (cash.currency, cash.source, cash.source_account) == ("USD", "ibkr", "U1")
     assert (cash.amount, cash.settled) == (D(100), D(90))
@@ -289,11 +293,11 @@ def test_without_a_quote_the_last_one_stays(book):
     book.put(later(READ, positions=(quiet, position("2"))))
     one, two = book.holding("S1"), book.holding("S2")
     assert (one.price, one.market_value, one.quoted_at) == (D(6), D(60), NOON)
-    assert two.quoted_at == LATER
+    assert two.quoted_at is None
     for half in ({"price": D(7), "market_value": None}, {"price": None, "market_value": D(70)}):
         book.put(later(READ, positions=(replace(position("1"), **half), position("2"))))
         assert (one.price, one.market_value) == (half["price"], half["market_value"])
-        assert one.quoted_at == LATER
+        assert one.quoted_at is None
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,76 @@
+"""How the last known quote of a broker's row follows another quantity or average price; pure."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import NamedTuple
+
+from portfolio.db.base import MONEY
+
+# Brokers round the average price after a split.
+SAME_COST = Decimal("0.00001")
+DECIMALS = Decimal(1).scaleb(-20)
+
+
+class Quoted(NamedTuple):
+    """The figures of a holding as they are stored, in its instrument's currency."""
+
+    quantity: Decimal
+    average_price: Decimal | None
+    price: Decimal | None
+    market_value: Decimal | None
+    unrealized_pnl: Decimal | None
+
+
+def revalued(before: Quoted, after: Quoted, multiplier: Decimal) -> Quoted:
+    """`after` with the value and the profit that follow from its quantity and its prices.
+
+    The broker's own value per unit of price is kept: bonds, and quotes in minor units, stay right.
+    """
+    size = _per_unit(before.market_value, before.quantity, before.price) or multiplier
+    cost = None
+    if before.market_value is not None and before.unrealized_pnl is not None:
+        cost = MONEY.subtract(before.market_value, before.unrealized_pnl)
+    cost_size = _per_unit(cost, before.quantity, before.average_price) or size
+    value = _times(after.quantity, after.price, size)
+    at_cost = _times(after.quantity, after.average_price, cost_size)
+    profit = None if value is None or at_cost is None else MONEY.subtract(value, at_cost)
+    return after._replace(market_value=value, unrealized_pnl=profit)
+
+
+def rescaled(
+    before: Quoted, multiplier: Decimal, quantity: Decimal, average: Decimal | None
+) -> Quoted:
+    """The last known quote after another quantity and average price, which it follows.
+
+    A quantity and an average that move against each other are a split: the price moves with them.
+    """
+    after = before._replace(quantity=quantity, average_price=average)
+    if not before.quantity or before.quantity == quantity:
+        return after
+    if before.price is not None and _is_split(before, quantity, average):
+        price = MONEY.divide(MONEY.multiply(before.price, before.quantity), quantity)
+        after = after._replace(price=MONEY.quantize(price, DECIMALS).normalize(MONEY))
+    return revalued(before, after, multiplier)
+
+
+def _is_split(before: Quoted, quantity: Decimal, average: Decimal | None) -> bool:
+    if average is None or before.average_price is None:
+        return False
+    cost = MONEY.multiply(before.quantity, before.average_price)
+    apart = abs(cost - MONEY.multiply(quantity, average))
+    return apart <= MONEY.multiply(SAME_COST, abs(cost))
+
+
+def _per_unit(
+    value: Decimal | None, quantity: Decimal | None, price: Decimal | None
+) -> Decimal | None:
+    if value is None or not quantity or not price:
+        return None
+    return MONEY.divide(value, MONEY.multiply(quantity, price))
+
+
+def _times(quantity: Decimal, price: Decimal | None, size: Decimal) -> Decimal | None:
+    if price is None:
+        return None
+    return MONEY.quantize(MONEY.multiply(MONEY.multiply(quantity, price), size), DECIMALS)

@@ -1,0 +1,198 @@
+"""Writes the holdings of a snapshot and their instruments: only what differs, many at a time."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.orm import Session
+
+from brokers.types import Instrument as BrokerInstrument
+from brokers.types import Position, Snapshot
+from portfolio.accounts.models import Holding, Instrument, InstrumentIdentifier
+from portfolio.accounts.quotes import Quoted, rescaled
+from portfolio.sync.plan import symbol_of
+from portfolio.sync.rows import (
+    DESCRIBED,
+    FIGURES,
+    INSTRUMENT,
+    StoredInstrument,
+    StoredRow,
+    instruments_of,
+)
+from portfolio.sync.target import Target
+
+Values = dict[str, Any]
+# Else rows that differ in what is not known would be written one by one.
+WITH_NULLS = {"render_nulls": True}
+
+
+def write_holdings(
+    session: Session,
+    target: Target,
+    rows: Mapping[str, StoredRow],
+    snapshot: Snapshot,
+    keep: frozenset[str],
+) -> tuple[dict[str, int], bool]:
+    """Bring the rows of a source to the snapshot; the holdings in `keep` stay.
+
+    Returns the ids of all its holdings by instrument key, and whether a figure has moved.
+    """
+    instruments = _write_instruments(session, target, rows, snapshot.positions)
+    new: dict[int, str] = {}
+    added, changed, opened, moved = [], [], [], False
+    for position in snapshot.positions:
+        key = position.instrument.key
+        row = rows.get(key)
+        if row is None:
+            new[instruments[key]] = key
+            added.append(_new_row(target, instruments[key], position, snapshot))
+            continue
+        figures, quoted_at = _figures(row, position, target)
+        moves = figures != row.figures
+        moved |= moves
+        values = {"id": row.id, **dict(zip(FIGURES, figures, strict=True)), "quoted_at": quoted_at}
+        if not row.holding.is_open:
+            opened.append({**values, "opened_at": snapshot.read_at, "closed_at": None})
+        elif moves or quoted_at != row.quoted_at:
+            changed.append(values)
+    held = {position.instrument.key for position in snapshot.positions} | keep
+    absent = (row for key, row in rows.items() if key not in held and row.holding.is_open)
+    closed = [{"id": row.id, "closed_at": snapshot.read_at} for row in absent]
+    for some in (changed, opened, closed):
+        if some:
+            session.execute(update(Holding), some)
+    ids = {key: row.id for key, row in rows.items()}
+    if added:
+        made = insert(Holding).returning(Holding.instrument_id, Holding.id)
+        ids |= {
+            new[of]: holding_id
+            for of, holding_id in session.execute(made, added, execution_options=WITH_NULLS)
+        }
+    return ids, moved or bool(added)
+
+
+def _new_row(target: Target, instrument_id: int, position: Position, snapshot: Snapshot) -> Values:
+    return {
+        "account_id": target.account.id,
+        "instrument_id": instrument_id,
+        "source": target.source.manifest.key,
+        "source_account": target.source.broker_account,
+        "opened_at": snapshot.read_at,
+        **{name: getattr(position, name) for name in FIGURES},
+    }
+
+
+def _figures(row: StoredRow, position: Position, target: Target) -> tuple[tuple[Any, ...], Any]:
+    """What is written of a row that is there: its figures, and the time of a quote that is old.
+
+    Without a quote the last known one stays, with its time; its value follows the quantity.
+    """
+    if position.price is not None or position.market_value is not None:
+        figures = (
+            position.quantity,
+            position.average_price,
+            position.price,
+            position.market_value,
+            position.unrealized_pnl,
+        )
+        return figures, None
+    multiplier = row.holding.terms["multiplier"]
+    before = Quoted(*row.figures)  # type: ignore[arg-type]
+    after = rescaled(before, multiplier, position.quantity, position.average_price)  # type: ignore[arg-type]
+    has_quote = any(figure is not None for figure in row.holding.quote)
+    return tuple(after), row.quoted_at or (target.account.synced_at if has_quote else None)
+
+
+def _write_instruments(
+    session: Session,
+    target: Target,
+    rows: Mapping[str, StoredRow],
+    positions: Sequence[Position],
+) -> dict[str, int]:
+    """The id of each position's instrument, which is made or brought up to date."""
+    scheme = target.source.manifest.identifier_scheme
+    known = {key: row.instrument for key, row in rows.items()}
+    absent = [p.instrument.key for p in positions if p.instrument.key not in known]
+    known |= instruments_of(session, target.owner_id, scheme, absent)
+    changed, new = [], []
+    for position in positions:
+        row, of = known.get(position.instrument.key), position.instrument
+        if row is None:
+            new.append(of)
+        elif (described := _described(of, row.described)) != row.described:
+            changed.append({"id": row.id, **dict(zip(DESCRIBED, described, strict=True))})
+    if changed:
+        session.execute(update(Instrument), changed)
+    known |= _new_instruments(session, target, new)
+    _name(session, target, {known[p.instrument.key].id: p.instrument for p in positions})
+    return {key: row.id for key, row in known.items()}
+
+
+def _described(of: BrokerInstrument, before: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The columns `DESCRIBED`; what the broker leaves out this time is not forgotten."""
+    said = (
+        symbol_of(of),
+        of.kind.value,
+        of.currency,
+        of.multiplier,
+        of.expiry,
+        of.strike,
+        of.right.value if of.right else None,
+        of.name[:200] if of.name else None,
+        of.exchange[:40] if of.exchange else None,
+        of.underlying[:100] if of.underlying else None,
+    )
+    if said == before:
+        return before
+    return tuple(old if new is None else new for new, old in zip(said, before, strict=True))
+
+
+NOTHING = (None,) * len(DESCRIBED)
+
+
+def _new_instruments(
+    session: Session, target: Target, new: Sequence[BrokerInstrument]
+) -> dict[str, StoredInstrument]:
+    if not new:
+        return {}
+    manifest, owner = target.source.manifest, target.owner_id
+    described = [_described(of, NOTHING) for of in new]
+    values = [
+        {"owner_id": owner, "source": manifest.key, **dict(zip(DESCRIBED, each, strict=True))}
+        for each in described
+    ]
+    made = insert(Instrument).returning(Instrument.id, *INSTRUMENT)
+    # What comes back is in no order; of two that are described alike, either will do.
+    free: defaultdict[tuple[Any, ...], list[int]] = defaultdict(list)
+    for of, *columns in session.execute(made, values, execution_options=WITH_NULLS):
+        free[tuple(columns)].append(of)
+    ids = [free[each].pop() for each in described]
+    keys = [
+        {"owner_id": owner, "instrument_id": of, "scheme": manifest.identifier_scheme}
+        | {"value": each.key, "is_key": True}
+        for of, each in zip(ids, new, strict=True)
+    ]
+    session.execute(insert(InstrumentIdentifier), keys)
+    found = zip(new, ids, described, strict=True)
+    return {of.key: StoredInstrument(each, columns) for of, each, columns in found}
+
+
+def _name(session: Session, target: Target, held: Mapping[int, BrokerInstrument]) -> None:
+    """Note the ISIN of instruments that had none."""
+    told = {of: instrument.isin for of, instrument in held.items() if instrument.isin}
+    if not told:
+        return
+    query = select(InstrumentIdentifier.instrument_id).where(
+        InstrumentIdentifier.owner_id == target.owner_id, InstrumentIdentifier.scheme == "isin"
+    )
+    named = set(session.scalars(query))
+    new = [
+        {"owner_id": target.owner_id, "instrument_id": of, "scheme": "isin", "value": isin}
+        for of, isin in told.items()
+        if of not in named
+    ]
+    if new:
+        session.execute(insert(InstrumentIdentifier), new)
