@@ -9,15 +9,74 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Decimal, localcontext
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Protocol
 
-from portfolio.accounts.models import MANUAL, CashBalance, Holding, Rate
+from portfolio.accounts.models import MANUAL, CashBalance, Rate
 from portfolio.db.base import MONEY
 
 # Their profit is already in the broker's cash, or only their profit counts.
 NOTIONAL_KINDS = frozenset({"future", "cfd"})
 DECIMALS = Decimal(1).scaleb(-20)
 PARTS = ("amount", "accrued_interest", "accrued_dividends")
+
+
+class Terms(Protocol):
+    """What figures need to know of an instrument."""
+
+    @property
+    def kind(self) -> str:
+        """Its kind."""
+        ...
+
+    @property
+    def currency(self) -> str:
+        """The currency of all figures."""
+        ...
+
+    @property
+    def multiplier(self) -> Decimal:
+        """How many units of what the price is of are in one of the quantity."""
+        ...
+
+
+class Held(Protocol):
+    """What figures need to know of a holding, whichever way it was read."""
+
+    @property
+    def source(self) -> str:
+        """Who says so: `MANUAL`, or a broker's key."""
+        ...
+
+    @property
+    def instrument(self) -> Terms:
+        """What is held."""
+        ...
+
+    @property
+    def quantity(self) -> Decimal:
+        """How much of it; negative for a short."""
+        ...
+
+    @property
+    def average_price(self) -> Decimal | None:
+        """What a unit cost."""
+        ...
+
+    @property
+    def price(self) -> Decimal | None:
+        """What a unit is worth."""
+        ...
+
+    @property
+    def market_value(self) -> Decimal | None:
+        """The broker's own value."""
+        ...
+
+    @property
+    def unrealized_pnl(self) -> Decimal | None:
+        """The broker's own profit."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +154,7 @@ class Rates:
         return None
 
 
-def figures(holding: Holding) -> Figures:
+def figures(holding: Held) -> Figures:
     """The figures of one holding, from the broker's valuation or from what was typed by hand."""
     value = _value(holding)
     counts_in_value = holding.instrument.kind not in NOTIONAL_KINDS
@@ -112,13 +171,13 @@ def figures(holding: Holding) -> Figures:
     )
 
 
-def _value(holding: Holding) -> Decimal | None:
+def _value(holding: Held) -> Decimal | None:
     if holding.source != MANUAL:
         return holding.market_value
     return product(holding.quantity, holding.price, holding.instrument.multiplier)
 
 
-def _cost(holding: Holding, value: Decimal | None) -> Decimal | None:
+def _cost(holding: Held, value: Decimal | None) -> Decimal | None:
     if holding.average_price is None:
         return None
     if holding.source == MANUAL:
@@ -128,7 +187,7 @@ def _cost(holding: Holding, value: Decimal | None) -> Decimal | None:
     return MONEY.subtract(value, holding.unrealized_pnl)
 
 
-def _profit(holding: Holding, value: Decimal | None) -> Decimal | None:
+def _profit(holding: Held, value: Decimal | None) -> Decimal | None:
     if holding.source != MANUAL:
         return holding.unrealized_pnl
     cost = _cost(holding, value)
@@ -184,20 +243,23 @@ class _Sum:
 
 def rounded(value: Decimal) -> Decimal:
     """A total as it is stored: to twenty decimals, half to even."""
-    with localcontext(MONEY):
-        return value.quantize(DECIMALS, rounding=ROUND_HALF_EVEN).normalize()
+    return value.quantize(DECIMALS, ROUND_HALF_EVEN, MONEY).normalize(MONEY)
 
 
 def totals(
     currency: str,
-    holdings: Sequence[Holding],
+    holdings: Iterable[Held],
     cash: Sequence[CashBalance],
     rates: Rates,
 ) -> Totals:
     """The figures of an account from all that it holds."""
     tally = _Tally()
+    known: dict[str, Decimal | None] = {}
     for holding in holdings:
-        _add_holding(tally, holding, rates.between(holding.instrument.currency, currency))
+        own = holding.instrument.currency
+        if own not in known:
+            known[own] = rates.between(own, currency)
+        _add_holding(tally, holding, known[own])
     for balance in cash:
         _add_cash(tally, balance, rates.between(balance.currency, currency))
     sums, reasons = tally.sums, tally.reasons
@@ -241,7 +303,7 @@ def shares(parts: Mapping[str, Decimal]) -> dict[str, Decimal]:
     return {name: rounded(value) for name, value in ordered}
 
 
-def _add_holding(tally: _Tally, holding: Holding, rate: Decimal | None) -> None:
+def _add_holding(tally: _Tally, holding: Held, rate: Decimal | None) -> None:
     of, instrument = figures(holding), holding.instrument
     size = of.value if of.counts_in_value else of.notional
     counts = product(of.counts, rate)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from decimal import Decimal
+from typing import NamedTuple
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session, contains_eager
 
 from portfolio.accounts import figures
@@ -16,6 +17,7 @@ from portfolio.accounts.models import (
     AccountTotals,
     CashBalance,
     Holding,
+    Instrument,
     Portfolio,
     Rate,
 )
@@ -23,7 +25,33 @@ from portfolio.accounts.resources import TotalsView
 from portfolio.db.base import MONEY
 from portfolio.users.models import User
 
+# As plain values: totals are renewed with each price, and need no row of their own.
+_COUNTED = (
+    select(
+        *(Holding.source, Holding.quantity, Holding.average_price),
+        *(Holding.price, Holding.market_value, Holding.unrealized_pnl),
+        *(Instrument.kind, Instrument.currency, Instrument.multiplier),
+    )
+    .join(Holding.instrument)
+    .where(Holding.account_id == bindparam("account"), Holding.closed_at.is_(None))
+)
 TOTAL_FIELDS = tuple(field.name for field in fields(Totals) if field.name != "incomplete")
+
+
+class _Terms(NamedTuple):
+    kind: str
+    currency: str
+    multiplier: Decimal
+
+
+class _Counted(NamedTuple):
+    source: str
+    quantity: Decimal
+    average_price: Decimal | None
+    price: Decimal | None
+    market_value: Decimal | None
+    unrealized_pnl: Decimal | None
+    instrument: _Terms
 
 
 def owner_rates(session: Session, owner_id: int) -> Rates:
@@ -50,8 +78,9 @@ def stamp(account: Account, rates_revision: int) -> str:
 
 def compute_totals(session: Session, account: Account, rates: Rates) -> Totals:
     """The totals of an account from its rows."""
-    holdings = list(session.scalars(open_holdings(account.id)))
-    return figures.totals(account.currency, holdings, cash_rows(session, account.id), rates)
+    rows = session.execute(_COUNTED, {"account": account.id})
+    held = (_Counted(*row[:6], _Terms(*row[6:])) for row in rows)
+    return figures.totals(account.currency, held, cash_rows(session, account.id), rates)
 
 
 def totals_views(
