@@ -78,6 +78,17 @@ def server(data: Path, gateway: str, **settings: str) -> Iterator[Running]:
         yield Running(pid=process.pid, url=url)
 
 
+@contextmanager
+def bare_server(folder: Path) -> Iterator[Running]:
+    """The libraries that we serve with, and one empty page."""
+    port = free_port()
+    command = [sys.executable, "-m", "benchmarks.bare", str(folder), str(port)]
+    url = f"http://127.0.0.1:{port}"
+    with _running(command, stdout=subprocess.DEVNULL) as process:
+        _await(url, process)
+        yield Running(pid=process.pid, url=url)
+
+
 def environ(data: Path, gateway: str, **settings: str) -> dict[str, str]:
     """The environment of a server that knows nothing of this computer's."""
     ours = {name: of for name, of in os.environ.items() if not name.startswith("FOLIOSYNC_")}
