@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
 from benchmarks.figures import Figure, Row
@@ -14,6 +15,8 @@ from benchmarks.table import as_markdown, as_text
 def main() -> int:
     """Run what was named, or everything."""
     asked = _arguments()
+    # What is installed has its bytecode beside it; without it each start would compile anew.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     Options(quick=asked.quick, full=asked.full, python=asked.python).pass_on()
     rows: list[Row] = []
     for name in asked.modules or MODULES:

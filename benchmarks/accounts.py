@@ -14,7 +14,10 @@ from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from benchmarks.processes import LARGE
+from brokers.addresses import split_address
+from brokers.contract import Connection, Context
 from brokers.ibkr import InteractiveBrokers
+from brokers.ibkr.state import GatewayState
 from brokers.registry import Registry
 from portfolio.accounts.models import Holding, Instrument, InstrumentIdentifier
 from portfolio.accounts.services.portfolios import create_account, create_portfolio
@@ -34,9 +37,15 @@ KINDS = ("stock", "etf", "bond")
 
 
 class Unpaced(InteractiveBrokers):
-    """The adapter with a manifest without limits: it never waits before a call."""
+    """The adapter without limits: it never waits before a call."""
 
     manifest = replace(InteractiveBrokers.manifest, limits=())
+
+    def connect(self, context: Context) -> Connection:
+        """A connection whose gateway has no pace."""
+        place = split_address(context.address)
+        self._states.setdefault(place, GatewayState((), context.clock))
+        return super().connect(context)
 
 
 @contextmanager

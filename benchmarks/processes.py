@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+import urllib3
 
 from benchmarks.figures import MissingPrerequisite
 from benchmarks.measuring import ROOT
@@ -60,13 +61,15 @@ def gateway(positions: int = 0, *options: str) -> Iterator[Running]:
 
 
 @contextmanager
-def server(data: Path, gateway: str, **settings: str) -> Iterator[Running]:
+def server(
+    data: Path, gateway: str, program: str = "portfolio.cli", **settings: str
+) -> Iterator[Running]:
     """The server as shipped, ready; `settings` by their names without the prefix.
 
     JOBS is off unless it is among them: what runs by itself would be measured, too.
     """
     port = free_port()
-    command = [sys.executable, "-m", "portfolio.cli", "run", "--port", str(port)]
+    command = [sys.executable, "-m", program, "run", "--port", str(port)]
     url = f"http://127.0.0.1:{port}"
     with (
         (data.parent / f"{data.name}.log").open("ab") as log,
@@ -75,6 +78,17 @@ def server(data: Path, gateway: str, **settings: str) -> Iterator[Running]:
         ) as process,
     ):
         _await(f"{url}/readyz", process)
+        yield Running(pid=process.pid, url=url)
+
+
+@contextmanager
+def bare_server(folder: Path) -> Iterator[Running]:
+    """The libraries that we serve with, and one empty page."""
+    port = free_port()
+    command = [sys.executable, "-m", "benchmarks.bare", str(folder), str(port)]
+    url = f"http://127.0.0.1:{port}"
+    with _running(command, stdout=subprocess.DEVNULL) as process:
+        _await(url, process)
         yield Running(pid=process.pid, url=url)
 
 
@@ -106,6 +120,17 @@ def synced(served: Running, url: str) -> dict[str, Any]:
     return run
 
 
+def calls_of(gateway: Running) -> int:
+    """How many calls the simulator has answered."""
+    urllib3.disable_warnings()
+    # Its certificate was made for this run, on this computer.
+    with requests.Session() as session:
+        session.verify = session.trust_env = False
+        facts = session.get(f"{gateway.url}/simulator/state.json", timeout=10).json()
+    counted: int = facts["requests"]
+    return counted
+
+
 @contextmanager
 def postgres() -> Iterator[str]:
     """The URL of an empty database of a PostgreSQL server that lives as long as this."""
@@ -127,6 +152,15 @@ def postgres() -> Iterator[str]:
     finally:
         as_postgres([*control, "-m", "immediate", "stop"])
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def empty_database(server: str) -> Iterator[str]:
+    """One more database of a PostgreSQL server, removed in the end."""
+    from tests.conftest import fresh_database
+
+    with fresh_database(server) as url:
+        yield url
 
 
 def free_port() -> int:

@@ -16,9 +16,13 @@ __all__ = ["__version__", "create_app"]
 def create_app(settings: Settings | None = None) -> Flask:
     """Build the application; settings come from the environment unless they are given."""
     # Imported here so that the build backend can read the version without any dependency.
-    from portfolio.app import create_app as build
     from portfolio.redaction import install
+    from portfolio.serving import loading
     from portfolio.settings import Settings
 
     install()
-    return build(settings or Settings.load())
+    settings = settings or Settings.load()
+    with loading():
+        from portfolio.app import create_app as build
+
+        return build(settings)

@@ -192,7 +192,6 @@ def _open_database(app: Flask) -> None:
         # SQLAlchemy raises many types for a wrong URL or a missing driver; all mean the same.
         said = redacted(str(error))
         raise SetupProblem(f"FOLIOSYNC_DATABASE_URL cannot be used: {said}.") from None
-    upgrade.register(app)
 
 
 def prepare_database(app: Flask) -> Path | None:

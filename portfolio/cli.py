@@ -9,15 +9,16 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-from flask import Flask
+from typing import TYPE_CHECKING, Any
 
 from portfolio.arguments import parser
 from portfolio.errors import DomainError, SetupProblem
 from portfolio.redaction import redacted
-from portfolio.serving import address, check_port, serve, start_logging, tell_code
+from portfolio.serving import address, check_port, loading, serve, start_logging, tell_code
 from portfolio.settings import Settings, as_document
+
+if TYPE_CHECKING:
+    from flask import Flask
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,10 +50,11 @@ def _settings(options: argparse.Namespace) -> Settings:
 
 
 def _build(settings: Settings, **more: Any) -> Flask:
-    # Imported here, so that `--help` and a wrong setting need no second of imports.
-    from portfolio.app import create_app, prepare_database
+    with loading():
+        # Imported here, so that `--help` and a wrong setting need no second of imports.
+        from portfolio.app import create_app, prepare_database
 
-    app = create_app(settings, **more)
+        app = create_app(settings, **more)
     copy = prepare_database(app)
     if copy:
         print(f"The database was upgraded; a copy of the former one is {copy}.")

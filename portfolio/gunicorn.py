@@ -11,7 +11,7 @@ import sys
 from typing import Any
 
 from portfolio.errors import SetupProblem
-from portfolio.serving import THREADS, address, begin, end, start_logging
+from portfolio.serving import THREADS, address, begin, end, share_arenas, start_logging
 from portfolio.settings import LOOPBACK, Settings
 
 
@@ -65,8 +65,9 @@ def _check_addresses(addresses: list[Any], settings: Settings) -> None:
 
 
 def post_fork(_server: Any, _worker: Any) -> None:
-    """Log as the other commands do."""
+    """Log as the other commands do, and share memory among threads."""
     start_logging()
+    share_arenas()
 
 
 def post_worker_init(worker: Any) -> None:

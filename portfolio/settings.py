@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -145,6 +144,9 @@ def _file_named_in(environ: Mapping[str, str]) -> Path | None:
 def _from_file(file: Path | None) -> dict[str, str]:
     if file is None:
         return {}
+    # Imported here: most have no such file.
+    import tomllib
+
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from xml.etree import ElementTree
 
 import requests
 
@@ -49,6 +48,9 @@ def fetch(clock: Clock) -> bytes:
 
 def parse(raw: bytes) -> tuple[ReferenceRate, ...]:
     """All rates of a file, or `RatesUnavailable` where any part of it is not what it should be."""
+    # Imported on first use: most never fetch rates.
+    from xml.etree import ElementTree
+
     # A document type could define entities; the true file has none. In UTF-16, which the parser
     # would read as well, it would look otherwise, and have bytes of zero.
     if b"<!" in raw or b"\0" in raw:

@@ -25,6 +25,8 @@ from portfolio.users.models import User
 MANUAL = "manual"
 CONNECTED = "connected"
 NO_TWIN, LIKELY_TWIN, SETTLED_TWIN = TWINS = ("none", "likely", "settled")
+# Of an index that holds for some rows only, SQLite's condition stands here and PostgreSQL's in its
+# migration: naming it here as well would load that dialect in every process.
 OPEN = text("closed_at IS NULL")
 IS_KEY = text("is_key")
 
@@ -145,7 +147,6 @@ class InstrumentIdentifier(Base):
             "value",
             unique=True,
             sqlite_where=IS_KEY,
-            postgresql_where=IS_KEY,
         ),
     )
 
@@ -178,7 +179,6 @@ class Holding(Base):
             "source_account",
             unique=True,
             sqlite_where=OPEN,
-            postgresql_where=OPEN,
         ),
         *numbers("quantity", "average_price", "price", "market_value", "unrealized_pnl"),
         *numbers("target_weight"),

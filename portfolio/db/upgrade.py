@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import sqlite3
-from contextlib import closing, redirect_stdout
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from flask import Flask
-from flask_migrate import Migrate
-from flask_migrate import upgrade as run_migrations
-from sqlalchemy import inspect
+from sqlalchemy import inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from portfolio.db.backup import copy_aside, make_private
@@ -27,11 +20,6 @@ log = logging.getLogger(__name__)
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 RESTORE = "Restore a copy with `foliosync restore FILE`"
-
-
-def register(app: Flask) -> None:
-    """Tell Flask-Migrate where the migrations are."""
-    Migrate(app, db, directory=str(MIGRATIONS), render_as_batch=True, compare_type=True)
 
 
 def upgrade(app: Flask, file: Path | None, now: datetime) -> Path | None:
@@ -53,11 +41,13 @@ def upgrade(app: Flask, file: Path | None, now: datetime) -> Path | None:
 
 
 def _migrated(file: Path | None, present: str | None, now: datetime) -> Path | None:
+    # Imported here: most starts find the database up to date, and Alembic takes long to load.
+    from portfolio.db.migrating import NoSuchMigration, run_migrations
+
     copy = copy_aside(file, "before-upgrade", now) if file and present is not None else None
     try:
-        with redirect_stdout(io.StringIO()):
-            run_migrations()
-    except (CommandError, SystemExit) as error:
+        run_migrations()
+    except NoSuchMigration as error:
         raise newer() from error
     except DBAPIError as error:
         raise _not_upgraded(error) from error
@@ -130,20 +120,20 @@ def _present() -> str | None:
     with db.engine.connect() as connection:
         if not inspect(connection).has_table("alembic_version"):
             return None
-        return MigrationContext.configure(connection).get_current_revision()
+        found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+        return found
 
 
-def newest_revision() -> str | None:
+def newest_revision() -> str:
     """The revision that this program works with."""
-    return _scripts().get_current_head()
+    return max(_revisions())
 
 
 def is_known(revision: str | None) -> bool:
     """Whether this program can bring a database of this revision up to date."""
-    return revision in {script.revision for script in _scripts().walk_revisions()}
+    return revision in _revisions()
 
 
-def _scripts() -> ScriptDirectory:
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    return ScriptDirectory.from_config(config)
+def _revisions() -> set[str]:
+    """What the files of the migrations are numbered by, one after the other."""
+    return {file.name.partition("_")[0] for file in (MIGRATIONS / "versions").glob("[0-9]*.py")}

@@ -35,7 +35,6 @@ class SyncRun(Base):
             "account_id",
             unique=True,
             sqlite_where=IS_RUNNING,
-            postgresql_where=IS_RUNNING,
         ),
         Index("ix_sync_run_account_started", "account_id", "started_at"),
     )

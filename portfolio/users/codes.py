@@ -6,9 +6,10 @@ import hmac
 import re
 import secrets
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-import segno
-from pyotp import TOTP, random_base32
+if TYPE_CHECKING:
+    from pyotp import TOTP
 
 ISSUER = "Foliosync"
 SECONDS = 30
@@ -23,16 +24,21 @@ _CODE = re.compile(r"[0-9]{6}", re.ASCII)
 
 def new_key() -> str:
     """A new key for an app: 160 random bits in base 32."""
+    from pyotp import random_base32
+
     return random_base32()
 
 
 def address_of(key: str, name: str) -> str:
     """The address that tells an app the key."""
-    return TOTP(key).provisioning_uri(name=name, issuer_name=ISSUER)
+    return _app(key).provisioning_uri(name=name, issuer_name=ISSUER)
 
 
 def picture(address: str) -> str:
     """The address as a QR code: an SVG in an address of its own, dark on white."""
+    # Imported on first use, like the codes: most users have no second step.
+    import segno
+
     return str(segno.make(address, error="m").svg_data_uri(scale=4, light="#fff"))
 
 
@@ -43,11 +49,17 @@ def step_of(key: str, code: str, now: datetime, last: int | None) -> int | None:
     """
     if not is_code(code):
         return None
-    app, current, found = TOTP(key), int(now.timestamp()) // SECONDS, None
+    app, current, found = _app(key), int(now.timestamp()) // SECONDS, None
     for step in (current + shift for shift in STEPS):
         right = hmac.compare_digest(app.generate_otp(step), code)
         found = step if right and (last is None or step > last) else found
     return found
+
+
+def _app(key: str) -> TOTP:
+    from pyotp import TOTP
+
+    return TOTP(key)
 
 
 def is_code(text: str) -> bool:

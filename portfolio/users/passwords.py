@@ -7,12 +7,13 @@ import unicodedata
 from dataclasses import dataclass, field
 from functools import cached_property
 from threading import BoundedSemaphore
-
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
+from typing import TYPE_CHECKING
 
 from portfolio.errors import Invalid
 from portfolio.names import folded, is_forbidden
+
+if TYPE_CHECKING:
+    from argon2 import PasswordHasher
 
 SHORTEST, LONGEST = 12, 256
 # Even where four characters become one, this much is still too long; strangers send it, too.
@@ -43,6 +44,8 @@ class Passwords:
 
     def verify(self, stored: str | None, password: str) -> bool:
         """Whether it is the password; as slow where nobody of that name is there (None)."""
+        from argon2.exceptions import InvalidHashError, VerificationError
+
         decoy, given = self._decoy, normal(password)
         with self._gate:
             try:
@@ -57,6 +60,9 @@ class Passwords:
 
     @cached_property
     def _hasher(self) -> PasswordHasher:
+        # Imported on first use: without logins nothing is ever hashed.
+        from argon2 import PasswordHasher
+
         return PasswordHasher(self.passes, self.kibibytes, parallelism=1)
 
     @cached_property

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from http import HTTPStatus
+from threading import Lock
 from typing import Any
 
 from apispec import BasePlugin
-from flask import Flask
+from flask import Flask, Response, json
 from flask_smorest import Api
 from flask_smorest import Blueprint as SmorestBlueprint
 from marshmallow import Schema, fields, validate
@@ -29,6 +31,10 @@ class Blueprint(SmorestBlueprint):
     """A documented JSON blueprint whose bodies are read strictly."""
 
     ARGUMENTS_PARSER = StrictParser()
+
+    def register_views_in_doc(self, api: DocumentedApi, *args: Any, **more: Any) -> None:
+        """Describe the routes once somebody asks: a start that describes them takes longer."""
+        api.undescribed.append(partial(super().register_views_in_doc, api, *args, **more))
 
     def arguments(self, schema: type[Schema], *, location: str = "json", **more: Any) -> Any:
         """What a request brings; a body of which nothing is required need not be there."""
@@ -184,6 +190,24 @@ class DocumentedApi(Api):
     # A default would stand for every status there is.
     DEFAULT_ERROR_RESPONSE_NAME = None
 
+    def __init__(self, *args: Any, **more: Any) -> None:
+        self.undescribed: list[Callable[[], None]] = []
+        self._describing = Lock()
+        super().__init__(*args, **more)
+
+    def document(self) -> dict[str, Any]:
+        """The OpenAPI document."""
+        with self._describing:
+            while self.undescribed:
+                self.undescribed.pop(0)()
+        described: dict[str, Any] = self.spec.to_dict()
+        return described
+
+    def _openapi_json(self) -> Response:
+        """The document as the route of the library shows it."""
+        shown = json.dumps(self.document(), indent=2, sort_keys=False)
+        return Response(shown, mimetype="application/json")
+
     def _register_error_handlers(self) -> None:
         """Our own handlers are registered for the whole application."""
 
@@ -210,5 +234,5 @@ def register(app: Flask, *, logins: bool = False) -> Api:
 
 def document(app: Flask) -> dict[str, Any]:
     """The OpenAPI document of an application."""
-    described: dict[str, Any] = app.extensions[SPEC].spec.to_dict()
-    return described
+    api: DocumentedApi = app.extensions[SPEC]
+    return api.document()

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 
 import pytest
 from alembic.operations.base import BatchOperations
-from flask_migrate import upgrade as run_migrations
 
 from portfolio.app import create_app, prepare_database
 from portfolio.db import backup
 from portfolio.db.base import db
+from portfolio.db.migrating import run_migrations
 from portfolio.errors import SetupProblem
 from portfolio.settings import Settings
 from tests.integration.db.released import contents

@@ -222,7 +222,7 @@ def test_an_upgrade_that_cannot_be_written_is_refused_in_one_sentence(tmp_path, 
         raise OperationalError("x", None, sqlite3.OperationalError("database or disk is full"))
 
     app = create_app(Settings.load({"FOLIOSYNC_DATA_DIR": str(tmp_path)}))
-    monkeypatch.setattr("portfolio.db.upgrade.run_migrations", full)
+    monkeypatch.setattr("portfolio.db.migrating.run_migrations", full)
     with pytest.raises(SetupProblem, match="disk is full"):
         prepare_database(app)
     with app.app_context():

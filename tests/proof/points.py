@@ -43,7 +43,7 @@ TASKS = {
     },
     "undo": {"undo": "portfolio.connections.decisions:undo"},
     "import": {"import": "portfolio.accounts.services.transfer:plan_import"},
-    "upgrade": {"upgrade": "portfolio.db.upgrade:run_migrations"},
+    "upgrade": {"upgrade": "portfolio.db.migrating:run_migrations"},
     "copy": {},
 }
 CLIENT = "brokers.ibkr.client:GatewayClient"
@@ -82,7 +82,7 @@ POINTS = {
     ),
     "upgrade": (
         Point(name="copied", where="portfolio.db.upgrade:copy_aside"),
-        Point(name="migrated", where="portfolio.db.upgrade:run_migrations"),
+        Point(name="migrated", where="portfolio.db.migrating:run_migrations"),
     ),
     "copy": (
         Point(name="before verifying", where="portfolio.db.backup:verify", side=BEFORE),

@@ -20,11 +20,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from flask_migrate import upgrade as run_migrations
 from sqlalchemy import Engine, MetaData, create_engine, text
 
 from portfolio.app import create_app
 from portfolio.db.base import db
+from portfolio.db.migrating import run_migrations
 from portfolio.settings import Settings
 from tests.proof import points
 from tests.proof.house import ROOT

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask_migrate import upgrade as run_migrations
 from sqlalchemy import text
 
 from portfolio.app import create_app
 from portfolio.db import session as db_session
 from portfolio.db.base import db
+from portfolio.db.migrating import run_migrations
 from portfolio.settings import Settings
 from tests.integration.conftest import make_desk
 from tests.proof.disk import FROM_THEN_ON, ONCE, Disk, built, disk_below

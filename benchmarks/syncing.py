@@ -1,0 +1,191 @@
+"""Whole syncs by the real runner and the real database, through the simulator."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from pathlib import Path
+
+import requests
+
+from benchmarks import naive, shortest
+from benchmarks.accounts import application, linked, sync
+from benchmarks.figures import Figure, MissingPrerequisite, Row, Unmeasured
+from benchmarks.measuring import cpu, exponent, forget_peak, memory_of, wall
+from benchmarks.options import chosen
+from benchmarks.processes import (
+    LARGE,
+    Running,
+    calls_of,
+    connected,
+    empty_database,
+    gateway,
+    postgres,
+    scratch,
+    server,
+    synced,
+)
+from brokers.ibkr import MANIFEST
+
+POSITIONS = 10_000
+LATENCY = 0.08
+ROUNDS = 3
+# The account list may be asked for once in five seconds; connecting has asked for it.
+AFTER_CONNECTING = 6
+SYNCS, READERS = 1_000, 4
+MOST_MEGABYTES = 25
+SHORTEST = "the shortest script: the same calls, msgspec, raw sqlite3"
+# The last one is close to what the gateway's pages hold.
+SIZES = (1_000, 2_000, 5_000, 10_000, 19_000)
+
+
+def figures() -> Iterable[Row]:
+    """Time at the pace of the gateway, CPU beside floors, memory, growth, and pages beside."""
+    positions = 1_000 if chosen().quick else POSITIONS
+    least = yield from _unpaced(positions)
+    yield _paced(positions, least)
+    yield _memory(positions)
+    yield from _growth()
+    if chosen().full:
+        yield _beside()
+
+
+def _paced(positions: int, least: float) -> Figure:
+    """Seconds of a first sync against those that the calls must take, and the shortest script."""
+    with (
+        gateway(positions, "--latency", str(LATENCY * 1000)) as broker,
+        scratch() as folder,
+        application(folder / "data", broker.url) as app,
+    ):
+        place = linked(app)
+        time.sleep(AFTER_CONNECTING)
+        before = calls_of(broker)
+        spent = wall(partial(sync, app, place), rounds=1)
+        calls = calls_of(broker) - before
+    pace = next(limit for limit in MANIFEST.limits if limit.endpoint == "*")
+    paced = (calls - 1) // pace.calls * pace.seconds + LATENCY
+    return Figure(
+        f"sync, {positions:,} rows, {LATENCY * 1000:.0f} ms an answer, limits on",
+        spent,
+        "s",
+        max(calls * LATENCY, paced) + least,
+        f"its {calls} calls by latency and pace, and the shortest script",
+        1.05,
+    )
+
+
+def _unpaced(positions: int) -> Generator[Figure, None, float]:
+    """CPU of a first sync and of one more; returns the seconds of the shortest script."""
+    with gateway(positions, "--no-limits") as broker, scratch() as folder:
+        plain = shortest.Gateway(broker.url)
+        rows = partial(_shortest, plain)
+        floor = min(cpu(partial(rows, folder / f"{n}.db"), 1) for n in range(ROUNDS))
+        again = cpu(partial(rows, folder / "0.db"), ROUNDS)
+        slow = cpu(partial(naive.sync, plain, LARGE, folder / "naive.db"), 1)
+        slow_again = cpu(partial(naive.sync, plain, LARGE, folder / "naive.db"), 1)
+        first, later = zip(*(_ours(folder / f"d{n}", broker) for n in range(ROUNDS)), strict=True)
+        least = wall(partial(rows, folder / "wall.db"), 1)
+    yield from _compared(f"sync, {positions:,} rows, all new", min(first), floor, slow)
+    yield from _compared(f"sync, {positions:,} rows, none new", min(later), again, slow_again)
+    return least
+
+
+def _compared(name: str, spent: float, floor: float, slow: float) -> Iterator[Figure]:
+    naively = "row by row through an ORM"
+    yield Figure(f"{name}, CPU", spent, "s", floor, SHORTEST, 3)
+    yield Figure(f"{name}, times faster", spent, "s", slow, naively, 15, times_faster=True)
+
+
+def _shortest(plain: shortest.Gateway, file: Path) -> None:
+    shortest.store(file, shortest.parse(plain.pages(LARGE)))
+
+
+def _first(broker: Running, database: Callable[[], AbstractContextManager[str | None]]) -> float:
+    """CPU of a first sync in a database that is empty."""
+    with scratch() as folder, database() as url:
+        settings = {"DATABASE_URL": url} if url else {}
+        with application(folder / "data", broker.url, paced=False, **settings) as app:
+            return cpu(partial(sync, app, linked(app)), 1)
+
+
+def _ours(data: Path, broker: Running) -> tuple[float, float]:
+    """CPU of a first sync, and of the next one that finds the same."""
+    with application(data, broker.url, paced=False) as app:
+        again = partial(sync, app, linked(app))
+        return cpu(again, 1), cpu(again, ROUNDS)
+
+
+def _memory(positions: int) -> Figure:
+    """The most that the server held while it synced, above what it held before."""
+    with scratch() as folder, gateway(positions, "--no-limits") as broker:
+        with server(folder / "data", broker.url):
+            # Its first start makes the database, for which it loads what later ones do not.
+            pass
+        with server(folder / "data", broker.url) as ours:
+            url = connected(ours)
+            requests.get(f"{ours.url}{url}", timeout=60).raise_for_status()
+            idle = memory_of(ours.pid)
+            forget_peak(ours.pid)
+            synced(ours, url)
+            most = memory_of(ours.pid, "VmHWM")
+    name = f"sync, {positions:,} rows, memory above idle"
+    return Figure(name, most - idle, "MB", None, "", MOST_MEGABYTES)
+
+
+def _growth() -> Iterator[Row]:
+    yield _grown("SQLite", nullcontext)
+    try:
+        with postgres() as url:
+            yield _grown("PostgreSQL", partial(empty_database, url))
+    except MissingPrerequisite as missing:
+        yield Unmeasured("sync, growth of CPU, PostgreSQL", str(missing))
+
+
+def _grown(name: str, database: Callable[[], AbstractContextManager[str | None]]) -> Figure:
+    """How CPU grows with the number of rows; each size in a database that is empty."""
+    sizes = SIZES[:2] if chosen().quick else SIZES
+    spent = {}
+    for positions in sizes:
+        with gateway(positions, "--no-limits") as broker:
+            spent[positions] = min(_first(broker, database) for _ in range(ROUNDS))
+    note = ", ".join(f"{of:.2f} s for {size:,}" for size, of in spent.items())
+    range_ = f"{sizes[0]:,} to {sizes[-1]:,} rows"
+    return Figure(
+        f"sync, growth of CPU, {range_}, {name}", exponent(spent), "", None, "", 1.1, note
+    )
+
+
+def _beside() -> Figure:
+    """How many of many syncs and of the pages beside them fail, in whatever way."""
+    with scratch() as folder, gateway(0, "--no-limits") as broker:
+        with server(folder / "data", broker.url, program="benchmarks.unpaced") as ours:
+            url, done, failed = connected(ours, "U1234567"), threading.Event(), list[str]()
+            page = f"{ours.url}{url}"
+            readers = [
+                threading.Thread(target=_read, args=(page, done, failed)) for _ in range(READERS)
+            ]
+            for each in readers:
+                each.start()
+            for _ in range(20 if chosen().quick else SYNCS):
+                try:
+                    synced(ours, url)
+                except (requests.RequestException, RuntimeError) as error:
+                    failed.append(str(error))
+            done.set()
+            for each in readers:
+                each.join()
+        log = (folder / "data.log").read_text(encoding="utf-8")
+    failed += [line for line in log.splitlines() if "database is locked" in line]
+    name = f"{SYNCS:,} syncs beside {READERS} readers of pages: failures"
+    return Figure(name, len(failed), "", None, "", 0, "; ".join(failed[:3]))
+
+
+def _read(page: str, done: threading.Event, failed: list[str]) -> None:
+    with requests.Session() as session:
+        while not done.is_set():
+            status = session.get(page, timeout=60).status_code
+            if status != 200:
+                failed.append(f"a page answered {status}")
