@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import replace
 from datetime import timedelta
+from math import log
 
 import pytest
 from sqlalchemy import create_engine, event, select
@@ -196,3 +198,24 @@ def test_the_texts_of_the_database_are_the_canonical_ones(store):
         account = session.get(Account, store.account_id)
         plain = stored_digest(stored_state(session, account, SOURCE))
         assert digest_of(session, account, SOURCE) == plain
+
+
+def test_the_work_grows_as_what_is_held(store):
+    """CPU of this process, the least of some rounds: a square would show as an exponent of 2."""
+    spent = {}
+    for size in (500, 4_000):
+        store.put(many(size, at=LATER))
+        spent[size] = min(cpu_of(store.put, repriced(size, hour)) for hour in range(3))
+    assert log(spent[4_000] / spent[500]) / log(8) <= 1.4
+
+
+def repriced(size, hour):
+    """Each row of it has another price in each hour."""
+    at = LATER + timedelta(hours=hour + 1)
+    return many(size, at=at, price=lambda number: str(number % 7 + hour + 1))
+
+
+def cpu_of(task, *given):
+    began = time.process_time()
+    task(*given)
+    return time.process_time() - began
