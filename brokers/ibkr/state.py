@@ -8,6 +8,7 @@ from typing import Any
 
 from brokers.circuit import Circuit
 from brokers.contract import Clock, Limit
+from brokers.ibkr.agreement import Standing
 from brokers.ibkr.mapping import Known
 from brokers.ibkr.session import Facts
 from brokers.pacing import Pacer
@@ -32,6 +33,7 @@ class GatewayState:
         self._accounts: tuple[str, float, tuple[BrokerAccount, ...]] | None = None
         self.instruments: Known = {}
         self._contracts: dict[str, tuple[float, Mapping[str, Any]]] = {}
+        self._standings: dict[str, Standing] = {}
 
     def learn(self, change: Callable[[Facts], Facts]) -> None:
         """Bring the facts about the session up to date."""
@@ -64,3 +66,16 @@ class GatewayState:
         with self._lock:
             now = self._clock.monotonic()
             self._contracts.update({key: (now, terms) for key, terms in read.items()})
+
+    def standing(self, account: str) -> Standing | None:
+        """How the two lists of an account stand; None before they were compared."""
+        with self._lock:
+            return self._standings.get(account)
+
+    def keep_standing(self, account: str, standing: Standing | None) -> None:
+        """Remember how the two lists of an account stand; None forgets it."""
+        with self._lock:
+            if standing is None:
+                self._standings.pop(account, None)
+            else:
+                self._standings[account] = standing
