@@ -1,7 +1,7 @@
 # Every target does the set-up it needs; a second call installs nothing again.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check audit lock format clean faults model kill storage soak stories fuzz silence mutants coverage
+.PHONY: help setup demo run test check audit lock format clean faults model kill storage soak stories fuzz silence mutants coverage bench
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -91,6 +91,9 @@ coverage: $(STAMP) ## all tests, and which branches they take
 	@$(BIN)/python -m coverage run -m pytest $(SHARED_OUT) $(ARGS)
 	@$(BIN)/python -m coverage combine --quiet
 	@$(BIN)/python -m coverage report
+
+bench: $(STAMP) ## speed and memory against floors of the same run (ARGS: --quick, names of modules)
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 clean: ## remove all that was built, but no data
 	@rm -rf $(VENV) build dist *.egg-info static/vendor tests/vendor

@@ -1,0 +1,158 @@
+"""The gateway simulator, the server as shipped, and PostgreSQL as processes of their own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from benchmarks.figures import MissingPrerequisite
+from benchmarks.measuring import ROOT
+
+# The account of `--positions` of the simulator.
+LARGE = "U9000000"
+PATIENCE = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A process that serves, and where."""
+
+    pid: int
+    url: str
+
+    def call(self, method: str, path: str, **more: Any) -> requests.Response:
+        """One request, which must succeed."""
+        answer = requests.request(method, f"{self.url}{path}", timeout=300, **more)
+        answer.raise_for_status()
+        return answer
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder that is removed in the end."""
+    with tempfile.TemporaryDirectory(prefix="foliosync-bench-") as folder:
+        yield Path(folder)
+
+
+@contextmanager
+def gateway(positions: int = 0, *options: str) -> Iterator[Running]:
+    """The simulator with an account `LARGE` of so many positions; `options` are those it takes."""
+    command = [sys.executable, "-m", "brokers.ibkr.simulator", "--port", "0", *options]
+    command += ["--positions", str(positions)] if positions else []
+    with _running(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        url = next(word.strip(";") for word in line.split() if word.startswith("https://"))
+        yield Running(pid=process.pid, url=url)
+
+
+@contextmanager
+def server(data: Path, gateway: str, **settings: str) -> Iterator[Running]:
+    """The server as shipped, ready; `settings` by their names without the prefix.
+
+    JOBS is off unless it is among them: what runs by itself would be measured, too.
+    """
+    port = free_port()
+    command = [sys.executable, "-m", "portfolio.cli", "run", "--port", str(port)]
+    url = f"http://127.0.0.1:{port}"
+    with (
+        (data.parent / f"{data.name}.log").open("ab") as log,
+        _running(
+            command, env=environ(data, gateway, **settings), stdout=log, stderr=log
+        ) as process,
+    ):
+        _await(f"{url}/readyz", process)
+        yield Running(pid=process.pid, url=url)
+
+
+def environ(data: Path, gateway: str, **settings: str) -> dict[str, str]:
+    """The environment of a server that knows nothing of this computer's."""
+    ours = {name: of for name, of in os.environ.items() if not name.startswith("FOLIOSYNC_")}
+    given = {"DATA_DIR": str(data), "IBKR_GATEWAY_URL": gateway, "TIMEZONE": "UTC", "JOBS": "off"}
+    return ours | {f"FOLIOSYNC_{name}": of for name, of in (given | settings).items()}
+
+
+def connected(served: Running, account: str = LARGE) -> str:
+    """An account “A” of portfolio 1, connected; returns its URL."""
+    served.call("POST", "/api/v1/portfolios", json={"name": "P", "base_currency": "USD"})
+    made = {"name": "A", "currency": "USD"}
+    served.call("POST", "/api/v1/portfolios/1/accounts", json=made)
+    served.call("POST", "/portfolio/1/accounts/A/connect/ibkr", json={"account_id": account})
+    return "/portfolio/1/accounts/A"
+
+
+def synced(served: Running, url: str) -> dict[str, Any]:
+    """A sync that succeeds, waited for to its end; the run as the API shows it."""
+    answer = served.call("POST", f"{url}/sync", headers={"Accept": "application/json"})
+    run: dict[str, Any] = answer.json()["run"]
+    while run["status"] == "running":
+        time.sleep(0.05)
+        run = served.call("GET", f"/api/v1/runs/{run['id']}").json()
+    if run["status"] != "succeeded":
+        raise RuntimeError(f"the sync {run['status']}: {run}")
+    return run
+
+
+@contextmanager
+def postgres() -> Iterator[str]:
+    """The URL of an empty database of a PostgreSQL server that lives as long as this."""
+    # What starts one for the tests; it comes with all that the tests need.
+    from tests.conftest import as_postgres, postgres_tools
+
+    tools = postgres_tools()
+    if tools is None:
+        raise MissingPrerequisite("PostgreSQL is not installed")
+    folder = Path(tempfile.mkdtemp(prefix="foliosync-bench-pg-"))
+    folder.chmod(0o777)
+    port = free_port()
+    as_postgres([str(tools / "initdb"), "-D", f"{folder}/data", "-U", "bench", "-A", "trust"])
+    control = [str(tools / "pg_ctl"), "-D", f"{folder}/data", "-w"]
+    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1"
+    as_postgres([*control, "-o", options, "-l", f"{folder}/log", "start"])
+    try:
+        yield f"postgresql+psycopg://bench@127.0.0.1:{port}/postgres"
+    finally:
+        as_postgres([*control, "-m", "immediate", "stop"])
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def free_port() -> int:
+    """A port of loopback that nobody uses."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def _running(command: list[str], **more: Any) -> Iterator[subprocess.Popen[Any]]:
+    with subprocess.Popen(command, cwd=ROOT, **more) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
+def _await(url: str, process: subprocess.Popen[Any]) -> None:
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except OSError:
+            if process.poll() is not None or time.monotonic() > end:
+                raise RuntimeError(f"{process.args!r} did not begin to serve") from None
+            time.sleep(0.05)
