@@ -223,7 +223,11 @@ class Connection(ABC):
         raise CapabilityMissing(Capability.KEEPALIVE)
 
     def witness(self, account_id: str) -> Witness:
-        """A second, independent look at what is held (`WITNESS`)."""
+        """A second look at what is held, independent of the last snapshot (`WITNESS`).
+
+        Where it shows that the snapshot must be read anew, it says so (`refutes_snapshot`); the
+        next snapshot then comes from the better source, and the witness after it from another.
+        """
         raise CapabilityMissing(Capability.WITNESS)
 
     def maintenance_margin(self, account_id: str) -> Decimal | None:

@@ -160,10 +160,16 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Witness:
-    """A second, independent look at which instruments are held, and how much of each."""
+    """A second, independent look at which instruments are held, and how much of each.
+
+    `refutes_snapshot` is for an adapter that took the last snapshot from the lesser of two sources
+    and finds that the better one says otherwise: the account is then read anew, from the better
+    one, and looked at a second time again.
+    """
 
     read_at: datetime
     quantities: Mapping[str, Decimal]
+    refutes_snapshot: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

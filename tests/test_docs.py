@@ -77,7 +77,7 @@ def leaves(of):
 
 
 WARNINGS = {"signed_in_elsewhere", "no_market_data", "certificate_stock", "currency_guessed"}
-WARNINGS |= {"removal_unconfirmed", "not_reconciled", "possible_duplicates"}
+WARNINGS |= {"lists_disagree", "removal_unconfirmed", "not_reconciled", "possible_duplicates"}
 
 
 def test_troubleshooting_has_an_entry_for_every_code_and_no_other():

@@ -3,44 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from brokers.contract import Connection, Context
-from brokers.errors import BadAnswer, Incomplete, NotAuthenticated
+from brokers.errors import NotAuthenticated
 from brokers.ibkr import errors, mapping
-from brokers.ibkr.client import CONTRACTS_PER_CALL, GatewayClient
+from brokers.ibkr.client import GatewayClient
 from brokers.ibkr.doctor import examine
+from brokers.ibkr.reading import Read, Reader
 from brokers.ibkr.session import Tickle
 from brokers.ibkr.state import GatewayState
 from brokers.types import (
     BrokerAccount,
     Certificate,
     Diagnosis,
-    Ledger,
-    Position,
     SessionState,
     Snapshot,
     Witness,
 )
-
-MOST_PAGES = 200
-SETTLING = 5
-# The ledger is single precision: beyond a cent, its fields are off by a millionth of their size.
-CENTS, RELATIVE = Decimal("0.02"), Decimal("0.000001")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Read:
-    """One pass over the account."""
-
-    before: Ledger
-    after: Ledger
-    positions: tuple[Position, ...]
-    closed: frozenset[str]
-    guessed: bool
 
 
 class GatewayConnection(Connection):
@@ -50,7 +32,7 @@ class GatewayConnection(Connection):
         self._context = context
         self._state = state
         self._client = GatewayClient(context, state)
-        self._read: set[str] = set()
+        self._reader = Reader(context, self._client, state)
 
     @property
     def certificate(self) -> Certificate | None:
@@ -73,11 +55,11 @@ class GatewayConnection(Connection):
 
     def keep_alive(self) -> None:
         """Tell IBKR that the session is in use."""
-        self._tickle()
+        self._client.session()
 
     def accounts(self) -> tuple[BrokerAccount, ...]:
         """The accounts of the signed-in user, at most five seconds old and of this session."""
-        return self._accounts(self._tickle())
+        return self._accounts(self._client.session())
 
     def diagnose(self, expected: Collection[str] = ()) -> Diagnosis:
         """Walk the chain to IBKR and name the first broken link."""
@@ -85,16 +67,15 @@ class GatewayConnection(Connection):
 
     def snapshot(self, account_id: str) -> Snapshot:
         """The whole account, with the ledger before and after the positions."""
-        tickle = self._tickle()
+        tickle = self._signed_in()
         account = self._listed(account_id, tickle)
         try:
-            self._forget_cache(account_id)
-            read = self._settled(account)
+            read = self._reader.account(account)
         except NotAuthenticated:
             # Signed out meanwhile, or signed in without the right to read positions yet.
-            self._tickle()
+            self._client.session()
             raise errors.positions_not_released() from None
-        self._tickle()
+        self._client.session()
         return Snapshot(
             account=account,
             read_at=self._context.clock.now(),
@@ -102,33 +83,25 @@ class GatewayConnection(Connection):
             closed_keys=read.closed,
             ledger=read.after,
             ledger_before=read.before,
-            warnings=self._warnings(tickle, read),
+            warnings=self._warnings(tickle, account_id, read),
         )
 
-    def _forget_cache(self, account_id: str) -> None:
-        """Before a second look: who asks again doubts the first answer, which IBKR may repeat."""
-        if account_id in self._read:
-            self._client.invalidate(account_id)
-        self._read.add(account_id)
-
     def witness(self, account_id: str) -> Witness:
-        """What is held by the uncached list; where that fails, by the pages read afresh."""
-        self._listed(account_id, self._tickle())
-        try:
-            held = mapping.quantities(self._client.positions_uncached(account_id))
-        except BadAnswer:
-            self._client.invalidate(account_id)
-            self._context.clock.sleep(SETTLING)
-            held = mapping.quantities(mapping.distinct(self._pages(account_id), account_id))
-        return Witness(read_at=self._context.clock.now(), quantities=held)
+        """What is held by the other one of IBKR's two lists; by pages read afresh without it."""
+        self._listed(account_id, self._signed_in())
+        held, refutes = self._reader.second_look(account_id)
+        return Witness(
+            read_at=self._context.clock.now(), quantities=held, refutes_snapshot=refutes
+        )
 
     def maintenance_margin(self, account_id: str) -> Decimal:
         """What IBKR holds against open risk, in base currency."""
-        self._listed(account_id, self._tickle())
+        self._listed(account_id, self._signed_in())
         return mapping.maintenance_margin(self._client.summary(account_id))
 
-    def _tickle(self) -> Tickle:
-        return self._client.session()
+    def _signed_in(self) -> Tickle:
+        """Who is signed in, as a tickle told within the last second; asked anew before that."""
+        return self._state.session() or self._client.session()
 
     def _accounts(self, tickle: Tickle) -> tuple[BrokerAccount, ...]:
         known = self._state.accounts(tickle.mark)
@@ -146,76 +119,13 @@ class GatewayConnection(Connection):
                 return account
         raise errors.account_missing(account_id, tickle.state)
 
-    def _settled(self, account: BrokerAccount) -> _Read:
-        """One pass; a second one where a trade moved the cash meanwhile."""
-        for _ in range(2):
-            read = self._pass(account)
-            if _cash_stood_still(read.before, read.after):
-                return read
-            self._client.invalidate(account.id)
-        raise errors.bad("The account was changing while it was read.")
-
-    def _pass(self, account: BrokerAccount) -> _Read:
-        before = self._ledger(account)
-        rows = mapping.distinct(self._pages(account.id), account.id)
-        after = self._ledger(account)
-        lean = [row for row in rows if mapping.is_lean(row)]
-        terms = self._contracts(lean)
-        positions, closed = mapping.positions(
-            rows, terms, after.base_currency, self._state.instruments
-        )
-        guessed = any(mapping.currency_of(r, terms.get(mapping.key(r), {})) is None for r in lean)
-        return _Read(
-            before=before, after=after, positions=positions, closed=closed, guessed=guessed
-        )
-
-    def _ledger(self, account: BrokerAccount) -> Ledger:
-        return mapping.ledger(self._client.ledger(account.id), account.id, account.currency)
-
-    def _pages(self, account_id: str) -> list[mapping.Row]:
-        rows: list[mapping.Row] = []
-        seen: set[tuple[str, ...]] = set()
-        for number in range(MOST_PAGES):
-            page = mapping.checked_page(self._client.positions(account_id, number), account_id)
-            if not page:
-                return rows
-            marks = tuple(mapping.key(row) for row in page)
-            if marks in seen:
-                raise Incomplete("The gateway answered with the same page of positions twice.")
-            seen.add(marks)
-            rows += page
-            if self._context.progress is not None:
-                self._context.progress(len(rows))
-        raise Incomplete("The list of positions does not end.")
-
-    def _contracts(self, lean: list[mapping.Row]) -> Mapping[str, mapping.Row]:
-        """The terms of the contracts that came without them."""
-        wanted = sorted({mapping.key(row) for row in lean})
-        known = {of: terms for of in wanted if (terms := self._state.contract(of)) is not None}
-        unknown = [of for of in wanted if of not in known]
-        for start in range(0, len(unknown), CONTRACTS_PER_CALL):
-            batch = unknown[start : start + CONTRACTS_PER_CALL]
-            read = mapping.contracts(self._client.contracts(batch))
-            self._state.keep_contracts(read)
-            known |= read
-        return known
-
-    def _warnings(self, tickle: Tickle, read: _Read) -> tuple[str, ...]:
+    def _warnings(self, tickle: Tickle, account_id: str, read: Read) -> tuple[str, ...]:
         certificate: Any = self._client.certificate
         found = {
             "signed_in_elsewhere": tickle.state.signed_in_elsewhere,
             "no_market_data": any(position.price is None for position in read.positions),
             "currency_guessed": read.guessed,
+            "lists_disagree": self._reader.lists_disagree(account_id),
             "certificate_stock": certificate is not None and certificate.is_stock,
         }
         return tuple(name for name, applies in found.items() if applies)
-
-
-def _cash_stood_still(before: Ledger, after: Ledger) -> bool:
-    earlier = {row.currency: row.cash for row in before.rows}
-    later = {row.currency: row.cash for row in after.rows}
-    return all(
-        abs(earlier.get(currency, Decimal(0)) - later.get(currency, Decimal(0)))
-        <= CENTS + RELATIVE * abs(later.get(currency, Decimal(0)))
-        for currency in earlier.keys() | later.keys()
-    )

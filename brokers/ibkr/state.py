@@ -8,8 +8,9 @@ from typing import Any
 
 from brokers.circuit import Circuit
 from brokers.contract import Clock, Limit
+from brokers.ibkr.agreement import Standing
 from brokers.ibkr.mapping import Known
-from brokers.ibkr.session import Facts
+from brokers.ibkr.session import Facts, Tickle, still_known
 from brokers.pacing import Pacer
 from brokers.types import BrokerAccount
 
@@ -32,11 +33,16 @@ class GatewayState:
         self._accounts: tuple[str, float, tuple[BrokerAccount, ...]] | None = None
         self.instruments: Known = {}
         self._contracts: dict[str, tuple[float, Mapping[str, Any]]] = {}
+        self._standings: dict[str, Standing] = {}
 
     def learn(self, change: Callable[[Facts], Facts]) -> None:
         """Bring the facts about the session up to date."""
         with self._lock:
             self.facts = change(self.facts)
+
+    def session(self) -> Tickle | None:
+        """The session, if it was told of within the last second."""
+        return still_known(self.facts, self._clock.now())
 
     def accounts(self, session: str) -> tuple[BrokerAccount, ...] | None:
         """The account list, if it is at most five seconds old and of this very session."""
@@ -64,3 +70,16 @@ class GatewayState:
         with self._lock:
             now = self._clock.monotonic()
             self._contracts.update({key: (now, terms) for key, terms in read.items()})
+
+    def standing(self, account: str) -> Standing | None:
+        """How the two lists of an account stand; None before they were compared."""
+        with self._lock:
+            return self._standings.get(account)
+
+    def keep_standing(self, account: str, standing: Standing | None) -> None:
+        """Remember how the two lists of an account stand; None forgets it."""
+        with self._lock:
+            if standing is None:
+                self._standings.pop(account, None)
+            else:
+                self._standings[account] = standing

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from brokers.contract import Capability, Clock, Connection, believable
+from brokers.errors import Incomplete
 from brokers.types import Kind, Position, Snapshot, Witness
 from portfolio.sync import gates
 from portfolio.sync.gates import Evidence, Verdict
@@ -60,17 +61,20 @@ def read(broker: Connection, source: Source, past: Past, clock: Clock) -> Readin
     Contacts the broker and may wait: no transaction may be open.
     """
     look = _Look(broker, source, past, clock)
-    snapshot = look.snapshot()
-    judgement = reconcile(snapshot, past.futures_profit_counts)
+    snapshot, judgement = look.account()
     if judgement.status == DIFFERS:
         clock.sleep(BEFORE_ANOTHER_LOOK)
-        snapshot = look.snapshot()
-        judgement = reconcile(snapshot, past.futures_profit_counts)
-    witness = look.witness(snapshot) if look.is_doubtful(snapshot, judgement) else None
+        snapshot, judgement = look.account()
+    witness = look.witness(snapshot, judgement)
+    if witness is not None and witness.refutes_snapshot:
+        # The better source is the snapshot now, and needs a witness of its own.
+        snapshot, judgement = look.account()
+        witness = look.witness(snapshot, judgement)
+        if witness is not None and witness.refutes_snapshot:
+            raise Incomplete("The broker’s sources do not agree on what is held.")
     if witness is not None and _quantities_moved(snapshot, witness):
         # The later read counts: what changed in between is read again as a whole.
-        snapshot = look.snapshot()
-        judgement = reconcile(snapshot, past.futures_profit_counts)
+        snapshot, judgement = look.account()
     return look.judged(snapshot, judgement, witness)
 
 
@@ -109,11 +113,12 @@ class _Look:
         self._clock = clock
         self._planned: tuple[Snapshot, Plan] | None = None
 
-    def snapshot(self) -> Snapshot:
-        """The whole account, in a shape that an account can have."""
+    def account(self) -> tuple[Snapshot, Judgement]:
+        """The whole account, in a shape that an account can have, and whether it adds up."""
         found = self._broker.snapshot(self._source.broker_account)
         believable(found)
-        return with_known_terms(found, self._past.stored)
+        snapshot = with_known_terms(found, self._past.stored)
+        return snapshot, reconcile(snapshot, self._past.futures_profit_counts)
 
     def plan(self, snapshot: Snapshot) -> Plan:
         """What the snapshot would change, worked out once."""
@@ -121,21 +126,25 @@ class _Look:
             self._planned = snapshot, make_plan(self._past.stored, snapshot)
         return self._planned[1]
 
-    def is_doubtful(self, snapshot: Snapshot, judgement: Judgement) -> bool:
-        """Whether one look is not enough."""
+    def witness(self, snapshot: Snapshot, judgement: Judgement) -> Witness | None:
+        """A second look where one is not enough: independent where the broker has such a one.
+
+        Elsewhere it is a later snapshot.
+        """
+        if not self._is_doubtful(snapshot, judgement):
+            return None
+        if Capability.WITNESS in self._source.manifest.capabilities:
+            return self._broker.witness(self._source.broker_account)
+        self._clock.sleep(BETWEEN_SNAPSHOTS)
+        later, _ = self.account()
+        held = {position.instrument.key: position.quantity for position in later.positions}
+        return Witness(read_at=later.read_at, quantities=held)
+
+    def _is_doubtful(self, snapshot: Snapshot, judgement: Judgement) -> bool:
         stored, plan = self._past.stored, self.plan(snapshot)
         if gates.unexplained(plan, stored, snapshot) or gates.is_emptied(plan, snapshot):
             return True
         return self._past.first and (not judgement.by_class or not snapshot.positions)
-
-    def witness(self, snapshot: Snapshot) -> Witness:
-        """The second look: independent where the broker has one, else a later snapshot."""
-        if Capability.WITNESS in self._source.manifest.capabilities:
-            return self._broker.witness(self._source.broker_account)
-        self._clock.sleep(BETWEEN_SNAPSHOTS)
-        later = self.snapshot()
-        held = {position.instrument.key: position.quantity for position in later.positions}
-        return Witness(read_at=later.read_at, quantities=held)
 
     def judged(self, snapshot: Snapshot, judgement: Judgement, witness: Witness | None) -> Reading:
         """What follows from the last snapshot."""

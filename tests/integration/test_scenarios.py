@@ -8,6 +8,7 @@ from brokers.ibkr.simulator.scenarios import SCENARIOS
 from portfolio.connections.queries import broker_codes
 
 WARNINGS = {"signed_in_elsewhere", "no_market_data", "certificate_stock", "currency_guessed"}
+WARNINGS |= {"lists_disagree"}
 TROUBLES = [name for name, of in SCENARIOS.items() if of.leads_to not in WARNINGS | {"ready"}]
 ABSTRACT = {"broker_error", "temporary", "needs_user", "refused"}
 

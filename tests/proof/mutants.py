@@ -47,6 +47,7 @@ TOKENS = tuple(
 MODULES = {
     "portfolio/sync/gates.py": (SYNC,),
     "brokers/ibkr/endpoints.py": ("tests/unit/brokers/ibkr/test_endpoints.py",),
+    "brokers/ibkr/agreement.py": ("tests/unit/brokers/ibkr/test_agreement.py",),
     "portfolio/web/gate.py": (f"{WEB}/test_gate.py", f"{WEB}/test_rules.py", FORMS, *TOKENS),
     "brokers/tls.py": ("tests/unit/brokers/test_tls.py", "tests/e2e/test_tls.py"),
     "portfolio/sync/apply.py": ("tests/integration/sync/test_apply.py",),

@@ -6,20 +6,24 @@ Every field but the contract id and the quantity may be missing, null, a string 
 from brokers.ibkr.mapping.accounts import account, accounts, is_account_id, maintenance_margin
 from brokers.ibkr.mapping.instruments import Known, contracts, currency_of, instrument, recognised
 from brokers.ibkr.mapping.ledger import ledger
-from brokers.ibkr.mapping.positions import merged, position, positions
+from brokers.ibkr.mapping.positions import Held, position, positions
 from brokers.ibkr.mapping.rows import (
     checked_page,
     distinct,
+    held,
     is_lean,
     key,
     priced,
     quantities,
     quantity,
 )
+from brokers.ibkr.mapping.uncached import Line, listed, repositioned, uncached
 from brokers.ibkr.mapping.values import Row, number
 
 __all__ = [
+    "Held",
     "Known",
+    "Line",
     "Row",
     "account",
     "accounts",
@@ -27,13 +31,14 @@ __all__ = [
     "contracts",
     "currency_of",
     "distinct",
+    "held",
     "instrument",
     "is_account_id",
     "is_lean",
     "key",
     "ledger",
+    "listed",
     "maintenance_margin",
-    "merged",
     "number",
     "position",
     "positions",
@@ -41,4 +46,6 @@ __all__ = [
     "quantities",
     "quantity",
     "recognised",
+    "repositioned",
+    "uncached",
 ]

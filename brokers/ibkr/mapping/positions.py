@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal, localcontext
 
 from brokers.ibkr.mapping.instruments import Known, instrument, recognised
 from brokers.ibkr.mapping.rows import key, quantity
-from brokers.ibkr.mapping.values import Row, number
+from brokers.ibkr.mapping.values import EXACT, Row, number
 from brokers.types import Instrument, Position
+
+# The holdings, and the contracts that are listed and of which nothing is held.
+Held = tuple[tuple[Position, ...], frozenset[str]]
 
 
 def positions(
@@ -17,9 +20,9 @@ def positions(
     terms: Mapping[str, Row],
     base_currency: str,
     known: Known | None = None,
-) -> tuple[tuple[Position, ...], frozenset[str]]:
+) -> Held:
     """The holdings, and the contracts listed with quantity 0; `known` remembers instruments."""
-    held: dict[str, Position] = {}
+    found: list[Position] = []
     zero: set[str] = set()
     known = {} if known is None else known
     for row in rows:
@@ -30,11 +33,9 @@ def positions(
         if amount == 0:
             zero.add(of)
             continue
-        found = _position(row, recognised(row, terms.get(of, {}), base_currency, known), amount)
-        before = held.get(of)
-        held[of] = found if before is None else merged(before, found)
-    kept = {of: found for of, found in held.items() if found.quantity != 0}
-    return tuple(kept.values()), frozenset((zero | held.keys()) - kept.keys())
+        what = recognised(row, terms.get(of, {}), base_currency, known)
+        found.append(_position(row, what, amount))
+    return summed(found, zero)
 
 
 def position(row: Row, terms: Row, base_currency: str) -> Position:
@@ -54,22 +55,36 @@ def _position(row: Row, of: Instrument, amount: Decimal) -> Position:
     )
 
 
-def merged(one: Position, other: Position) -> Position:
-    """The same contract under two models: summed, the average price weighted by quantity."""
-    total = one.quantity + other.quantity
-    average = None
-    if one.average_price is not None and other.average_price is not None and total:
-        with localcontext(prec=40):
-            cost = one.average_price * one.quantity + other.average_price * other.quantity
-            average = (cost / total).quantize(Decimal(1).scaleb(-12)).normalize()
-    return replace(
-        one,
-        quantity=total,
-        average_price=average,
-        market_value=_sum(one.market_value, other.market_value),
-        unrealized_pnl=_sum(one.unrealized_pnl, other.unrealized_pnl),
-    )
+def summed(found: Iterable[Position], zero: set[str]) -> Held:
+    """One holding a contract, however many models it stands in; `zero` are rows of quantity 0."""
+    parts: dict[str, list[Position]] = {}
+    for each in found:
+        parts.setdefault(each.instrument.key, []).append(each)
+    whole = (of[0] if len(of) == 1 else _merged(of) for of in parts.values())
+    held = {of.instrument.key: of for of in whole if of.quantity}
+    return tuple(held.values()), frozenset((zero | parts.keys()) - held.keys())
 
 
-def _sum(one: Decimal | None, other: Decimal | None) -> Decimal | None:
-    return None if one is None or other is None else one + other
+def _merged(parts: Sequence[Position]) -> Position:
+    """The same contract under several models, in whatever order they came.
+
+    Summed, and the average price weighted by quantity.
+    """
+    with localcontext(prec=EXACT):
+        total = sum((of.quantity for of in parts), Decimal(0))
+        costs = [of.average_price * of.quantity for of in parts if of.average_price is not None]
+        average = None
+        if total and len(costs) == len(parts):
+            average = (sum(costs) / total).quantize(Decimal(1).scaleb(-12)).normalize()
+        return replace(
+            parts[0],
+            quantity=total,
+            average_price=average,
+            market_value=_sum([of.market_value for of in parts]),
+            unrealized_pnl=_sum([of.unrealized_pnl for of in parts]),
+        )
+
+
+def _sum(parts: Sequence[Decimal | None]) -> Decimal | None:
+    known = [part for part in parts if part is not None]
+    return sum(known, Decimal(0)) if len(known) == len(parts) else None

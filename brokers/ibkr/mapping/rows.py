@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from decimal import Decimal
+from collections.abc import Iterable
+from decimal import Decimal, localcontext
 from typing import Any
 
 from brokers.errors import Foreign, Incomplete
 from brokers.ibkr import errors
-from brokers.ibkr.mapping.values import Row, currency, number
+from brokers.ibkr.mapping.values import EXACT, Row, currency, number
 
 FOREIGN = "The gateway answered with positions of another account."
 # Recordings show the holdings of an account a second time under its id with this letter.
@@ -58,12 +58,12 @@ def distinct(rows: Iterable[Row], account_id: str) -> list[Row]:
         if _owner(row, account_id) != account_id:
             twins.append(row)
             continue
-        before = seen.setdefault(_identity(row), row)
+        before = seen.setdefault(identity(row), row)
         if before is not row and quantity(before) != quantity(row):
             raise Incomplete("A position came twice with different quantities.")
     for row in twins:
         # The second name of an account repeats its holdings; what it holds alone is not ours.
-        own = seen.get(_identity(row))
+        own = seen.get(identity(row))
         if own is None or quantity(own) != quantity(row):
             raise Foreign(FOREIGN)
     return list(seen.values())
@@ -74,7 +74,8 @@ def _owner(row: Row, account_id: str) -> Any:
     return account_id if owner is None else owner
 
 
-def _identity(row: Row) -> tuple[str, str]:
+def identity(row: Row) -> tuple[str, str]:
+    """A contract and its model: what a row stands for."""
     return key(row), str(row.get("model") or "")
 
 
@@ -89,12 +90,21 @@ def priced(rows: Iterable[Row]) -> tuple[int, int]:
     return sum(number(row.get("mktPrice"), "mktPrice") is not None for row in held), len(held)
 
 
-def quantities(answer: Any) -> dict[str, Decimal]:
-    """Contract ids and quantities from the uncached list of positions."""
-    if not isinstance(answer, list) or not all(isinstance(row, Mapping) for row in answer):
-        raise errors.bad("The uncached positions are not a list.")
-    totals: dict[str, Decimal] = {}
-    for row in answer:
-        if row.get("assetClass", row.get("secType")) != "CASH":
-            totals[key(row)] = totals.get(key(row), Decimal(0)) + quantity(row)
-    return totals
+def held(rows: Iterable[Row]) -> int:
+    """How many contracts are held."""
+    return sum(amount != 0 for amount in quantities(rows).values())
+
+
+def quantities(rows: Iterable[Row]) -> dict[str, Decimal]:
+    """How much of each contract the rows list; a quantity of 0 is among them."""
+    counted = (row for row in rows if row.get("assetClass") != "CASH")
+    return totals((key(row), quantity(row)) for row in counted)
+
+
+def totals(amounts: Iterable[tuple[str, Decimal]]) -> dict[str, Decimal]:
+    """The sum of each key."""
+    found: dict[str, Decimal] = {}
+    with localcontext(prec=EXACT):
+        for of, amount in amounts:
+            found[of] = found.get(of, Decimal(0)) + amount
+    return found

@@ -19,6 +19,8 @@ Row = Mapping[str, Any]
 LONGEST = 38
 ORDINARY = 18
 LONGEST_TEXT = 200
+# Products and sums of accepted figures lose nothing within so many digits.
+EXACT = 120
 
 
 def number(value: Any, name: str) -> Decimal | None:

@@ -70,7 +70,7 @@ def position(of: Held, account_id: str, *, lean: bool) -> dict[str, Any]:
         "conExchMap": [],
         "assetClass": of.asset,
         "undConid": of.underlying,
-        "model": "",
+        "model": of.model,
     }
     return row if lean else {**row, **terms(of), "pageSize": 100}
 
@@ -102,21 +102,26 @@ def terms(of: Held) -> dict[str, Any]:
     }
 
 
-def uncached(of: Held) -> dict[str, Any]:
-    """A row of the uncached positions; the id is a string there."""
+def uncached(of: Held, now: int) -> dict[str, Any]:
+    """A row of the uncached positions: no account, other names, and every second id is a text."""
     return {
         "position": of.quantity,
-        "conid": str(of.conid),
-        "avgCost": of.average * of.multiplier,
+        "conid": str(of.conid) if of.conid % 2 else of.conid,
+        "avgCost": of.average * of.multiplier if of.quantity else None,
         "avgPrice": of.average,
         "currency": of.currency,
         "description": of.description,
+        "isLastToLoq": False,
         "marketPrice": of.price,
         "marketValue": of.value,
-        "unrealizedPnl": of.profit,
+        "realizedPnl": Decimal(0),
         "secType": of.asset,
+        "timestamp": now,
+        "unrealizedPnl": of.profit,
         "assetClass": of.asset,
-        "model": "",
+        "sector": "",
+        "group": "",
+        "model": of.model,
     }
 
 

@@ -31,6 +31,7 @@ class Held:
     right: str | None = None
     underlying: int = 0
     description: str = ""
+    model: str = ""
 
     @property
     def value(self) -> Decimal:
@@ -280,13 +281,20 @@ def every_class() -> Account:
     return found
 
 
-def large(count: int) -> Account:
+def large(count: int, key: str = "U9000000") -> Account:
     """An account with this many positions, over all kinds and currencies of the first one."""
     model = accounts()["U1234567"]
-    rows = [
-        replace(model.held[number % len(model.held)], conid=910_000_000 + number)
-        for number in range(count)
-    ]
+    rows = list(_more(model, 0, count))
     return Account(
-        id="U9000000", title="Large", base="USD", type="INDIVIDUAL", held=rows, cash=model.cash
+        id=key, title="Large", base="USD", type="INDIVIDUAL", held=rows, cash=model.cash
     )
+
+
+def enlarge(account: Account, count: int) -> None:
+    """Fill an account up to this many positions."""
+    account.held += _more(accounts()["U1234567"], len(account.held), count)
+
+
+def _more(model: Account, first: int, count: int) -> Iterator[Held]:
+    for number in range(first, count):
+        yield replace(model.held[number % len(model.held)], conid=910_000_000 + number)

@@ -113,8 +113,10 @@ def _invalidate(state: GatewayState, values: Mapping[str, str], _: Mapping[str, 
 
 
 def _uncached(state: GatewayState, values: Mapping[str, str], _: Mapping[str, str]) -> Reply:
+    """The whole list at once, as it is now: a page, if one is asked for, changes nothing."""
+    now = int(state.clock.now().timestamp())
     account = state.accounts.get(values["account"])
-    rows = [answers.uncached(row) for row in account.held] if account else []
+    rows = [answers.uncached(row, now) for row in account.held] if account else []
     return _known(state, values) or Reply(200, rows)
 
 

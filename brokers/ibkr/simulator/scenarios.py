@@ -1,6 +1,6 @@
 """Troubles of a real gateway by name; each says what it leads to, and ends with `calm`.
 
-What looks like a trouble and is none stands in `oddities`.
+What looks like a trouble and is none stands in `oddities`, what two lists can do in `lists`.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from datetime import timedelta
 from math import log
 
 import pytest
-from sqlalchemy import create_engine, event, select
+from sqlalchemy import create_engine, event, select, text
 from sqlalchemy.orm import Session
 
 from portfolio.accounts.models import Account, Holding
@@ -60,6 +60,8 @@ class Store:
         self.meter = Meter(self.engine)
         with self.writing() as session:
             self.account_id = Book(session).account.id
+            # On PostgreSQL its condition stands in the migrations only.
+            session.execute(text("DROP INDEX uq_sync_run_running"))
             session.commit()
 
     def writing(self):
@@ -190,7 +192,10 @@ def test_taking_back_costs_no_statement_for_each_row(store):
 def test_the_texts_of_the_database_are_the_canonical_ones(store):
     odd = ("0.00000001", "-3", "12345678901234567890.12345678901234567890", "100", "1E+2", "1.50")
     read = adding_up(
-        *(position(str(n + 1), quantity=text, average=text) for n, text in enumerate(odd)),
+        *(
+            position(str(n + 1), quantity=written, average=written)
+            for n, written in enumerate(odd)
+        ),
     )
     nothing = replace(position("99"), average_price=None)
     store.put(replace(read, positions=(*read.positions, nothing)))

@@ -134,6 +134,11 @@ def test_cash_that_moves_is_read_again_and_then_refused(desk):
     desk.simulator.fail_next("/ledger", body=json.dumps(moving).encode())
     assert len(desk.connect().snapshot(MAIN).positions) == 230
     assert any(r.path.endswith("/invalidate") for r in desk.simulator.requests)
+    desk.simulator.play("moving-cash")
+    with pytest.raises(BadAnswer, match="was changing"):
+        desk.connect().snapshot(MAIN)
+    desk.simulator.play("calm")
+    assert len(desk.connect().snapshot(MAIN).positions) == 230
 
 
 def test_a_second_look_does_not_read_the_same_cache_again(desk):

@@ -223,8 +223,10 @@ def test_a_multiplier_that_was_derived_is_derived_anew():
     ("read", "answer"),
     [
         (lambda given: mapping.checked_page(given, "U1234567"), [1]),
-        (mapping.quantities, {"error": "none"}),
-        (mapping.quantities, [1]),
+        (lambda given: mapping.uncached(given, "U1234567"), {"error": "none"}),
+        (lambda given: mapping.uncached(given, "U1234567"), [1]),
+        (lambda given: mapping.uncached(given, "U1234567"), [{"conid": 1}]),
+        (lambda given: mapping.uncached(given, "U1234567"), [{"conid": 1, "position": 1}]),
         (lambda given: mapping.ledger(given, "U1234567", "USD"), {"USD": {}}),
         (lambda given: mapping.ledger(given, "U1234567", "USD"), {"BASE": {}, "USD": 1}),
         (lambda given: mapping.ledger(given, "U1234567", None), {"BASE": {}, "USD": {}}),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from werkzeug.test import Client
 
@@ -90,3 +92,39 @@ def test_another_site_cannot_use_its_page(gateway):
 def test_programs_read_and_write_json(gateway):
     assert gateway.post("/simulator/turn", json={"minutes": 1}).status_code == 303
     assert gateway.get("/simulator/state.json").json
+
+
+KEYS = {
+    *("position", "conid", "avgCost", "avgPrice", "currency", "description", "isLastToLoq"),
+    *("marketPrice", "marketValue", "realizedPnl", "secType", "timestamp", "unrealizedPnl"),
+    *("assetClass", "sector", "group", "model"),
+}
+
+
+def test_the_list_in_one_answer_has_all_rows_under_other_names_and_no_account():
+    simulator = Simulator(FakeClock(), limits=False)
+    account = simulator.state.accounts[MAIN]
+    account.held.append(replace(account.held[0], model="Growth"))
+    simulator.sell(MAIN, "AAPL", keep_zero_row=True)
+    gateway = Client(simulator)
+    gateway.get(f"{API}/portfolio/accounts")
+    rows = gateway.get(f"{API}/portfolio2/{MAIN}/positions").json
+    assert {frozenset(row) for row in rows} == {frozenset(KEYS)}
+    assert len(rows) == len(account.held)
+    assert {type(row["conid"]) for row in rows} == {int, str}
+    zero = next(row for row in rows if row["description"] == "AAPL")
+    assert (zero["position"], zero["avgCost"]) == (0, None)
+    assert [row["model"] for row in rows if int(row["conid"]) == account.held[0].conid] == [
+        "",
+        "Growth",
+    ]
+    # A page that is asked for changes nothing, and another account is not answered.
+    assert gateway.get(f"{API}/portfolio2/{MAIN}/positions?pageId=7").json == rows
+    assert gateway.get(f"{API}/portfolio2/U9999999/positions").status_code == 400
+
+
+def test_the_list_in_one_answer_counts_among_the_calls():
+    gateway = Client(Simulator(FakeClock()))
+    gateway.get(f"{API}/portfolio/accounts")
+    path = f"{API}/portfolio2/{MAIN}/positions"
+    assert [gateway.get(path).status_code for _ in range(10)] == [200] * 9 + [429]

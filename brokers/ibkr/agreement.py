@@ -1,0 +1,138 @@
+"""Whether IBKR's two lists of positions may stand for one another; all of it pure.
+
+The pages are the list that counts: their rows say whose they are and what is held. The other list
+is a single answer, not from a cache, without terms and without the account. For a large account it
+takes the place of the pages once both have said the same, and as long as it says that nothing but
+prices has changed: whatever else is stored, the pages have said it. Every tenth run reads the
+pages in any case, and compares.
+
+What no check here can see: a single answer that stays behind a change that moves no cash, such as
+a split. The broker's books and the next comparison see it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from brokers.ibkr.mapping import Held, Line, repositioned
+from brokers.types import Ledger, Position
+
+# Up to here the pages are as quick.
+LARGE = 300
+# Between two comparisons, whatever the first one has shown.
+RUNS_BETWEEN = 9
+# The ledger is single precision: beyond a cent, its fields are off by a millionth of their size.
+CENTS, RELATIVE = Decimal("0.02"), Decimal("0.000001")
+# The price moves between two calls, and is rounded; another unit shows at least as a factor of 5.
+SAME_UNIT = 3
+# Without these a row does not say what is held. Of some shares the kind is never said.
+ESSENTIAL = frozenset({"currency", "symbol"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What the pages last said of an account: its holdings, and its cash by currency.
+
+    A contract of which they did not say everything is not among the holdings.
+    """
+
+    positions: Mapping[str, Position]
+    cash: Mapping[str, Decimal]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How the two lists of an account stand, for so many more `runs`.
+
+    `seen` is None while they do not agree, or cannot be compared.
+    """
+
+    runs: int = RUNS_BETWEEN
+    seen: Seen | None = None
+
+
+def to_compare(standing: Standing | None) -> bool:
+    """Whether reading the pages of a large account also compares the lists."""
+    return standing is None or standing.seen is not None or standing.runs == 0
+
+
+def seen(positions: Iterable[Position], ledger: Ledger) -> Seen:
+    """What a reading leaves for the next one."""
+    known = {of.instrument.key: of for of in positions if not of.instrument.guessed & ESSENTIAL}
+    return Seen(positions=known, cash=cash_of(ledger))
+
+
+def cash_of(ledger: Ledger) -> dict[str, Decimal]:
+    """The cash by currency."""
+    return {row.currency: row.cash for row in ledger.rows}
+
+
+def moved(earlier: Mapping[str, Decimal], later: Mapping[str, Decimal]) -> set[str]:
+    """The currencies whose cash is another by more than the ledger's rounding."""
+    zero = Decimal(0)
+    return {
+        code
+        for code in earlier.keys() | later.keys()
+        if abs(earlier.get(code, zero) - later.get(code, zero))
+        > CENTS + RELATIVE * abs(later.get(code, zero))
+    }
+
+
+def agree(pages: Iterable[Position], lines: Iterable[Line]) -> bool | None:
+    """Whether both lists say the same, to the last digit; None where one is silent on something.
+
+    Prices move between two calls, so of them only the unit is compared.
+    """
+    by_key = {of.instrument.key: of for of in pages}
+    if any("currency" in of.instrument.guessed for of in by_key.values()):
+        return None
+    held = repositioned(lines, by_key)
+    if held is None or len(held[0]) != len(by_key):
+        return False
+    pairs = [(by_key[of.instrument.key], of) for of in held[0]]
+    if any(one.quantity != other.quantity for one, other in pairs):
+        return False
+    if any(_said(one) != _said(other) for one, other in pairs):
+        return None
+    return all(_same_cost_and_unit(one, other) for one, other in pairs)
+
+
+def unchanged(lines: Iterable[Line], before: Seen, ledger: Ledger) -> Held | None:
+    """The account by the single answer, where nothing but prices has changed; None elsewhere."""
+    held = repositioned(lines, before.positions)
+    if held is None or len(held[0]) != len(before.positions) or len(held[0]) <= LARGE:
+        return None
+    if not all(_same_but_for_prices(before.positions[of.instrument.key], of) for of in held[0]):
+        return None
+    return None if moved(before.cash, cash_of(ledger)) else held
+
+
+def _same_but_for_prices(before: Position, now: Position) -> bool:
+    if (before.quantity, before.average_price) != (now.quantity, now.average_price):
+        return False
+    return _said(before) <= _said(now)
+
+
+def _said(of: Position) -> set[int]:
+    """Which figures are known."""
+    figures = (of.average_price, of.price, of.market_value, of.unrealized_pnl)
+    return {which for which, figure in enumerate(figures) if figure is not None}
+
+
+def _same_cost_and_unit(one: Position, other: Position) -> bool:
+    if one.average_price != other.average_price:
+        return False
+    first, second = _unit(one), _unit(other)
+    if first is None or second is None or first == second:
+        return True
+    small, large = sorted((abs(first), abs(second)))
+    return first * second > 0 and large <= SAME_UNIT * small
+
+
+def _unit(of: Position) -> Decimal | None:
+    """What turns quantity times price into the value; None where there is no price."""
+    if of.market_value is None or not of.price:
+        return None
+    return of.market_value / (of.quantity * of.price)

@@ -1,0 +1,102 @@
+"""The list of positions that comes in one answer: other names, no terms, and no account."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from brokers.errors import Foreign, Incomplete
+from brokers.ibkr import errors
+from brokers.ibkr.mapping.positions import Held, summed
+from brokers.ibkr.mapping.rows import FOREIGN, identity, quantity, totals
+from brokers.ibkr.mapping.values import Row, currency, number
+from brokers.types import Instrument, Position
+
+
+class Line(NamedTuple):
+    """One row of the list; `currency` is None only where nothing is held."""
+
+    key: str
+    quantity: Decimal
+    currency: str | None
+    average_price: Decimal | None
+    price: Decimal | None
+    market_value: Decimal | None
+    unrealized_pnl: Decimal | None
+
+
+def uncached(answer: Any, account_id: str) -> list[Line]:
+    """The lines of the list, each contract of a model once.
+
+    The vendor does not say whose they are, so a mix-up of accounts shows only beside the pages.
+    """
+    if not isinstance(answer, list):
+        raise errors.bad("The uncached positions are not a list.")
+    found: dict[tuple[str, str], Line] = {}
+    for row in answer:
+        if not isinstance(row, dict):
+            raise errors.bad("A row of the uncached positions is not one.")
+        if row.get("acctId", account_id) != account_id:
+            raise Foreign(FOREIGN)
+        if (row.get("assetClass") or row.get("secType")) == "CASH":
+            continue
+        of = identity(row)
+        if of in found:
+            raise Incomplete("An uncached position came twice.")
+        found[of] = _line(of[0], row)
+    return list(found.values())
+
+
+def _line(key: str, row: Row) -> Line:
+    amount, code = quantity(row), currency(row.get("currency"))
+    if amount and code is None:
+        raise errors.bad("An uncached position has no currency.")
+    return Line(
+        key=key,
+        quantity=amount,
+        currency=code,
+        average_price=number(row.get("avgPrice"), "avgPrice") or None,
+        price=number(row.get("marketPrice"), "marketPrice"),
+        market_value=number(row.get("marketValue"), "marketValue"),
+        unrealized_pnl=number(row.get("unrealizedPnl"), "unrealizedPnl"),
+    )
+
+
+def repositioned(lines: Iterable[Line], known: Mapping[str, Position]) -> Held | None:
+    """The holdings by these lines, their terms as they are in `known`.
+
+    None where a contract is held that is not known there, or is in another currency.
+    """
+    found: list[Position] = []
+    zero: set[str] = set()
+    strange: list[Line] = []
+    for line in lines:
+        before = known.get(line.key)
+        if not line.quantity:
+            zero.add(line.key)
+        elif before is None:
+            strange.append(line)
+        elif before.instrument.currency != line.currency:
+            return None
+        else:
+            found.append(_position(line, before.instrument))
+    others = listed(strange)
+    # Models may cancel each other out: then nothing is held, and the pages show no terms.
+    return None if any(others.values()) else summed(found, zero | others.keys())
+
+
+def _position(line: Line, of: Instrument) -> Position:
+    return Position(
+        instrument=of,
+        quantity=line.quantity,
+        average_price=line.average_price,
+        price=line.price,
+        market_value=line.market_value,
+        unrealized_pnl=line.unrealized_pnl,
+    )
+
+
+def listed(lines: Iterable[Line]) -> dict[str, Decimal]:
+    """How much of each contract the lines list; a quantity of 0 is among them."""
+    return totals((line.key, line.quantity) for line in lines)

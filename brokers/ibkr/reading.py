@@ -1,0 +1,219 @@
+"""How one connection reads an account: by the pages, or at once where that is believed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from brokers.contract import Context
+from brokers.errors import BadAnswer, BrokerError, BrokerMaintenance, Incomplete, NotAuthenticated
+from brokers.ibkr import agreement, errors, mapping
+from brokers.ibkr.agreement import LARGE, Seen, Standing
+from brokers.ibkr.client import CONTRACTS_PER_CALL, GatewayClient
+from brokers.ibkr.state import GatewayState
+from brokers.types import BrokerAccount, Ledger, Position
+
+MOST_PAGES = 200
+SETTLING = 5
+# If more than the single answer is wrong, the pages say so themselves.
+OF_ONE_LIST = (BadAnswer, BrokerMaintenance, NotAuthenticated)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """One pass over the account.
+
+    `at_once` is whether the positions are those of the single answer; `agrees` whether both lists
+    said the same, None where they were not compared.
+    """
+
+    before: Ledger
+    after: Ledger
+    positions: tuple[Position, ...]
+    closed: frozenset[str]
+    guessed: bool = False
+    at_once: bool = False
+    agrees: bool | None = None
+
+    @property
+    def cash_moved(self) -> bool:
+        """Whether the books changed during the pass."""
+        before, after = agreement.cash_of(self.before), agreement.cash_of(self.after)
+        return bool(agreement.moved(before, after))
+
+
+class Reader:
+    """Reads accounts for one connection, which is one run."""
+
+    def __init__(self, context: Context, client: GatewayClient, state: GatewayState) -> None:
+        self._context = context
+        self._client = client
+        self._state = state
+        self._looked: set[str] = set()
+        self._at_once: dict[str, Mapping[str, Decimal]] = {}
+        self._without: set[str] = set()
+        self._disagreed: set[str] = set()
+
+    def lists_disagree(self, account_id: str) -> bool:
+        """Whether this connection has found the two lists of an account to differ."""
+        return account_id in self._disagreed
+
+    def account(self, account: BrokerAccount) -> Read:
+        """The whole account; a second pass where something moved meanwhile."""
+        standing = self._state.standing(account.id)
+        read = self._pass(account, standing, self._begin(account.id, standing))
+        if read.cash_moved or read.agrees is False:
+            self._client.invalidate(account.id)
+            again = self._pass(account, standing, None)
+            # Where the other list cannot be had any more, what it said stands.
+            read = replace(again, agrees=read.agrees if again.agrees is None else again.agrees)
+        if read.cash_moved:
+            raise errors.bad("The account was changing while it was read.")
+        self._remember(account.id, read)
+        return read
+
+    def second_look(self, account_id: str) -> tuple[Mapping[str, Decimal], bool]:
+        """What is held by the list that `account` did not use, and whether that refutes it.
+
+        Where the single answer cannot be had, it is the pages, read afresh.
+        """
+        first = self._at_once.get(account_id)
+        lines = self._lines(account_id) if first is None else None
+        if lines is not None:
+            return mapping.listed(lines), False
+        self._client.invalidate(account_id)
+        self._context.clock.sleep(SETTLING)
+        held = mapping.quantities(mapping.distinct(self._pages(account_id), account_id))
+        return held, first is not None and first != {of: much for of, much in held.items() if much}
+
+    def _begin(self, account_id: str, standing: Standing | None) -> Seen | None:
+        """Count a run, and give what the single answer may be believed by.
+
+        Only the first look may be one at once. Who asks again doubts the first answer, which IBKR
+        may repeat from its cache.
+        """
+        if account_id in self._looked:
+            self._client.invalidate(account_id)
+            return None
+        self._looked.add(account_id)
+        if standing is None or standing.runs == 0:
+            return None
+        self._state.keep_standing(account_id, replace(standing, runs=standing.runs - 1))
+        return standing.seen
+
+    def _pass(
+        self, account: BrokerAccount, standing: Standing | None, trusted: Seen | None
+    ) -> Read:
+        before = self._ledger(account)
+        if trusted is None:
+            return self._by_pages(account, before, None, standing)
+        lines = self._lines(account.id)
+        held = None if lines is None else agreement.unchanged(lines, trusted, before)
+        if lines is None or held is None:
+            # The pages may come from a cache that does not know of the change yet.
+            self._client.invalidate(account.id)
+            return self._by_pages(account, before, lines, standing)
+        self._tell(len(lines))
+        after, (positions, closed) = self._ledger(account), held
+        return Read(before=before, after=after, positions=positions, closed=closed, at_once=True)
+
+    def _by_pages(
+        self,
+        account: BrokerAccount,
+        before: Ledger,
+        lines: Sequence[mapping.Line] | None,
+        standing: Standing | None,
+    ) -> Read:
+        """The rest of a pass by the pages, compared with the other list where that is due."""
+        rows = mapping.distinct(self._pages(account.id), account.id)
+        if lines is None and agreement.to_compare(standing) and mapping.held(rows) > LARGE:
+            lines = self._lines(account.id)
+        after = self._ledger(account)
+        lean = [row for row in rows if mapping.is_lean(row)]
+        terms = self._contracts(lean)
+        positions, closed = mapping.positions(
+            rows, terms, after.base_currency, self._state.instruments
+        )
+        guessed = any(mapping.currency_of(r, terms.get(mapping.key(r), {})) is None for r in lean)
+        return Read(
+            before=before,
+            after=after,
+            positions=positions,
+            closed=closed,
+            guessed=guessed,
+            agrees=None if lines is None else self._compared(account.id, positions, lines),
+        )
+
+    def _compared(
+        self, account_id: str, positions: Sequence[Position], lines: Sequence[mapping.Line]
+    ) -> bool | None:
+        agrees = agreement.agree(positions, lines)
+        if agrees is None:
+            self._do_without(account_id)
+        return agrees
+
+    def _remember(self, account_id: str, read: Read) -> None:
+        """What this reading means for the next ones."""
+        self._at_once.pop(account_id, None)
+        if read.at_once:
+            self._at_once[account_id] = {of.instrument.key: of.quantity for of in read.positions}
+        elif read.agrees is False:
+            self._disagreed.add(account_id)
+            self._state.keep_standing(account_id, Standing())
+        elif len(read.positions) <= LARGE:
+            self._state.keep_standing(account_id, None)
+        elif read.agrees:
+            seen = agreement.seen(read.positions, read.after)
+            self._state.keep_standing(account_id, Standing(seen=seen))
+
+    def _lines(self, account_id: str) -> Sequence[mapping.Line] | None:
+        """The list in a single answer; None where it cannot be had."""
+        if account_id in self._without:
+            return None
+        try:
+            return mapping.uncached(self._client.positions_uncached(account_id), account_id)
+        except BrokerError as error:
+            # Whatever it was, the next runs must not depend on it.
+            self._do_without(account_id)
+            if isinstance(error, OF_ONE_LIST):
+                return None
+            raise
+
+    def _do_without(self, account_id: str) -> None:
+        self._without.add(account_id)
+        self._state.keep_standing(account_id, Standing())
+
+    def _ledger(self, account: BrokerAccount) -> Ledger:
+        return mapping.ledger(self._client.ledger(account.id), account.id, account.currency)
+
+    def _pages(self, account_id: str) -> list[mapping.Row]:
+        rows: list[mapping.Row] = []
+        seen: set[tuple[str, ...]] = set()
+        for number in range(MOST_PAGES):
+            page = mapping.checked_page(self._client.positions(account_id, number), account_id)
+            if not page:
+                return rows
+            marks = tuple(mapping.key(row) for row in page)
+            if marks in seen:
+                raise Incomplete("The gateway answered with the same page of positions twice.")
+            seen.add(marks)
+            rows += page
+            self._tell(len(rows))
+        raise Incomplete("The list of positions does not end.")
+
+    def _tell(self, positions: int) -> None:
+        if self._context.progress is not None:
+            self._context.progress(positions)
+
+    def _contracts(self, lean: Sequence[mapping.Row]) -> Mapping[str, mapping.Row]:
+        """The terms of the contracts that came without them."""
+        wanted = sorted({mapping.key(row) for row in lean})
+        known = {of: terms for of in wanted if (terms := self._state.contract(of)) is not None}
+        unknown = [of for of in wanted if of not in known]
+        for start in range(0, len(unknown), CONTRACTS_PER_CALL):
+            batch = unknown[start : start + CONTRACTS_PER_CALL]
+            read = mapping.contracts(self._client.contracts(batch))
+            self._state.keep_contracts(read)
+            known |= read
+        return known

@@ -1,0 +1,287 @@
+"""What both lists say is the same to the last digit, and whatever differs is seen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal as D
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from brokers.errors import BadAnswer
+from brokers.http import decode, encode
+from brokers.ibkr import agreement, mapping
+from brokers.ibkr.agreement import Standing
+from brokers.ibkr.simulator import answers
+from brokers.ibkr.simulator.data import Held
+from brokers.types import Ledger, LedgerRow
+
+ACCOUNT = "U1234567"
+BASE = "USD"
+
+
+def wire(value):
+    return decode(encode(value))
+
+
+def by_pages(account):
+    rows = wire([answers.position(of, ACCOUNT, lean=False) for of in account])
+    page = mapping.distinct(mapping.checked_page(rows, ACCOUNT), ACCOUNT)
+    return mapping.positions(page, {}, BASE)
+
+
+def lines_of(account):
+    return mapping.uncached(wire([answers.uncached(of, 1) for of in account]), ACCOUNT)
+
+
+def keyed(positions):
+    return {of.instrument.key: of for of in positions}
+
+
+def figures(low, high, places):
+    return st.decimals(low, high, places=places, allow_nan=False, allow_infinity=False)
+
+
+kinds = st.sampled_from(["STK", "OPT", "FUT", "BOND", "CRYPTO", "FUND", "CFD", "CASH", "NEW"])
+rows = st.builds(
+    Held,
+    conid=st.integers(1, 12),
+    ticker=st.just("T"),
+    name=st.just("NAME"),
+    asset=st.just("STK"),
+    currency=st.just("USD"),
+    quantity=st.one_of(st.just(D(0)), figures(-(10**6), 10**6, 8)),
+    price=st.just(D(0)),
+    average=figures(0, 10**5, 6),
+    model=st.sampled_from(["", "Growth", "Income"]),
+)
+# A contract is of one kind, in one currency and at one price, whatever its models.
+terms = st.fixed_dictionaries(
+    dict.fromkeys(
+        range(1, 13),
+        st.tuples(
+            kinds,
+            st.sampled_from(["USD", "EUR"]),
+            st.sampled_from([D(1), D(100)]),
+            figures(0, 10**5, 4),
+        ),
+    )
+)
+
+
+@st.composite
+def accounts(draw):
+    held = draw(st.lists(rows, max_size=20, unique_by=lambda of: (of.conid, of.model)))
+    of = draw(terms)
+    for row in held:
+        row.asset, row.currency, row.multiplier, row.price = of[row.conid]
+    return held
+
+
+@given(accounts(), st.randoms(use_true_random=False))
+def test_the_single_answer_gives_what_the_pages_give(account, shuffle):
+    positions, closed = by_pages(account)
+    shuffled = list(account)
+    shuffle.shuffle(shuffled)
+    lines = lines_of(shuffled)
+    held = mapping.repositioned(lines, keyed(positions))
+    assert (keyed(held[0]), held[1]) == (keyed(positions), closed)
+    assert agreement.agree(positions, lines) is True
+
+
+changes = st.sampled_from(["quantity", "average", "currency", "lost", "more"])
+
+
+@given(accounts(), st.integers(0, 30), changes)
+def test_any_difference_is_seen(account, which, change):
+    positions, _ = by_pages(account)
+    counted = [of for of in account if of.quantity and of.asset != "CASH"]
+    assume(counted)
+    row = counted[which % len(counted)]
+    assume(sum(of.conid == row.conid for of in account) == 1)
+    other = {
+        "quantity": lambda: replace(row, quantity=row.quantity + D("0.00000001")),
+        "average": lambda: replace(row, average=row.average + D("0.000001")),
+        "currency": lambda: replace(row, currency="CHF"),
+        "lost": lambda: None,
+        "more": lambda: replace(row, conid=99),
+    }[change]()
+    assume(other is None or (other.quantity and row.average))
+    changed = [of for of in account if of is not row or change == "more"]
+    changed += [] if other is None else [other]
+    assert agreement.agree(positions, lines_of(changed)) is False
+
+
+def share(number, quantity="10", **more):
+    values = {"price": D("20.5"), "average": D("18.25"), "currency": "USD"} | more
+    return Held(
+        conid=number, ticker=f"S{number}", name="N", asset="STK", quantity=D(quantity), **values
+    )
+
+
+def ledger(**cash):
+    rows = tuple(LedgerRow(currency=code, cash=D(amount)) for code, amount in cash.items())
+    return Ledger(base_currency=BASE, rows=rows, total=LedgerRow(currency=BASE, cash=D(0)))
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later", "found"),
+    [
+        ({"USD": "5"}, {"USD": "5"}, set()),
+        ({"USD": "0.02"}, {"USD": "0"}, set()),
+        ({"USD": "0.03"}, {"USD": "0"}, {"USD"}),
+        ({"USD": "1000000"}, {"USD": "1000001.02"}, set()),
+        ({"USD": "1000000"}, {"USD": "1000001.03"}, {"USD"}),
+        ({"USD": "-1000000"}, {"USD": "-1000001"}, set()),
+        ({"USD": "5"}, {"USD": "5", "EUR": "0.01"}, set()),
+        ({"USD": "5"}, {"USD": "5", "EUR": "1"}, {"EUR"}),
+        ({"USD": "5", "EUR": "1"}, {"USD": "6"}, {"USD", "EUR"}),
+    ],
+)
+def test_cash_has_moved_where_it_is_more_than_the_rounding_of_the_books(earlier, later, found):
+    before, after = ({of: D(much) for of, much in cash.items()} for cash in (earlier, later))
+    assert agreement.moved(before, after) == found
+
+
+def test_when_the_lists_are_compared():
+    known = agreement.Seen(positions={}, cash={})
+    assert (Standing().runs, Standing().seen) == (9, None)
+    assert agreement.to_compare(None)
+    assert agreement.to_compare(Standing(seen=known, runs=0))
+    assert agreement.to_compare(Standing(seen=known, runs=5))
+    assert agreement.to_compare(Standing(runs=0))
+    assert not agreement.to_compare(Standing(runs=1))
+    assert not agreement.to_compare(Standing())
+
+
+MANY = [share(number) for number in range(1, 302)]
+
+
+def believed(account, before=MANY, cash="5", cash_before="5"):
+    seen = agreement.seen(by_pages(before)[0], ledger(USD=cash_before))
+    return agreement.unchanged(lines_of(account), seen, ledger(USD=cash))
+
+
+def test_what_only_has_new_prices_is_believed():
+    dearer = [replace(of, price=of.price * 2) for of in MANY]
+    positions, closed = believed([*dearer, share(900, "0")])
+    assert (keyed(positions), closed) == (keyed(by_pages(dearer)[0]), {"900"})
+
+
+def test_three_hundred_positions_are_not_enough():
+    assert believed(MANY[1:], before=MANY[1:]) is None
+
+
+@pytest.mark.parametrize(
+    ("account", "cash", "is_believed"),
+    [
+        (MANY, "5", True),
+        (MANY, "5.02", True),
+        (MANY, "5.03", False),
+        ([share(1, "4"), *MANY[1:]], "5", False),
+        ([share(1, "4"), *MANY[1:]], "128", False),
+        ([share(1, "0"), *MANY[1:], share(900)], "5", False),
+        ([*MANY, share(900)], "5", False),
+        ([*MANY[1:], share(900)], "5", False),
+        ([share(1, average=D(1)), *MANY[1:]], "5", False),
+        ([share(1, average=D(0)), *MANY[1:]], "5", False),
+        ([share(1, currency="EUR"), *MANY[1:]], "5", False),
+    ],
+)
+def test_whatever_else_has_changed_is_for_the_pages(account, cash, is_believed):
+    assert (believed(account, cash=cash) is not None) is is_believed
+
+
+def test_what_is_gone_is_for_the_pages_with_or_without_a_row_of_zero():
+    more = [*MANY, share(302)]
+    assert believed(more, before=more) is not None
+    assert believed(MANY, before=more) is None
+    assert believed([*MANY, share(302, "0")], before=more) is None
+
+
+def test_the_cash_of_every_currency_must_have_stood_still():
+    seen = agreement.seen(by_pages(MANY)[0], ledger(USD="5", EUR="7"))
+    for cash in ({"USD": "5", "EUR": "8"}, {"USD": "5"}, {"USD": "5", "EUR": "7", "CHF": "1"}):
+        assert agreement.unchanged(lines_of(MANY), seen, ledger(**cash)) is None
+    assert agreement.unchanged(lines_of(MANY), seen, ledger(USD="5", EUR="7")) is not None
+
+
+def test_a_figure_that_is_missing_now_and_was_there_is_odd():
+    lines = lines_of(MANY)
+    seen = agreement.seen(by_pages(MANY)[0], ledger(USD="5"))
+    for name in ("average_price", "price", "market_value", "unrealized_pnl"):
+        less = [lines[0]._replace(**{name: None}), *lines[1:]]
+        assert agreement.unchanged(less, seen, ledger(USD="5")) is None
+        assert agreement.agree(by_pages(MANY)[0], less) is None
+
+
+def test_what_the_pages_do_not_fully_say_is_not_taken_from_the_other_list():
+    rows = wire([answers.position(of, ACCOUNT, lean=True) for of in MANY])
+    positions, _ = mapping.positions(rows, {}, BASE)
+    assert agreement.seen(positions, ledger()).positions == {}
+    rows = wire([answers.position(of, ACCOUNT, lean=False) for of in MANY])
+    rows = [{**row, "currency": None} for row in rows]
+    positions, _ = mapping.positions(rows, {}, BASE)
+    assert agreement.seen(positions, ledger()).positions == {}
+    assert agreement.agree(positions, lines_of(MANY)) is None
+
+
+UNITS = {
+    "1": True,
+    "1.9": True,
+    "3": True,
+    "0.55": True,
+    "3.01": False,
+    "100": False,
+    "0.01": False,
+}
+
+
+@pytest.mark.parametrize(("factor", "same"), UNITS.items())
+def test_a_value_in_another_unit_is_no_agreement(factor, same):
+    lines = lines_of(MANY)
+    other = lines[0]._replace(market_value=lines[0].market_value * D(factor))
+    assert agreement.agree(by_pages(MANY)[0], [other, *lines[1:]]) is same
+
+
+def test_a_price_that_moved_with_its_value_and_one_of_nothing_are_the_same_unit():
+    lines = lines_of(MANY)
+    value = lines[0].market_value
+    dearer = lines[0]._replace(price=lines[0].price * 10, market_value=value * 10)
+    worthless = lines[1]._replace(price=D(0), market_value=D(0))
+    assert agreement.agree(by_pages(MANY)[0], [dearer, worthless, *lines[2:]]) is True
+    nothing = [replace(of, price=D(0)) for of in MANY]
+    assert agreement.agree(by_pages(nothing)[0], lines) is True
+
+
+@pytest.mark.parametrize("value", ["0", "-205"])
+def test_a_value_of_nothing_or_of_the_other_sign_is_no_agreement(value):
+    lines = lines_of(MANY)
+    other = lines[0]._replace(market_value=D(value))
+    assert agreement.agree(by_pages(MANY)[0], [other, *lines[1:]]) is False
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"conid": None},
+        {"conid": "1.5"},
+        {"position": None},
+        {"position": "many"},
+        {"currency": "usd"},
+        {"avgPrice": "NaN"},
+        {"marketPrice": "x"},
+        {"acctId": "U7654321"},
+    ],
+)
+def test_an_odd_row_makes_the_single_answer_useless(change):
+    rows = wire([answers.uncached(of, 1) for of in MANY])
+    with pytest.raises(BadAnswer):
+        mapping.uncached([{**rows[0], **change}, *rows[1:]], ACCOUNT)
+
+
+def test_a_contract_twice_under_one_model_makes_the_single_answer_useless():
+    rows = wire([answers.uncached(of, 1) for of in MANY])
+    with pytest.raises(BadAnswer):
+        mapping.uncached([*rows, {**rows[0], "conid": 1}], ACCOUNT)
