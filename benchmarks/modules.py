@@ -5,9 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor
 from importlib import import_module
-from multiprocessing import get_context
 
 from benchmarks.figures import Figure, MissingPrerequisite, Row, Unmeasured
 
@@ -15,12 +13,6 @@ from benchmarks.figures import Figure, MissingPrerequisite, Row, Unmeasured
 MODULES = ("start", "reading", "storing", "syncing", "pages", "history")
 # By hand: it needs an environment with the other program.
 BY_HAND = ("fava",)
-
-
-def measured_apart(name: str) -> list[Row]:
-    """The figures of one module, from a process that nothing else was measured in."""
-    with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as process:
-        return process.submit(measured, name).result()
 
 
 def measured(name: str) -> list[Row]:

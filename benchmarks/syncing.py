@@ -126,7 +126,7 @@ def _memory(positions: int) -> Figure:
             pass
         with server(folder / "data", broker.url) as ours:
             url = connected(ours)
-            requests.get(f"{ours.url}{url}", timeout=60).raise_for_status()
+            ours.call("GET", url)
             idle = memory_of(ours.pid)
             forget_peak(ours.pid)
             synced(ours, url)
