@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from importlib import import_module
 
 from benchmarks.figures import Figure, MissingPrerequisite, Row, Unmeasured
+from benchmarks.table import as_line
 
 # What `make bench` runs.
 MODULES = ("start", "reading", "storing", "syncing", "pages", "history")
@@ -22,7 +23,7 @@ def measured(name: str) -> list[Row]:
         figures: Callable[[], Iterable[Row]] = import_module(f"benchmarks.{name}").figures
         for row in figures():
             rows.append(row)
-            print(f"  {row.name}", file=sys.stderr, flush=True)
+            print(f"  {as_line(row)}", file=sys.stderr, flush=True)
     except MissingPrerequisite as missing:
         rows.append(Unmeasured(name, str(missing)))
     except Exception:  # noqa: BLE001

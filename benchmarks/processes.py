@@ -27,7 +27,7 @@ from benchmarks.measuring import ROOT
 Found = TypeVar("Found")
 # The account of `--positions` of the simulator.
 LARGE = "U9000000"
-PATIENCE = 60
+PATIENCE = 300
 
 
 def _session() -> requests.Session:
@@ -220,7 +220,7 @@ def _await(url: str, process: subprocess.Popen[Any]) -> None:
     end = time.monotonic() + PATIENCE
     while True:
         try:
-            with urllib.request.urlopen(url, timeout=5):
+            with urllib.request.urlopen(url, timeout=PATIENCE):
                 return
         except OSError:
             if process.poll() is not None or time.monotonic() > end:
