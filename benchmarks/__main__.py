@@ -7,8 +7,9 @@ import os
 import sys
 
 from benchmarks.figures import Figure, Row
-from benchmarks.modules import BY_HAND, MODULES, measured_apart
+from benchmarks.modules import BY_HAND, MODULES, measured
 from benchmarks.options import Options
+from benchmarks.processes import apart
 from benchmarks.table import as_markdown, as_text
 
 
@@ -21,7 +22,8 @@ def main() -> int:
     rows: list[Row] = []
     for name in asked.modules or MODULES:
         print(f"Measuring: {name}", file=sys.stderr, flush=True)
-        rows += measured_apart(name)
+        # A process that nothing else was measured in.
+        rows += apart(measured, name)
     print(as_markdown(rows) if asked.markdown else as_text(rows))
     failed = [row for row in rows if isinstance(row, Figure) and not row.holds]
     if failed:

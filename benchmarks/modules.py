@@ -5,22 +5,15 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor
 from importlib import import_module
-from multiprocessing import get_context
 
 from benchmarks.figures import Figure, MissingPrerequisite, Row, Unmeasured
+from benchmarks.table import as_line
 
 # What `make bench` runs.
 MODULES = ("start", "reading", "storing", "syncing", "pages", "history")
 # By hand: it needs an environment with the other program.
 BY_HAND = ("fava",)
-
-
-def measured_apart(name: str) -> list[Row]:
-    """The figures of one module, from a process that nothing else was measured in."""
-    with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as process:
-        return process.submit(measured, name).result()
 
 
 def measured(name: str) -> list[Row]:
@@ -30,7 +23,7 @@ def measured(name: str) -> list[Row]:
         figures: Callable[[], Iterable[Row]] = import_module(f"benchmarks.{name}").figures
         for row in figures():
             rows.append(row)
-            print(f"  {row.name}", file=sys.stderr, flush=True)
+            print(f"  {as_line(row)}", file=sys.stderr, flush=True)
     except MissingPrerequisite as missing:
         rows.append(Unmeasured(name, str(missing)))
     except Exception:  # noqa: BLE001

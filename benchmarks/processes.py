@@ -10,11 +10,13 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import requests
 import urllib3
@@ -22,9 +24,17 @@ import urllib3
 from benchmarks.figures import MissingPrerequisite
 from benchmarks.measuring import ROOT
 
+Found = TypeVar("Found")
 # The account of `--positions` of the simulator.
 LARGE = "U9000000"
-PATIENCE = 60
+PATIENCE = 300
+
+
+def _session() -> requests.Session:
+    """A connection that is kept, as a browser keeps it, without anybody's environment."""
+    session = requests.Session()
+    session.trust_env = False
+    return session
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,10 +43,11 @@ class Running:
 
     pid: int
     url: str
+    session: requests.Session = field(default_factory=_session, repr=False)
 
     def call(self, method: str, path: str, **more: Any) -> requests.Response:
-        """One request, which must succeed."""
-        answer = requests.request(method, f"{self.url}{path}", timeout=300, **more)
+        """One request, which must succeed; by one thread at a time."""
+        answer = self.session.request(method, f"{self.url}{path}", timeout=300, **more)
         answer.raise_for_status()
         return answer
 
@@ -86,8 +97,15 @@ def bare_server(folder: Path) -> Iterator[Running]:
     """The libraries that we serve with, and one empty page."""
     port = free_port()
     command = [sys.executable, "-m", "benchmarks.bare", str(folder), str(port)]
+    with serving(command, port) as running:
+        yield running
+
+
+@contextmanager
+def serving(command: list[str], port: int) -> Iterator[Running]:
+    """Any program that serves on a port, once it answers."""
     url = f"http://127.0.0.1:{port}"
-    with _running(command, stdout=subprocess.DEVNULL) as process:
+    with _running(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         _await(url, process)
         yield Running(pid=process.pid, url=url)
 
@@ -122,13 +140,31 @@ def synced(served: Running, url: str) -> dict[str, Any]:
 
 def calls_of(gateway: Running) -> int:
     """How many calls the simulator has answered."""
-    urllib3.disable_warnings()
-    # Its certificate was made for this run, on this computer.
-    with requests.Session() as session:
-        session.verify = session.trust_env = False
+    with _trusting() as session:
         facts = session.get(f"{gateway.url}/simulator/state.json", timeout=10).json()
     counted: int = facts["requests"]
     return counted
+
+
+def control(gateway: Running, action: str, **values: str) -> None:
+    """Do something at the simulator's control page."""
+    with _trusting() as session:
+        page = f"{gateway.url}/simulator/{action}"
+        session.post(page, data=values, timeout=10).raise_for_status()
+
+
+def _trusting() -> requests.Session:
+    """The simulator's certificate was made for this run, on this computer."""
+    urllib3.disable_warnings()
+    session = _session()
+    session.verify = False
+    return session
+
+
+def apart(task: Callable[..., Found], *arguments: object) -> Found:
+    """What a function returns in a process of its own."""
+    with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as process:
+        return process.submit(task, *arguments).result()
 
 
 @contextmanager
@@ -184,7 +220,7 @@ def _await(url: str, process: subprocess.Popen[Any]) -> None:
     end = time.monotonic() + PATIENCE
     while True:
         try:
-            with urllib.request.urlopen(url, timeout=5):
+            with urllib.request.urlopen(url, timeout=PATIENCE):
                 return
         except OSError:
             if process.poll() is not None or time.monotonic() > end:

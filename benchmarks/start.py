@@ -7,8 +7,6 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import requests
-
 from benchmarks.figures import Figure
 from benchmarks.measuring import ROOT, cpu_of_script, memory_of
 from benchmarks.options import chosen
@@ -84,7 +82,6 @@ def _memory(folder: Path) -> Iterator[Figure]:
 
 def _after(served: Running, path: str, pages: int) -> float:
     """Megabytes after so many pages."""
-    with requests.Session() as session:
-        for _ in range(pages):
-            session.get(f"{served.url}{path}", timeout=60).raise_for_status()
+    for _ in range(pages):
+        served.call("GET", path)
     return memory_of(served.pid)

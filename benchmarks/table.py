@@ -28,6 +28,13 @@ def as_text(rows: Iterable[Row]) -> str:
     return "\n".join([*lines, *_below(rows)])
 
 
+def as_line(row: Row) -> str:
+    """A figure as it is told while others are still measured."""
+    if isinstance(row, Unmeasured):
+        return f"{row.name}: not measured"
+    return ", ".join(filter(None, _cells(row)[:6]))
+
+
 def as_markdown(rows: Sequence[Row]) -> str:
     """The same as a table of docs/benchmarks.md, with date and machine."""
     lines = [
