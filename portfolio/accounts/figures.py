@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Decimal, localcontext
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Protocol
 
 from portfolio.accounts.models import MANUAL, CashBalance, Holding, Rate
 from portfolio.db.base import MONEY
@@ -18,6 +19,59 @@ from portfolio.db.base import MONEY
 NOTIONAL_KINDS = frozenset({"future", "cfd"})
 DECIMALS = Decimal(1).scaleb(-20)
 PARTS = ("amount", "accrued_interest", "accrued_dividends")
+
+
+class Terms(Protocol):
+    """What figures need to know of an instrument."""
+
+    @property
+    def kind(self) -> str:
+        """Its kind."""
+        ...
+
+    @property
+    def multiplier(self) -> Decimal:
+        """How many units of what the price is of are in one of the quantity."""
+        ...
+
+
+class Held(Protocol):
+    """What figures need to know of a holding, whichever way it was read."""
+
+    @property
+    def source(self) -> str:
+        """Who says so: `MANUAL`, or a broker's key."""
+        ...
+
+    @property
+    def instrument(self) -> Terms:
+        """What is held."""
+        ...
+
+    @property
+    def quantity(self) -> Decimal:
+        """How much of it; negative for a short."""
+        ...
+
+    @property
+    def average_price(self) -> Decimal | None:
+        """What a unit cost."""
+        ...
+
+    @property
+    def price(self) -> Decimal | None:
+        """What a unit is worth."""
+        ...
+
+    @property
+    def market_value(self) -> Decimal | None:
+        """The broker's own value."""
+        ...
+
+    @property
+    def unrealized_pnl(self) -> Decimal | None:
+        """The broker's own profit."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +149,7 @@ class Rates:
         return None
 
 
-def figures(holding: Holding) -> Figures:
+def figures(holding: Held) -> Figures:
     """The figures of one holding, from the broker's valuation or from what was typed by hand."""
     value = _value(holding)
     counts_in_value = holding.instrument.kind not in NOTIONAL_KINDS
@@ -112,13 +166,13 @@ def figures(holding: Holding) -> Figures:
     )
 
 
-def _value(holding: Holding) -> Decimal | None:
+def _value(holding: Held) -> Decimal | None:
     if holding.source != MANUAL:
         return holding.market_value
     return product(holding.quantity, holding.price, holding.instrument.multiplier)
 
 
-def _cost(holding: Holding, value: Decimal | None) -> Decimal | None:
+def _cost(holding: Held, value: Decimal | None) -> Decimal | None:
     if holding.average_price is None:
         return None
     if holding.source == MANUAL:
@@ -128,7 +182,7 @@ def _cost(holding: Holding, value: Decimal | None) -> Decimal | None:
     return MONEY.subtract(value, holding.unrealized_pnl)
 
 
-def _profit(holding: Holding, value: Decimal | None) -> Decimal | None:
+def _profit(holding: Held, value: Decimal | None) -> Decimal | None:
     if holding.source != MANUAL:
         return holding.unrealized_pnl
     cost = _cost(holding, value)
@@ -184,8 +238,7 @@ class _Sum:
 
 def rounded(value: Decimal) -> Decimal:
     """A total as it is stored: to twenty decimals, half to even."""
-    with localcontext(MONEY):
-        return value.quantize(DECIMALS, rounding=ROUND_HALF_EVEN).normalize()
+    return value.quantize(DECIMALS, ROUND_HALF_EVEN, MONEY).normalize(MONEY)
 
 
 def totals(

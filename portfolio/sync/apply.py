@@ -109,6 +109,8 @@ def apply(
         totals.touch(session, target.account, target.moment)
     if rated:
         totals.rates_changed(session, target.owner_id, target.moment)
+    # Descriptions of instruments are in no plan.
+    totals.renew_stamp(session, target.owner_id)
     _totals(session, target, snapshot)
     return _read_back(session, target, snapshot_digest(snapshot, kept))
 
