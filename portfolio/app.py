@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from flask import Flask, url_for
+from flask import Flask
 from flask_wtf.csrf import CSRFProtect
 
 from brokers.contract import Clock, Network
@@ -78,6 +78,7 @@ from portfolio.users.views import login as login_views
 from portfolio.users.views import tokens as tokens_views
 from portfolio.web import (
     charts,
+    compression,
     errors,
     filters,
     gate,
@@ -85,6 +86,7 @@ from portfolio.web import (
     identity,
     openapi,
     proxies,
+    static,
     timing,
 )
 from portfolio.web.parsing import KeyConverter, StrictRequest
@@ -118,7 +120,8 @@ def create_app(
     app = Flask(
         __name__,
         template_folder=str(resource("templates")),
-        static_folder=str(resource("static")),
+        # Served by `web.static`.
+        static_folder=None,
     )
     app.request_class = StrictRequest
     _configure(app, settings)
@@ -147,6 +150,8 @@ def create_app(
     app.config[metrics.VERSION] = __version__
     gate.register(app, settings, files=TAKES_FILES)
     headers.register(app)
+    compression.register(app)
+    static.register(app, resource("static"))
     _register_slices(app, logins=settings.has_logins)
     errors.register(app)
     _register_templates(app, settings, clock)
@@ -178,9 +183,10 @@ def _configure(app: Flask, settings: Settings) -> None:
         WTF_CSRF_CHECK_DEFAULT=False,
         WTF_CSRF_TIME_LIMIT=None,
     )
+    # Before anything asks for the environment, which is made with them.
+    app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     CSRFProtect(app)
     app.url_map.converters["int"] = KeyConverter
-    app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
 
 
 def _open_database(app: Flask) -> None:
@@ -318,11 +324,6 @@ def _register_templates(app: Flask, settings: Settings, clock: Clock) -> None:
     filters.register(app)
     app.jinja_env.globals.update(bars=charts.bars, line=charts.line)
     runtime: Runtime = app.extensions[EXTENSION]
-
-    @app.template_global()
-    def static_url(name: str) -> str:
-        # The version makes browsers fetch the file anew after an upgrade.
-        return url_for("static", filename=name, v=__version__)
 
     @app.context_processor
     def everywhere() -> dict[str, Any]:

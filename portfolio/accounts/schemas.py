@@ -8,7 +8,7 @@ from marshmallow import Schema, fields, validate
 
 from brokers.types import Kind
 from portfolio.accounts.csvfile import COLUMNS
-from portfolio.accounts.queries.holdings import SORTS
+from portfolio.accounts.queries.order import SORTS
 from portfolio.web.openapi import Exact, Flag, PageQuery, Typed, Utc
 
 NAME = {"example": "Retirement"}

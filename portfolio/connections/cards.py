@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, select
-from sqlalchemy.orm import Session, aliased, joinedload
+from sqlalchemy import ColumnElement, ScalarSelect, bindparam, select
+from sqlalchemy.orm import Session, aliased, defer, joinedload
 
 from brokers.registry import Registry
 from portfolio.accounts.models import Account
@@ -70,15 +70,6 @@ class Linked:
 
 def linked(session: Session, account_ids: Sequence[int]) -> Mapping[int, Linked]:
     """The connections of some accounts by account id."""
-    newest, applied = aliased(SyncRun), aliased(SyncRun)
-    query = (
-        select(Connection, newest, applied)
-        .select_from(Connection)
-        .outerjoin(newest, newest.id == _newest())
-        .outerjoin(applied, applied.id == _newest(SyncRun.digest.is_not(None)))
-        .where(Connection.account_id.in_(account_ids))
-        .options(joinedload(Connection.gateway))
-    )
     return {
         row.account_id: Linked(
             connection=row,
@@ -87,7 +78,7 @@ def linked(session: Session, account_ids: Sequence[int]) -> Mapping[int, Linked]
             run=run_view(run) if run else None,
             applied=run_view(wrote) if wrote else None,
         )
-        for row, run, wrote in session.execute(query)
+        for row, run, wrote in session.execute(_LINKED, {"accounts": list(account_ids)})
     }
 
 
@@ -96,6 +87,19 @@ def _newest(*only: ColumnElement[bool]) -> ScalarSelect[str]:
     query = select(SyncRun.id).where(SyncRun.account_id == Connection.account_id, *only)
     ordered = query.order_by(SyncRun.started_at.desc(), SyncRun.id.desc()).limit(1)
     return ordered.correlate(Connection).scalar_subquery()
+
+
+_RUN, _APPLIED = aliased(SyncRun), aliased(SyncRun)
+# Built once: that takes longer than to carry it out.
+_LINKED = (
+    select(Connection, _RUN, _APPLIED)
+    .select_from(Connection)
+    .outerjoin(_RUN, _RUN.id == _newest())
+    .outerjoin(_APPLIED, _APPLIED.id == _newest(SyncRun.digest.is_not(None)))
+    .where(Connection.account_id.in_(bindparam("accounts", expanding=True)))
+    # A snapshot that was not applied may be of ten thousand positions.
+    .options(joinedload(Connection.gateway), defer(_RUN.kept), defer(_APPLIED.kept))
+)
 
 
 def card(view: AccountView, of: Linked | None, brokers: Registry, now: datetime) -> Card:

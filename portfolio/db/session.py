@@ -87,6 +87,11 @@ def unit_of_work() -> Iterator[Session]:
         yield session
 
 
+def only_reads(session: Session) -> bool:
+    """Whether a session sees what is stored, and never what is still being written."""
+    return not session.get_bind().get_execution_options().get("foliosync_write")
+
+
 def one_at_a_time(connection: Connection) -> None:
     """Within a write transaction: wait until no other process prepares the same database.
 

@@ -10,13 +10,13 @@ from decimal import Decimal
 from sqlalchemy.orm import Session
 
 from brokers.registry import Registry
-from portfolio.accounts.models import Account, DailyValue, Portfolio
+from portfolio.accounts.models import Account, Portfolio
 from portfolio.accounts.queries import portfolios as accounts
 from portfolio.accounts.queries.heirs import Heir, heirs
-from portfolio.accounts.queries.holdings import Wanted
-from portfolio.accounts.queries.rates import LONGEST_CHART, daily_values
+from portfolio.accounts.queries.order import Wanted
+from portfolio.accounts.queries.rates import LONGEST_CHART, DayValue, daily_values, known_rates
 from portfolio.accounts.queries.scope import Scope
-from portfolio.accounts.queries.totals import in_base, owner_rates, totals_views
+from portfolio.accounts.queries.totals import in_base, totals_views
 from portfolio.accounts.queries.twins import LikelyTwin, likely_twins
 from portfolio.accounts.queries.visible import shared_by
 from portfolio.accounts.resources import AccountView, HoldingsPage, PortfolioLine, TotalsView
@@ -59,16 +59,22 @@ class PortfolioPage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AccountPage:
-    """An account with all that it holds, and what it was worth day by day."""
+class AccountTable:
+    """The table of an account's holdings; without any, the card says why."""
 
-    portfolio: Portfolio
     account: AccountView
-    totals: TotalsView
     holdings: HoldingsPage
     wanted: Wanted
     card: Card
-    history: Sequence[DailyValue]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountPage(AccountTable):
+    """An account with all that it holds, and what it was worth day by day."""
+
+    portfolio: Portfolio
+    totals: TotalsView
+    history: Sequence[DayValue]
     twins: tuple[LikelyTwin, ...] = ()
     heirs: tuple[Heir, ...] = ()
 
@@ -104,7 +110,7 @@ def portfolio_page(
 ) -> PortfolioPage:
     """What the page of a portfolio shows to this user."""
     members = accounts.accounts(session, portfolio.owner_id, [portfolio.id])
-    rates = owner_rates(session, portfolio.owner_id)
+    rates = known_rates(session, portfolio.owner)
     totals = totals_views(session, members, rates)
     shared = shared_by(portfolio, user_id)
     line = accounts.portfolio_line(portfolio, members, now, totals=totals, rates=rates)
@@ -122,6 +128,22 @@ def portfolio_page(
     )
 
 
+def account_table(
+    session: Session,
+    account: Account,
+    moment: Moment,
+    brokers: Registry,
+    *,
+    wanted: Wanted,
+    user_id: int,
+) -> AccountTable:
+    """What the table of an account shows to this user."""
+    shared = shared_by(account.portfolio, user_id)
+    ((view, card),) = _cards(session, [account], moment.now, brokers, shared)
+    scope = Scope(session=session, account=account, view=view, moment=moment)
+    return AccountTable(account=view, holdings=scope.holdings(wanted), wanted=wanted, card=card)
+
+
 def account_page(
     session: Session,
     account: Account,
@@ -132,15 +154,13 @@ def account_page(
     user_id: int,
 ) -> AccountPage:
     """What the page of an account shows to this user."""
-    shared = shared_by(account.portfolio, user_id)
-    ((view, card),) = _cards(session, [account], moment.now, brokers, shared)
-    scope = Scope(session=session, account=account, view=view, moment=moment)
-    holdings = scope.holdings(wanted)
+    table = account_table(session, account, moment, brokers, wanted=wanted, user_id=user_id)
+    shared, card = table.account.shared_by, table.card
     return AccountPage(
         portfolio=account.portfolio,
-        account=view,
-        totals=holdings.totals,
-        holdings=holdings,
+        account=table.account,
+        totals=table.holdings.totals,
+        holdings=table.holdings,
         wanted=wanted,
         card=card,
         history=daily_values(session, account, newest=LONGEST_CHART),

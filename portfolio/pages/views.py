@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from brokers.types import Kind
 from portfolio.accounts.models import Account
-from portfolio.accounts.queries.holdings import DEFAULT_SORT, PAGE, SORTS, Wanted
+from portfolio.accounts.queries.order import DEFAULT_SORT, PAGE, SORTS, Wanted
 from portfolio.accounts.queries.portfolios import (
     find_account,
     visible_account,
@@ -30,6 +30,7 @@ from portfolio.pages import metrics as measuring
 from portfolio.pages import queries
 from portfolio.web import respond
 from portfolio.web.apidocs import chapters
+from portfolio.web.filters import capitalize_first, kind_label
 from portfolio.web.openapi import document
 from portfolio.web.respond import Reader
 from portfolio.web.runtime import moment, owner_id, reading, runtime
@@ -39,6 +40,7 @@ blueprint = Blueprint("pages", __name__)
 ACCOUNT = "/portfolio/<int:portfolio_id>/accounts/<account_name>"
 # The id of the element that HTMX replaces with the table.
 HOLDINGS = "holdings-table"
+KINDS = tuple((str(kind), capitalize_first(kind_label(kind))) for kind in Kind)
 
 
 @blueprint.get("/")
@@ -75,9 +77,10 @@ def account(portfolio_id: int, account_name: str) -> Response:
     if fragment and request.headers.get("HX-Target") != HOLDINGS:
         return card_fragment(found)
     brokers, wanted = runtime().outside.brokers, wanted_holdings()
-    page = queries.account_page(reading(), found, moment(), brokers, wanted=wanted, user_id=user)
+    read = queries.account_table if fragment else queries.account_page
+    page = read(reading(), found, moment(), brokers, wanted=wanted, user_id=user)
     template = "accounts/_holdings.html" if fragment else "pages/account.html"
-    return respond.page(template, page=page, kinds=list(Kind))
+    return respond.page(template, page=page, kinds=KINDS)
 
 
 def wanted_holdings() -> Wanted:
@@ -90,6 +93,7 @@ def wanted_holdings() -> Wanted:
         kind=kind if kind in set(Kind) else "",
         group=given.get("group") == "underlying",
         start=(wanted_page() - 1) * PAGE,
+        identifiers=False,
     )
 
 

@@ -38,9 +38,10 @@ def write_holdings(
 ) -> tuple[dict[str, int], bool]:
     """Bring the rows of a source to the snapshot; the holdings in `keep` stay.
 
-    Returns the ids of all its holdings by instrument key, and whether a figure has moved.
+    Returns the ids of all its holdings by instrument key, and whether anything that is shown has
+    moved: descriptions of instruments are in no plan.
     """
-    instruments = _write_instruments(session, target, rows, snapshot.positions)
+    instruments, described = _write_instruments(session, target, rows, snapshot.positions)
     new: dict[int, str] = {}
     added, changed, opened, moved = [], [], [], False
     for position in snapshot.positions:
@@ -71,7 +72,7 @@ def write_holdings(
             new[of]: holding_id
             for of, holding_id in session.execute(made, added, execution_options=WITH_NULLS)
         }
-    return ids, moved or bool(added)
+    return ids, moved or described or bool(added)
 
 
 def _new_row(target: Target, instrument_id: int, position: Position, snapshot: Snapshot) -> Values:
@@ -111,8 +112,8 @@ def _write_instruments(
     target: Target,
     rows: Mapping[str, StoredRow],
     positions: Sequence[Position],
-) -> dict[str, int]:
-    """The id of each position's instrument, which is made or brought up to date."""
+) -> tuple[dict[str, int], bool]:
+    """The id of each position's instrument, made or brought up to date, and whether any was."""
     scheme = target.source.manifest.identifier_scheme
     known = {key: row.instrument for key, row in rows.items()}
     absent = [p.instrument.key for p in positions if p.instrument.key not in known]
@@ -128,7 +129,7 @@ def _write_instruments(
         session.execute(update(Instrument), changed)
     known |= _new_instruments(session, target, new)
     _name(session, target, {known[p.instrument.key].id: p.instrument for p in positions})
-    return {key: row.id for key, row in known.items()}
+    return {key: row.id for key, row in known.items()}, bool(changed or new)
 
 
 def _described(of: BrokerInstrument, before: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from datetime import date, datetime
 
 from sqlalchemy import ForeignKey, String, UniqueConstraint
@@ -13,13 +14,19 @@ from portfolio.db.sealed import Sealed
 LOCAL_OWNER = "owner"
 
 
+def new_stamp() -> str:
+    """What no state was ever called before."""
+    return secrets.token_hex(16)
+
+
 class User(Base):
     """A person; owns portfolios, gateways, and every instrument and rate they bring in.
 
-    `rates_revision` grows with each change of a rate, so that stored totals know
-    when they are old. `folded` is the name as it is compared. Without a `password_hash` nobody
-    signs in as this user. The second step is on since `totp_since`, with the sealed key of an
-    app; `totp_step` is the last step whose code was used.
+    `rates_revision` grows with each change of a rate, so that stored totals know when they are
+    old. `held_stamp` is drawn anew with each change of a rate or of what any account holds: what
+    is remembered under it holds as long as it is read. `folded` is the name as it is compared.
+    Without a `password_hash` nobody signs in as this user. The second step is on since
+    `totp_since`, with the sealed key of an app; `totp_step` is the last step whose code was used.
     """
 
     __tablename__ = "user"
@@ -28,6 +35,7 @@ class User(Base):
     name: Mapped[Name] = mapped_column(unique=True)
     folded: Mapped[str] = mapped_column(String(300), index=True, unique=True)
     rates_revision: Mapped[int] = mapped_column(default=0)
+    held_stamp: Mapped[str] = mapped_column(String(32), default=new_stamp)
     created_at: Mapped[datetime]
     password_hash: Mapped[str | None] = mapped_column(default=None)
     disabled_at: Mapped[datetime | None] = mapped_column(default=None)

@@ -22,6 +22,9 @@ KINDS = {
 }
 MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 CODE = Markup("<code>{}</code>")
+HUNDRED = Decimal(100)
+# The smallest step of a figure with so many decimals.
+STEPS = tuple(Decimal(1).scaleb(-places) for places in range(10))
 DAYS = "Mon Tue Wed Thu Fri Sat Sun".split()
 
 
@@ -39,8 +42,7 @@ def money(value: Decimal | None, places: int = 2) -> str:
     """An amount: thousands grouped, a fixed number of decimals, a true minus sign."""
     if value is None:
         return UNKNOWN
-    step = Decimal(1).scaleb(-places)
-    return _minus(f"{value.quantize(step, ROUND_HALF_EVEN, MONEY):,f}")
+    return _minus(f"{value.quantize(STEPS[places], ROUND_HALF_EVEN, MONEY):,f}")
 
 
 def decimal(text: str | None) -> Decimal | None:
@@ -63,7 +65,7 @@ def quantity(value: Decimal | None) -> str:
 
 def percent(ratio: Decimal | None, places: int = 1) -> str:
     """A share of one in percent."""
-    return UNKNOWN if ratio is None else f"{money(MONEY.multiply(ratio, Decimal(100)), places)} %"
+    return UNKNOWN if ratio is None else f"{money(MONEY.multiply(ratio, HUNDRED), places)} %"
 
 
 def sign_class(value: Decimal | None) -> str:
@@ -74,9 +76,10 @@ def sign_class(value: Decimal | None) -> str:
 
 
 def _minus(text: str) -> str:
+    if "-" not in text:
+        return text
     # "-0.00" is a rounded zero.
-    bare = text.strip("-0.,")
-    return text.replace("-", MINUS if bare else "")
+    return text.replace("-", MINUS if text.strip("-0.,") else "")
 
 
 def when(value: datetime | None, now: datetime, zone: tzinfo) -> str:

@@ -41,6 +41,6 @@ def register(app: Flask) -> None:
             response.headers[name] = value
         if wants_tls_for_good():
             response.headers["Strict-Transport-Security"] = FOR_GOOD
-        if request.endpoint != "static":
+        if request.endpoint != "static" or response.status_code >= 400:
             response.headers["Cache-Control"] = "no-store"
         return response

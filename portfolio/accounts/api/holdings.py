@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from portfolio.accounts.queries.holdings import Wanted
+from portfolio.accounts.queries.order import Wanted
 from portfolio.accounts.queries.rates import values_page
 from portfolio.accounts.queries.scope import Scope
 from portfolio.accounts.resources import HoldingsPage, HoldingView

@@ -6,7 +6,7 @@ from typing import Any
 
 from portfolio.accounts.ecb import parse
 from portfolio.accounts.queries import rates as queries
-from portfolio.accounts.queries.holdings import instrument_view, instruments
+from portfolio.accounts.queries.instruments import instrument_view, instruments
 from portfolio.accounts.schemas import (
     FetchedRates,
     InstrumentsQuery,

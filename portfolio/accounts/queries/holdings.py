@@ -1,4 +1,4 @@
-"""The table of holdings: ordered, filtered and grouped by the database, valued in Python."""
+"""The table of holdings: ordered by `order`, read by `held`, valued here."""
 
 from __future__ import annotations
 
@@ -6,191 +6,102 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any
 
-from sqlalchemy import Float, Select, String, case, cast, func, literal, nulls_last, or_, select
 from sqlalchemy.orm import Session, selectinload
-from sqlalchemy.sql.elements import ColumnElement
 
 from portfolio.accounts import figures
 from portfolio.accounts.figures import Rates
-from portfolio.accounts.models import MANUAL, Account, CashBalance, Holding, Instrument
+from portfolio.accounts.models import Account, CashBalance, Holding, Instrument
+from portfolio.accounts.queries.held import HeldRow, held_rows
+from portfolio.accounts.queries.order import Wanted, ordered
 from portfolio.accounts.queries.totals import cash_rows, open_holdings
-from portfolio.accounts.queries.twins import duplicate_of
+from portfolio.accounts.queries.twins import duplicates_of
 from portfolio.accounts.resources import (
     AccountView,
     CashView,
     HoldingGroup,
     HoldingsPage,
     HoldingView,
-    InstrumentView,
     TotalsView,
 )
 from portfolio.db.base import MONEY
 from portfolio.errors import NotFound
 
-PAGE = 50
-DEFAULT_SORT = "-value"
-SORTS = ("symbol", "quantity", "price", "value", "cost", "pnl", "pnl_pct", "weight")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """Which holdings are wanted, and how: `sort` is a column, after `-` a descending one."""
+class Known:
+    """An account with all that its rows are valued and judged by."""
 
-    sort: str = DEFAULT_SORT
-    text: str = ""
-    kind: str = ""
-    group: bool = False
-    start: int = 0
-    limit: int = PAGE
+    account: Account
+    view: AccountView
+    rates: Rates
+    totals: TotalsView
+    today: date
 
 
-def holdings_page(
-    session: Session,
-    account: Account,
-    view: AccountView,
-    *,
-    totals: TotalsView,
-    rates: Rates,
-    today: date,
-    wanted: Wanted | None = None,
-) -> HoldingsPage:
+def holdings_page(session: Session, known: Known, wanted: Wanted) -> HoldingsPage:
     """A stretch of an account's holdings, with the totals of the whole account."""
-    wanted = wanted or Wanted()
-    reader = _Reader(account=account, view=view, rates=rates, totals=totals, today=today)
-    found, count = _rows(session, account, rates, wanted)
-    lines = tuple(reader.holding(row, duplicate_of(session, row)) for row in found)
-    cash = tuple(reader.cash(row) for row in cash_rows(session, account.id))
+    order = ordered(session, known.account, known.rates, wanted)
+    ids = order.stretch(wanted.start, wanted.limit)
+    lines = holding_views(session, known, ids, identifiers=wanted.identifiers)
     end = wanted.start + wanted.limit
     return HoldingsPage(
-        account=view,
+        account=known.view,
         holdings=lines,
         groups=_groups(lines) if wanted.group else (),
-        cash=cash,
-        totals=totals,
-        count=count,
+        cash=cash_views(session, known),
+        totals=known.totals,
+        count=order.count,
         page=wanted.start // wanted.limit + 1,
-        pages=max(1, -(-count // wanted.limit)),
+        pages=max(1, -(-order.count // wanted.limit)),
         largest_weight=max((abs(line.weight or Decimal(0)) for line in lines), default=Decimal(0)),
-        next_cursor=str(end) if end < count else None,
+        next_cursor=str(end) if end < order.count else None,
     )
 
 
-def _rows(
-    session: Session, account: Account, rates: Rates, wanted: Wanted
-) -> tuple[list[Holding], int]:
-    """The rows of the page in one statement, each with the number of all rows or groups."""
-    matching = _filtered(open_holdings(account.id), wanted)
-    order = _order(account, rates, wanted)
-    query = (
-        _in_groups(matching, account, order, wanted)
-        if wanted.group
-        else _flat(matching, order, wanted)
+def holding_views(
+    session: Session, known: Known, ids: Sequence[int], *, identifiers: bool = True
+) -> tuple[HoldingView, ...]:
+    """The holdings with these ids as the table shows them, but those no longer held."""
+    rows = held_rows(session, known.account, ids, identifiers=identifiers)
+    base = known.account.currency
+    rates = {code: known.rates.between(code, base) for code in {_currency(row) for row in rows}}
+    twins = {} if known.view.shared_by else duplicates_of(session, known.account, rows)
+    return tuple(_view(known, row, rates[_currency(row)], twins.get(row.id)) for row in rows)
+
+
+def _currency(row: HeldRow) -> str:
+    return row.instrument.currency
+
+
+def _view(
+    known: Known, row: HeldRow, rate: Decimal | None, duplicate_of: int | None
+) -> HoldingView:
+    shown, of = figures.figures(row), row.instrument
+    counts = None if of.kind == "future" else shown.counts
+    return HoldingView(
+        id=row.id,
+        instrument=of,
+        quantity=row.quantity,
+        average_price=row.average_price,
+        cost=shown.cost,
+        price=row.price,
+        market_value=shown.value,
+        notional=shown.notional,
+        counts_in_value=shown.counts_in_value,
+        unrealized_pnl=shown.unrealized_pnl,
+        unrealized_pct=shown.unrealized_ratio,
+        base_value=figures.product(shown.value, rate),
+        base_cost=figures.product(shown.cost, rate),
+        weight=figures.weight(counts, rate, known.totals.net_liquidation),
+        currency=of.currency,
+        source=row.source,
+        editable=known.view.may_edit(row.source, row.source_account),
+        days_left=None if of.expiry is None else (of.expiry - known.today).days,
+        notes=row.notes,
+        closed_at=None,
+        duplicate_of=duplicate_of,
     )
-    query = query.options(selectinload(Holding.instrument, Instrument.identifiers))
-    found = session.execute(query).all()
-    return [row[0] for row in found], found[0][1] if found else 0
-
-
-def _flat(matching: Select[Any], order: _Order, wanted: Wanted) -> Select[Any]:
-    ordered = matching.order_by(order.of(order.value), Instrument.symbol, Holding.id)
-    count = func.count().over()
-    return ordered.add_columns(count).offset(wanted.start).limit(wanted.limit)
-
-
-def _in_groups(
-    matching: Select[Any], account: Account, order: _Order, wanted: Wanted
-) -> Select[Any]:
-    """A stretch of whole groups, ordered by what their members add up to."""
-    key = func.coalesce(Instrument.underlying, Instrument.symbol)
-    sums = matching.with_only_columns(
-        Holding.id.label("id"),
-        key.label("key"),
-        order.value.label("value"),
-        func.sum(order.value).over(partition_by=key).label("sum"),
-    ).subquery()
-    places = func.dense_rank().over(order_by=(order.of(sums.c.sum), sums.c.key))
-    ranked = select(sums.c.id, sums.c.value, places.label("place")).subquery()
-    return (
-        open_holdings(account.id)
-        .join(ranked, ranked.c.id == Holding.id)
-        .where(ranked.c.place > wanted.start, ranked.c.place <= wanted.start + wanted.limit)
-        .order_by(ranked.c.place, order.of(ranked.c.value), Holding.id)
-        .add_columns(select(func.max(ranked.c.place)).scalar_subquery())
-    )
-
-
-def _filtered(query: Select[Holding], wanted: Wanted) -> Select[Holding]:
-    if wanted.kind:
-        query = query.where(Instrument.kind == wanted.kind)
-    if wanted.text:
-        pattern = "%" + _escaped(wanted.text.lower()) + "%"
-        columns = (Instrument.symbol, Instrument.name, Instrument.underlying, Holding.notes)
-        query = query.where(or_(*(func.lower(c).like(pattern, escape="\\") for c in columns)))
-    return query
-
-
-def _escaped(text: str) -> str:
-    text = text.replace("\0", "")
-    for character in "\\%_":
-        text = text.replace(character, f"\\{character}")
-    return text
-
-
-@dataclass(frozen=True, slots=True)
-class _Order:
-    """What rows are ordered by: a number only good for ordering, or a text; unknown comes last."""
-
-    value: ColumnElement[Any]
-    descending: bool
-
-    def of(self, column: ColumnElement[Any]) -> Any:
-        return nulls_last(column.desc() if self.descending else column.asc())
-
-
-def _order(account: Account, rates: Rates, wanted: Wanted) -> _Order:
-    name = wanted.sort.removeprefix("-")
-    descending = wanted.sort.startswith("-")
-    if name == "symbol" and not wanted.group:
-        return _Order(func.lower(Instrument.symbol), descending)
-    return _Order(_numbers(account.currency, rates)[name], descending)
-
-
-def _real(column: Any) -> ColumnElement[Any]:
-    # Order only: never shown, never added up.
-    return cast(column, Float)
-
-
-def _numbers(currency: str, rates: Rates) -> dict[str, ColumnElement[Any]]:
-    size = _real(Holding.quantity) * _real(Instrument.multiplier)
-    by_hand = Holding.source == MANUAL
-    value = case((by_hand, size * _real(Holding.price)), else_=_real(Holding.market_value))
-    at_cost = size * _real(Holding.average_price)
-    broker_cost = _real(Holding.market_value) - _real(Holding.unrealized_pnl)
-    cost = case((by_hand, at_cost), else_=broker_cost)
-    profit = case((by_hand, value - at_cost), else_=_real(Holding.unrealized_pnl))
-    known = {code: rates.between(code, currency) for code in rates.currencies | {currency}}
-    whens = {code: _number(rate) for code, rate in known.items() if rate is not None}
-    rate = case(*((Instrument.currency == code, at) for code, at in whens.items()), else_=None)
-    counts = case(
-        (Instrument.kind == "future", None), (Instrument.kind == "cfd", profit), else_=value
-    )
-    return {
-        "symbol": cast(literal(None), Float),
-        "quantity": _real(Holding.quantity),
-        "price": _real(Holding.price),
-        "value": value * rate,
-        "cost": cost * rate,
-        "pnl": profit * rate,
-        "pnl_pct": profit / func.nullif(func.abs(cost), 0),
-        "weight": counts * rate,
-    }
-
-
-def _number(rate: Decimal) -> ColumnElement[Any]:
-    """A rate as the database orders by it."""
-    return cast(literal(str(rate), String), Float)
 
 
 def _groups(lines: Sequence[HoldingView]) -> tuple[HoldingGroup, ...]:
@@ -245,115 +156,22 @@ def find_cash(session: Session, account: Account, cash_id: int) -> CashBalance:
     return row
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Reader:
-    """Turns rows of one account into what is shown."""
-
-    account: Account
-    view: AccountView
-    rates: Rates
-    totals: TotalsView
-    today: date
-
-    def holding(self, row: Holding, duplicate_of: int | None) -> HoldingView:
-        shown, of = figures.figures(row), row.instrument
-        rate = self.rates.between(of.currency, self.account.currency)
-        counts = None if of.kind == "future" else shown.counts
-        return HoldingView(
-            id=row.id,
-            instrument=instrument_view(of),
-            quantity=row.quantity,
-            average_price=row.average_price,
-            cost=shown.cost,
-            price=row.price,
-            market_value=shown.value,
-            notional=shown.notional,
-            counts_in_value=shown.counts_in_value,
-            unrealized_pnl=shown.unrealized_pnl,
-            unrealized_pct=shown.unrealized_ratio,
-            base_value=figures.product(shown.value, rate),
-            base_cost=figures.product(shown.cost, rate),
-            weight=figures.weight(counts, rate, self.totals.net_liquidation),
-            currency=of.currency,
-            source=row.source,
-            editable=self.view.may_edit(row.source, row.source_account),
-            days_left=None if of.expiry is None else (of.expiry - self.today).days,
-            notes=row.notes,
-            closed_at=row.closed_at,
-            duplicate_of=None if self.view.shared_by else duplicate_of,
-        )
-
-    def cash(self, row: CashBalance) -> CashView:
-        rate = self.rates.between(row.currency, self.account.currency)
-        return CashView(
-            id=row.id,
-            currency=row.currency,
-            amount=row.amount,
-            settled=row.settled,
-            accrued_interest=row.accrued_interest,
-            accrued_dividends=row.accrued_dividends,
-            rate=rate,
-            value=None if rate is None else figures.rounded(MONEY.multiply(row.amount, rate)),
-            source=row.source,
-            editable=self.view.may_edit(row.source, row.source_account),
-        )
-
-
-def one_holding(
-    session: Session,
-    account: Account,
-    view: AccountView,
-    row: Holding,
-    *,
-    rates: Rates,
-    totals: TotalsView,
-    today: date,
-) -> HoldingView:
-    """A single holding as the table shows it."""
-    reader = _Reader(account=account, view=view, rates=rates, totals=totals, today=today)
-    return reader.holding(row, duplicate_of(session, row))
-
-
-def cash_views(
-    session: Session, account: Account, view: AccountView, *, rates: Rates, totals: TotalsView
-) -> tuple[CashView, ...]:
+def cash_views(session: Session, known: Known) -> tuple[CashView, ...]:
     """The cash of an account, a row per currency and source."""
-    today = date.min
-    reader = _Reader(account=account, view=view, rates=rates, totals=totals, today=today)
-    return tuple(reader.cash(row) for row in cash_rows(session, account.id))
+    return tuple(_cash(known, row) for row in cash_rows(session, known.account.id))
 
 
-def instrument_view(row: Instrument) -> InstrumentView:
-    """An instrument with its identifiers."""
-    named: dict[str, str | None] = {"isin": None}
-    named |= {identifier.scheme: identifier.value for identifier in row.identifiers}
-    return InstrumentView(
+def _cash(known: Known, row: CashBalance) -> CashView:
+    rate = known.rates.between(row.currency, known.account.currency)
+    return CashView(
         id=row.id,
-        symbol=row.symbol,
-        name=row.name,
-        kind=row.kind,
         currency=row.currency,
-        multiplier=row.multiplier,
-        identifiers=named,
-        expiry=row.expiry,
-        strike=row.strike,
-        right=row.option_right,
-        underlying=row.underlying,
+        amount=row.amount,
+        settled=row.settled,
+        accrued_interest=row.accrued_interest,
+        accrued_dividends=row.accrued_dividends,
+        rate=rate,
+        value=None if rate is None else figures.rounded(MONEY.multiply(row.amount, rate)),
         source=row.source,
+        editable=known.view.may_edit(row.source, row.source_account),
     )
-
-
-def instruments(
-    session: Session, owner_id: int, *, text: str, start: int, limit: int
-) -> list[Instrument]:
-    """The owner's instruments whose symbol or name begins with a text, one row more than asked."""
-    query = select(Instrument).where(Instrument.owner_id == owner_id)
-    if text:
-        pattern = _escaped(text.lower()) + "%"
-        starts = (
-            func.lower(c).like(pattern, escape="\\") for c in (Instrument.symbol, Instrument.name)
-        )
-        query = query.where(or_(*starts))
-    query = query.options(selectinload(Instrument.identifiers))
-    ordered = query.order_by(Instrument.symbol, Instrument.id).offset(start).limit(limit + 1)
-    return list(session.scalars(ordered))

@@ -9,15 +9,18 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import groupby
 
-from sqlalchemy import Select, select
+from sqlalchemy import BindParameter, Integer, Select, bindparam, select
 from sqlalchemy.orm import Session, contains_eager
 
 from portfolio.accounts import figures
 from portfolio.accounts.figures import Rates
 from portfolio.accounts.models import CONNECTED, Account, Portfolio
 from portfolio.accounts.names import slug
-from portfolio.accounts.queries.totals import in_base, owner_rates, totals_views
+from portfolio.accounts.queries.rates import known_rates
+from portfolio.accounts.queries.totals import in_base, totals_views
 from portfolio.accounts.queries.visible import (
+    OF_OWNER,
+    portfolios_of,
     refuse_viewer,
     shared_by,
     visible,
@@ -49,8 +52,7 @@ def find_portfolio(session: Session, user_id: int, portfolio_id: int) -> Portfol
 
 def visible_portfolio(session: Session, user_id: int, portfolio_id: int) -> Portfolio:
     """A portfolio that this user may see, or `NotFound`."""
-    wanted = Portfolio.id == portfolio_id, visible(user_id)
-    portfolio = session.scalar(select(Portfolio).where(*wanted))
+    portfolio = session.scalar(portfolios_of(user_id).where(Portfolio.id == portfolio_id))
     if portfolio is None:
         raise NotFound("portfolio")
     return portfolio
@@ -65,23 +67,33 @@ def find_account(session: Session, user_id: int, portfolio_id: int, name: str) -
 
 def visible_account(session: Session, user_id: int, portfolio_id: int, name: str) -> Account:
     """An account that this user may see by its name or its `~<id>` slug, or `NotFound`."""
-    query = _accounts(user_id).where(Account.portfolio_id == portfolio_id)
-    if name.startswith("~"):
-        number = name[1:]
-        usable = number.isascii() and number.isdigit() and len(number) < 10
-        query = query.where(Account.id == (int(number) if usable else -1))
-    else:
-        query = query.where(Account.name == name)
+    number = name[1:] if name.startswith("~") else ""
+    usable = number.isascii() and number.isdigit() and len(number) < 10
+    by_id, named = (_BY_ID, int(number) if usable else -1), (_BY_NAME, name)
+    query, value = by_id if name.startswith("~") else named
+    values = {"user": user_id, "portfolio": portfolio_id, "value": value}
     # No database holds this character, and some refuse to look for it.
-    account = None if "\0" in name else session.scalar(query)
+    account = None if "\0" in name else session.scalar(query, values)
     if account is None:
         raise NotFound("account")
     return account
 
 
-def _accounts(user_id: int) -> Select[Account]:
-    joined = select(Account).join(Account.portfolio).options(contains_eager(Account.portfolio))
+def _accounts(user_id: int | BindParameter[int]) -> Select[Account]:
+    """The accounts that a user sees, with their portfolios and with as much of their owners."""
+    owner = contains_eager(Account.portfolio, Portfolio.owner)
+    joined = select(Account).join(Account.portfolio).join(Portfolio.owner)
+    joined = joined.options(owner.load_only(*OF_OWNER))
     return joined.where(visible(user_id))
+
+
+# Built once: every page of an account begins with one of them.
+_BY_NAME, _BY_ID = (
+    _accounts(bindparam("user", type_=Integer)).where(
+        Account.portfolio_id == bindparam("portfolio"), column == bindparam("value")
+    )
+    for column in (Account.name, Account.id)
+)
 
 
 def portfolios(session: Session, owner_id: int) -> list[Portfolio]:
@@ -168,8 +180,8 @@ def portfolio_lines(session: Session, user_id: int, now: datetime) -> list[Portf
     for account in accounts(session, user_id, members):
         members[account.portfolio_id].append(account)
     lines: list[PortfolioLine] = []
-    for owner_id, of in groupby(found, lambda each: each.owner_id):
-        theirs, rates = list(of), owner_rates(session, owner_id)
+    for owner, of in groupby(found, lambda each: each.owner):
+        theirs, rates = list(of), known_rates(session, owner)
         rows = [account for each in theirs for account in members[each.id]]
         totals = totals_views(session, rows, rates)
         for each in theirs:
@@ -183,7 +195,7 @@ def one_portfolio_line(
 ) -> PortfolioLine:
     """One portfolio with its value, as this user may see it (default: its owner)."""
     members = accounts(session, portfolio.owner_id, [portfolio.id])
-    rates = owner_rates(session, portfolio.owner_id)
+    rates = known_rates(session, portfolio.owner)
     totals = totals_views(session, members, rates)
     line = portfolio_line(portfolio, members, now, totals=totals, rates=rates)
     return seen_by(line, portfolio, user_id)

@@ -6,30 +6,20 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from portfolio.accounts.figures import Rates
 from portfolio.accounts.models import Account
-from portfolio.accounts.queries.holdings import (
-    Wanted,
-    cash_views,
-    find_holding,
-    holdings_page,
-    one_holding,
-)
+from portfolio.accounts.queries.holdings import Known, cash_views, holding_views, holdings_page
+from portfolio.accounts.queries.order import Wanted
 from portfolio.accounts.queries.portfolios import (
     LinksOf,
     find_account,
     one_view,
     visible_account,
 )
-from portfolio.accounts.queries.totals import owner_rates, totals_views
-from portfolio.accounts.resources import (
-    AccountView,
-    CashView,
-    HoldingsPage,
-    HoldingView,
-    TotalsView,
-)
+from portfolio.accounts.queries.rates import known_rates
+from portfolio.accounts.queries.totals import totals_views
+from portfolio.accounts.resources import AccountView, CashView, HoldingsPage, HoldingView
 from portfolio.clock import Moment
+from portfolio.errors import NotFound
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,36 +51,30 @@ class Scope:
         view = one_view(session, account, moment.now, links_of, user_id)
         return cls(session=session, account=account, view=view, moment=moment)
 
-    def _known(self) -> tuple[Rates, TotalsView]:
-        rates = owner_rates(self.session, self.account.portfolio.owner_id)
-        return rates, totals_views(self.session, [self.account], rates)[self.account.id]
+    def _known(self) -> Known:
+        rates = known_rates(self.session, self.account.portfolio.owner)
+        return Known(
+            account=self.account,
+            view=self.view,
+            rates=rates,
+            totals=totals_views(self.session, [self.account], rates)[self.account.id],
+            today=self.moment.day,
+        )
 
     def holdings(self, wanted: Wanted) -> HoldingsPage:
         """A stretch of the holdings."""
-        rates, totals = self._known()
-        return holdings_page(
-            self.session,
-            self.account,
-            self.view,
-            totals=totals,
-            rates=rates,
-            today=self.moment.day,
-            wanted=wanted,
-        )
+        return holdings_page(self.session, self._known(), wanted)
 
     def holding(self, holding_id: int) -> HoldingView:
-        """One holding."""
-        rates, totals = self._known()
-        row = find_holding(self.session, self.account, holding_id)
-        today = self.moment.day
-        return one_holding(
-            self.session, self.account, self.view, row, rates=rates, totals=totals, today=today
-        )
+        """One holding that is held now, or `NotFound`."""
+        found = holding_views(self.session, self._known(), [holding_id])
+        if not found:
+            raise NotFound("holding")
+        return found[0]
 
     def cash(self) -> tuple[CashView, ...]:
         """All cash."""
-        rates, totals = self._known()
-        return cash_views(self.session, self.account, self.view, rates=rates, totals=totals)
+        return cash_views(self.session, self._known())
 
     def one_cash(self, cash_id: int) -> CashView:
         """One cash balance."""

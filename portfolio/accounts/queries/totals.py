@@ -35,6 +35,19 @@ _COUNTED = (
     .join(Holding.instrument)
     .where(Holding.account_id == bindparam("account"), Holding.closed_at.is_(None))
 )
+# Built once: pages ask for them again and again.
+_CASH = (
+    select(CashBalance)
+    .where(CashBalance.account_id == bindparam("account"))
+    .order_by(CashBalance.currency, CashBalance.source)
+)
+_STORED = (
+    select(Account.id, AccountTotals, User.rates_revision)
+    .outerjoin(AccountTotals, AccountTotals.account_id == Account.id)
+    .join(Portfolio, Portfolio.id == Account.portfolio_id)
+    .join(User, User.id == Portfolio.owner_id)
+    .where(Account.id.in_(bindparam("accounts", expanding=True)))
+)
 TOTAL_FIELDS = tuple(field.name for field in fields(Totals) if field.name != "incomplete")
 
 
@@ -67,8 +80,7 @@ def open_holdings(account_id: int) -> Select[Holding]:
 
 def cash_rows(session: Session, account_id: int) -> list[CashBalance]:
     """The cash of an account, a row per currency and source."""
-    query = select(CashBalance).where(CashBalance.account_id == account_id)
-    return list(session.scalars(query.order_by(CashBalance.currency, CashBalance.source)))
+    return list(session.scalars(_CASH, {"account": account_id}))
 
 
 def stamp(account: Account, rates_revision: int) -> str:
@@ -87,16 +99,11 @@ def totals_views(
     session: Session, rows: Sequence[Account], rates: Rates
 ) -> Mapping[int, TotalsView]:
     """The totals of some accounts by id; one statement where all that is stored is fresh."""
-    query = (
-        select(Account, AccountTotals, User.rates_revision)
-        .outerjoin(AccountTotals, AccountTotals.account_id == Account.id)
-        .join(Portfolio, Portfolio.id == Account.portfolio_id)
-        .join(User, User.id == Portfolio.owner_id)
-        .where(Account.id.in_([account.id for account in rows]))
-    )
+    by_id = {account.id: account for account in rows}
+    found = session.execute(_STORED, {"accounts": list(by_id)})
     return {
-        account.id: _totals_view(session, account, stored, stamp(account, revision), rates)
-        for account, stored, revision in session.execute(query)
+        id_: _totals_view(session, by_id[id_], stored, stamp(by_id[id_], revision), rates)
+        for id_, stored, revision in found
     }
 
 

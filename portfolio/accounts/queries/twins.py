@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -17,7 +19,14 @@ from portfolio.accounts.models import (
     Holding,
     Instrument,
 )
+from portfolio.accounts.queries.held import HeldRow
 from portfolio.accounts.queries.totals import cash_rows, open_holdings
+from portfolio.accounts.resources import InstrumentView
+
+TERMS = (
+    *(Instrument.symbol, Instrument.currency, Instrument.kind),
+    *(Instrument.expiry, Instrument.strike, Instrument.option_right),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,27 +75,45 @@ def _cash(row: CashBalance) -> LikelyTwin:
     )
 
 
-def duplicate_of(session: Session, row: Holding) -> int | None:
-    """The holding that a likely twin looks like, or None where it is no twin."""
-    if row.twin != LIKELY_TWIN:
-        return None
-    others = select(Holding.id).where(Holding.closed_at.is_(None), Holding.id != row.id)
-    if row.source != MANUAL:
-        same = (
-            Holding.instrument_id == row.instrument_id,
-            Holding.source == row.source,
-            Holding.source_account == row.source_account,
-        )
-        return session.scalar(others.where(*same).order_by(Holding.id.desc()).limit(1))
-    of = row.instrument
-    alike = (
-        Holding.account_id == row.account_id,
-        Holding.source != MANUAL,
-        Instrument.symbol == of.symbol,
-        Instrument.currency == of.currency,
-        Instrument.kind == of.kind,
-        Instrument.expiry.is_not_distinct_from(of.expiry),
-        Instrument.strike.is_not_distinct_from(of.strike),
-        Instrument.option_right.is_not_distinct_from(of.option_right),
-    )
-    return session.scalar(others.join(Holding.instrument).where(*alike).limit(1))
+def duplicates_of(
+    session: Session, account: Account, rows: Iterable[HeldRow]
+) -> Mapping[int, int]:
+    """The holding that each likely twin among some rows of an account looks like, by their ids."""
+    likely = [row for row in rows if row.twin == LIKELY_TWIN]
+    by_hand = [row for row in likely if row.source == MANUAL]
+    brought = [row for row in likely if row.source != MANUAL]
+    return _beside(session, account, by_hand) | _brought_again(session, brought)
+
+
+def _brought_again(session: Session, rows: Sequence[HeldRow]) -> dict[int, int]:
+    """The newest other row of the same broker account, wherever it is."""
+    if not rows:
+        return {}
+    same = Holding.instrument_id, Holding.source, Holding.source_account
+    named = Holding.instrument_id.in_([row.instrument.id for row in rows])
+    query = select(Holding.id, *same).where(named, Holding.closed_at.is_(None))
+    others: defaultdict[tuple[object, ...], list[int]] = defaultdict(list)
+    for id_, *of in session.execute(query.order_by(Holding.id.desc())):
+        others[tuple(of)].append(id_)
+    found = {}
+    for row in rows:
+        of_it = others[row.instrument.id, row.source, row.source_account]
+        found[row.id] = next((each for each in of_it if each != row.id), None)
+    return {id_: other for id_, other in found.items() if other is not None}
+
+
+def _beside(session: Session, account: Account, rows: Sequence[HeldRow]) -> dict[int, int]:
+    """The broker's row in the same account that has the same terms."""
+    if not rows:
+        return {}
+    named = Instrument.symbol.in_([row.instrument.symbol for row in rows])
+    query = select(Holding.id, *TERMS).join(Holding.instrument)
+    query = query.where(Holding.account_id == account.id, Holding.closed_at.is_(None))
+    found = session.execute(query.where(Holding.source != MANUAL, named).order_by(Holding.id))
+    others: dict[tuple[object, ...], int] = {tuple(terms): id_ for id_, *terms in found}
+    alike = {row.id: others.get(_terms(row.instrument)) for row in rows}
+    return {id_: other for id_, other in alike.items() if other is not None}
+
+
+def _terms(of: InstrumentView) -> tuple[object, ...]:
+    return of.symbol, of.currency, of.kind, of.expiry, of.strike, of.right

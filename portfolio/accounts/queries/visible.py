@@ -5,25 +5,32 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import BindParameter, ColumnElement, Select, or_, select
+from sqlalchemy.orm import Session, contains_eager
 
 from portfolio.accounts.models import Invitation, Portfolio, Viewer
 from portfolio.errors import Forbidden, NotFound
 from portfolio.users.models import User
 
+OF_OWNER = User.name, User.held_stamp, User.rates_revision
 ENDS = "A link works once and ends in seven days: ask for a new one."
 
 
-def visible(user_id: int) -> ColumnElement[bool]:
+def visible(user_id: int | BindParameter[int]) -> ColumnElement[bool]:
     """The condition on portfolios: a user's own, and those that are shared with the user."""
     shared = select(Viewer.portfolio_id).where(Viewer.user_id == user_id)
     return or_(Portfolio.owner_id == user_id, Portfolio.id.in_(shared))
 
 
+def portfolios_of(user_id: int) -> Select[Portfolio]:
+    """The portfolios that a user sees, with as much of their owners as pages need."""
+    owner = contains_eager(Portfolio.owner).load_only(*OF_OWNER)
+    return select(Portfolio).join(Portfolio.owner).options(owner).where(visible(user_id))
+
+
 def visible_portfolios(session: Session, user_id: int) -> list[Portfolio]:
     """All portfolios that a user sees in the order of their names, the user's own ones first."""
-    found = session.scalars(select(Portfolio).where(visible(user_id)))
+    found = session.scalars(portfolios_of(user_id))
     return sorted(found, key=lambda of: (of.owner_id != user_id, of.owner_id, of.name, of.id))
 
 

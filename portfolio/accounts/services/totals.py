@@ -10,7 +10,7 @@ from portfolio.accounts.models import Account, AccountTotals, DailyValue, Portfo
 from portfolio.accounts.queries.totals import TOTAL_FIELDS, compute_totals, owner_rates, stamp
 from portfolio.accounts.services import twins
 from portfolio.clock import Moment
-from portfolio.users.models import User
+from portfolio.users.models import User, new_stamp
 
 
 def touch(session: Session, account: Account, moment: Moment) -> AccountTotals:
@@ -27,7 +27,7 @@ def renew(session: Session, account: Account, moment: Moment) -> AccountTotals:
 
 def rates_changed(session: Session, owner_id: int, moment: Moment) -> None:
     """Note that a rate has changed: the totals and today's values of all accounts follow."""
-    owner = session.get_one(User, owner_id)
+    owner = renew_stamp(session, owner_id)
     owner.rates_revision += 1
     session.flush()
     rates = owner_rates(session, owner_id)
@@ -39,7 +39,7 @@ def rates_changed(session: Session, owner_id: int, moment: Moment) -> None:
 def store(session: Session, account: Account, rates: Rates, moment: Moment) -> AccountTotals:
     """Store the totals of the present state, and today's value with them."""
     computed = compute_totals(session, account, rates)
-    revision = session.get_one(User, account.portfolio.owner_id).rates_revision
+    revision = renew_stamp(session, account.portfolio.owner_id).rates_revision
     row = session.scalar(select(AccountTotals).where(AccountTotals.account_id == account.id))
     row = row or AccountTotals(account_id=account.id)
     row.state = stamp(account, revision)
@@ -50,6 +50,16 @@ def store(session: Session, account: Account, rates: Rates, moment: Moment) -> A
     daily_value(session, row, moment)
     session.flush()
     return row
+
+
+def renew_stamp(session: Session, owner_id: int) -> User:
+    """Let everybody forget what they remember of the state before; returns the owner.
+
+    All accounts of an owner are concerned, because they share instruments.
+    """
+    owner = session.get_one(User, owner_id)
+    owner.held_stamp = new_stamp()
+    return owner
 
 
 def daily_value(session: Session, totals: AccountTotals, moment: Moment) -> None:

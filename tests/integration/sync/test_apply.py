@@ -256,6 +256,15 @@ def test_what_the_broker_leaves_out_this_time_is_not_forgotten(book):
     assert [i.scheme for i in book.all(InstrumentIdentifier)] == ["conid", "isin"]
 
 
+def test_what_is_remembered_of_an_account_ends_with_each_sync(book):
+    """Also with an empty plan: an underlying, by which rows are grouped, is in none."""
+    book.put(adding_up(position("1", kind=Kind.OPTION, underlying="OLD")))
+    stamp = book.owner.held_stamp
+    book.put(later(adding_up(position("1", kind=Kind.OPTION, underlying="NEW"))))
+    assert book.all(Instrument)[0].underlying == "NEW"
+    assert book.owner.held_stamp != stamp
+
+
 def test_two_accounts_of_the_broker_in_one_account_are_kept_apart(book):
     book.put(READ)
     other = replace(SOURCE, broker_account="U2")

@@ -1,0 +1,157 @@
+"""The rows of the table of holdings, written in Python.
+
+A page has fifty of them with nine cells each, over which Jinja took as long as over all the rest.
+What stands in a cell is decided here; how it looks is said by its column in app.css.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from markupsafe import escape
+
+from portfolio.accounts.models import MANUAL
+from portfolio.accounts.resources import AccountView, HoldingView, InstrumentView
+from portfolio.db.base import MONEY
+from portfolio.web.filters import (
+    contract,
+    days_left,
+    kind_label,
+    money,
+    percent,
+    quantity,
+    signed,
+)
+
+USUAL_KINDS = frozenset({"stock", "etf"})
+# Their quantity is a face value, and their multiplier no size of a contract.
+IN_PERCENT = frozenset({"bond", "bill"})
+SOON = 30
+HUNDRED, TENTH = Decimal(100), Decimal("0.1")
+
+
+@dataclass(frozen=True, slots=True)
+class HoldingRows:
+    """Some holdings of an account as rows; the longest bar is that of the `largest` weight.
+
+    `at` is the account as the last part of the page's own path, to which links are relative.
+    `inner` rows are members of a group.
+    """
+
+    holdings: Sequence[HoldingView]
+    account: AccountView
+    at: str
+    largest: Decimal
+    inner: bool = False
+
+    def __html__(self) -> str:
+        """What a template shows; every text from outside is escaped."""
+        return "".join([self._row(of) for of in self.holdings])
+
+    def _row(self, of: HoldingView) -> str:
+        member = ' class="member"' if self.inner else ""
+        worth = _worth(of, self.account.currency) if of.counts_in_value else _notional(of)
+        price = _unknown("no price") if of.price is None else quantity(of.price)
+        bar = "" if of.weight is None else _bar(of.weight, self.largest)
+        return (
+            f'<tr{member}><th scope="row">{self._what(of)}</th>'
+            f"<td{_below(of.quantity)}>{quantity(of.quantity)}</td><td>{price}</td>{worth}"
+            f"{_profit(of)}<td>{bar}</td><td>{_weight(of)}</td></tr>\n"
+        )
+
+    def _what(self, row: HoldingView) -> str:
+        of, shared = row.instrument, self.account.shared_by
+        symbol = escape(of.symbol)
+        # On a phone this and the name have a line each.
+        first = f"<b>{symbol}</b>" if shared else f'<a href="{self._link(row)}">{symbol}</a>'
+        if of.expiry:
+            first = f"<span>{first}{escape(contract(of))}</span>"
+        about = f"{escape(of.name or '')}{_size(of)}{_tags(row)}"
+        return f"{first} <small>{about}</small>{_notes(row) if shared and row.notes else ''}"
+
+    def _link(self, row: HoldingView) -> str:
+        return f"{escape(self.at)}/holdings/{row.id}"
+
+
+def _size(of: InstrumentView) -> str:
+    return "" if of.multiplier == 1 or of.kind in IN_PERCENT else f" ×{quantity(of.multiplier)}"
+
+
+def _tags(row: HoldingView) -> str:
+    kind, days = row.instrument.kind, row.days_left
+    tags = "" if kind in USUAL_KINDS else f' <span class="tag">{escape(kind_label(kind))}</span>'
+    if row.source == MANUAL:
+        tags += ' <span class="tag">by hand</span>'
+    if days is not None and days <= SOON:
+        tags += f' <span class="tag needs">{days_left(days, kind)}</span>'
+    return tags
+
+
+def _notes(row: HoldingView) -> str:
+    of = f'Notes<span class="hidden"> of {escape(row.instrument.symbol)}</span>'
+    notes = f"<summary>{of}</summary><p>{escape(row.notes)}</p>"
+    return f'<details class="note-line small">{notes}</details>'
+
+
+def _worth(row: HoldingView, base: str) -> str:
+    """The value and the cost, each once more in the account's currency where that is another."""
+    value, cost, base_value, base_cost = row.market_value, row.cost, "", ""
+    if row.currency != base:
+        why = f"no rate for {row.currency}"
+        base_value = f"<div>{_amount(row.base_value, why, base)}</div>"
+        base_cost = f'<div title="at today’s rate">{_amount(row.base_cost, why, base)}</div>'
+    return (
+        f"<td{_below(value)}>{_amount(value, 'no price', row.currency)}{base_value}</td>"
+        f"<td{_below(cost)}>{_amount(cost, 'average price not known')}{base_cost}</td>"
+    )
+
+
+def _notional(row: HoldingView) -> str:
+    why = "in cash" if row.instrument.kind == "future" else "P&amp;L counts"
+    return f'<td class="quiet">{why}</td><td class="quiet">notional {money(row.notional)}</td>'
+
+
+def _profit(row: HoldingView) -> str:
+    profit, ratio = row.unrealized_pnl, row.unrealized_pct
+    amount = _unknown("not known") if profit is None else signed(profit)
+    share = _unknown("cost not known") if ratio is None else percent(ratio)
+    return f"<td{_sign(profit)}>{amount}</td><td{_sign(ratio)}>{share}</td>"
+
+
+def share_of(weight: Decimal, largest: Decimal) -> Decimal:
+    """How long a bar is, in percent of the longest one."""
+    share = MONEY.divide(MONEY.multiply(abs(weight), HUNDRED), largest) if largest else HUNDRED
+    return min(share, HUNDRED).quantize(TENTH)
+
+
+def _bar(weight: Decimal, largest: Decimal) -> str:
+    short = ' class="short"' if weight < 0 else ""
+    return f'<svg aria-hidden="true"><rect{short} width="{share_of(weight, largest)}%"/></svg>'
+
+
+def _weight(row: HoldingView) -> str:
+    if row.weight is not None:
+        return percent(row.weight)
+    return _unknown("value not known" if row.counts_in_value else "does not count in value")
+
+
+def _amount(value: Decimal | None, reason: str, code: str | None = None) -> str:
+    if value is None:
+        return _unknown(reason)
+    return f"{money(value)} <small>{escape(code)}</small>" if code else money(value)
+
+
+def _unknown(reason: str) -> str:
+    """A dash with its reason, as the macro `unknown`."""
+    why = escape(reason)
+    return f'<span class="quiet" title="{why}">—<span class="hidden"> {why}</span></span>'
+
+
+def _below(value: Decimal | None) -> str:
+    return ' class="negative"' if value is not None and value < 0 else ""
+
+
+def _sign(value: Decimal | None) -> str:
+    return ' class="positive"' if value is not None and value > 0 else _below(value)

@@ -1,0 +1,119 @@
+"""The rows of holdings are those of a plain template, whatever stands in them."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal as D
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from hypothesis import given
+from hypothesis import strategies as st
+from markupsafe import escape
+
+from brokers.types import Kind
+from portfolio.accounts.resources import AccountView, HoldingView, InstrumentView
+from portfolio.accounts.rows import HoldingRows, share_of
+from portfolio.web import filters
+
+PLAIN = Path(__file__).parent / "plain_rows.html"
+NASTY = "<b>&\"'`{{ 7 }}</b>"
+
+
+@pytest.fixture(scope="module")
+def plain():
+    app = Flask(__name__)
+    app.jinja_options = {"lstrip_blocks": True}
+    filters.register(app)
+    app.add_template_filter(share_of)
+    return app.jinja_env.from_string(PLAIN.read_text(encoding="utf-8"))
+
+
+numbers = st.decimals(-(10**12), 10**12, places=6)
+known = st.none() | numbers
+texts = st.text(max_size=12) | st.just(NASTY)
+instruments = st.builds(
+    InstrumentView,
+    id=st.just(1),
+    symbol=texts,
+    name=st.none() | texts,
+    kind=st.sampled_from([*map(str, Kind), NASTY]),
+    currency=st.sampled_from(["USD", "EUR", NASTY]),
+    multiplier=st.sampled_from([D(1), D(100), D("0.01"), D("1.0")]),
+    identifiers=st.just({}),
+    source=st.just("ibkr"),
+    expiry=st.none() | st.dates(date(2020, 1, 1), date(2040, 1, 1)),
+    strike=st.none() | numbers,
+    right=st.sampled_from([None, "call", "put"]),
+)
+
+
+@st.composite
+def holdings(draw):
+    of = draw(instruments)
+    return HoldingView(
+        id=draw(st.integers(1, 10**9)),
+        instrument=of,
+        quantity=draw(numbers),
+        average_price=None,
+        cost=draw(known),
+        price=draw(known),
+        market_value=draw(known),
+        notional=draw(known),
+        counts_in_value=of.kind not in ("future", "cfd"),
+        unrealized_pnl=draw(known),
+        unrealized_pct=draw(known),
+        base_value=draw(known),
+        base_cost=draw(known),
+        weight=draw(known),
+        currency=of.currency,
+        source=draw(st.sampled_from(["manual", "ibkr"])),
+        editable=True,
+        days_left=draw(st.none() | st.integers(-3, 90)),
+        notes=draw(st.none() | texts),
+        closed_at=None,
+    )
+
+
+def account(shared_by=None, currency="USD"):
+    return AccountView(
+        id=1,
+        portfolio_id=1,
+        name="A",
+        slug="A",
+        currency=currency,
+        mode="manual",
+        notes=None,
+        synced_at=None,
+        stale=False,
+        attention_code=None,
+        shared_by=shared_by,
+    )
+
+
+@given(
+    rows=st.lists(holdings(), max_size=4),
+    shared=st.sampled_from([None, "Ada"]),
+    currency=st.sampled_from(["USD", NASTY]),
+    largest=st.sampled_from([D(0), D("0.5"), D(10**12)]),
+    inner=st.booleans(),
+)
+def test_rows_are_those_of_a_plain_template(plain, rows, shared, currency, largest, inner):
+    of = account(shared, currency)
+    written = HoldingRows(rows, of, "A%20B", largest, inner).__html__()
+    template = plain.render(rows=rows, account=of, at="A%20B", largest=largest, inner=inner)
+    assert written == template
+
+
+@pytest.mark.parametrize(
+    ("weight", "largest", "percent"),
+    [("-0.5", "1", "50.0"), ("2", "1", "100.0"), ("0", "0", "100.0"), ("0.0004", "1", "0.0")],
+)
+def test_a_bar_is_as_long_as_its_share_of_the_longest(weight, largest, percent):
+    assert str(share_of(D(weight), D(largest))) == percent
+
+
+def test_a_template_takes_them_as_they_are():
+    rows = HoldingRows((), account(), NASTY, D(0))
+    assert escape(rows) == ""
