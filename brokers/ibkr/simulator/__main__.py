@@ -42,8 +42,8 @@ def main() -> int:
             print(f"{each.name:24} {each.what} ({each.leads_to})")
         return 0
     simulator = Simulator(_Clock(), signed_in=not options.signed_out, limits=not options.no_limits)
-    if options.positions:
-        account = large(options.positions)
+    for number in range(options.accounts if options.positions else 0):
+        account = large(options.positions, f"U900000{number}")
         simulator.state.accounts[account.id] = account
     if options.scenario:
         simulator.play(options.scenario)
@@ -71,6 +71,14 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="list the scenarios")
     parser.add_argument("--signed-out", action="store_true", help="start without a session")
     parser.add_argument("--positions", type=int, help="add an account with this many positions")
+    parser.add_argument(
+        "--accounts",
+        type=int,
+        choices=range(1, 10),
+        default=1,
+        metavar="1-9",
+        help="how many of them",
+    )
     parser.add_argument("--latency", type=float, default=0, help="milliseconds of each answer")
     parser.add_argument("--no-limits", action="store_true", help="do not enforce rate limits")
     parser.add_argument("--certificate", type=Path, help="file that keeps key and certificate")
