@@ -36,7 +36,7 @@ HUNDRED, TENTH = Decimal(100), Decimal("0.1")
 class HoldingRows:
     """Some holdings of an account as rows; the longest bar is that of the `largest` weight.
 
-    `at` is the path of the account's page: in a relative link, a colon of a name would end a scheme.
+    `at` is the path of the account's page: in a relative link, a colon would end a scheme.
     `inner` rows are members of a group.
     """
 
