@@ -1,0 +1,125 @@
+"""The account page of the server as shipped, beside a bare page of fifty of ten thousand rows."""
+
+from __future__ import annotations
+
+import gzip
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+from statistics import quantiles
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from benchmarks.accounts import application, fill, new_account
+from benchmarks.figures import Figure, Row
+from benchmarks.options import chosen
+from benchmarks.processes import Running, free_port, scratch, server, serving
+from portfolio.accounts.services.totals import touch
+from portfolio.clock import Moment, SystemClock
+from portfolio.db.session import unit_of_work
+
+MANY, FEW = 10_000, 100
+CLIENTS, EACH = 32, 30
+NOBODY = "https://localhost:5001"
+PAGES = {MANY: "/portfolio/1/accounts/A", FEW: "/portfolio/2/accounts/B"}
+AS_BROWSERS = {"Accept": "text/html", "Accept-Encoding": "gzip", "Sec-Fetch-Site": "same-origin"}
+TABLE = AS_BROWSERS | {"HX-Request": "true", "HX-Target": "holdings-table"}
+
+
+def figures() -> Iterable[Row]:
+    """Time of a page, pages a second, and bytes."""
+    rounds = 60 if chosen().quick else 400
+    with scratch() as folder, _bare(folder) as bare, _program(folder) as program:
+        for path in PAGES.values():
+            _seconds(program, path, 30)
+        floor = _seconds(bare, "/", rounds)
+        many, few = (_seconds(program, PAGES[size], rounds) for size in (MANY, FEW))
+        name = f"account page at {MANY:,} holdings, p95"
+        yield Figure(name, many[1], "s", floor[1], "a bare page, p95", 4)
+        yield Figure(name, many[1], "s", few[1], f"the same at {FEW}", 1.25)
+        yield Figure(name, many[1], "s", many[0], "its own median", 1.5)
+        slow, fast = _for_each(bare, "/"), _for_each(program, PAGES[MANY])
+        what = f"a page for one of {CLIENTS} clients at once"
+        yield Figure(what, fast, "s", slow, "the bare page", 4)
+        yield from _bytes(program)
+
+
+def _bytes(program: Running) -> Iterable[Row]:
+    for what, headers, raw, packed in (
+        ("account page", AS_BROWSERS, 48, 10),
+        ("fifty rows", TABLE, 30, 6),
+    ):
+        body = _get(program, PAGES[MANY], headers)
+        yield Figure(f"{what}, compressed", len(body) / 1024, "KB", None, "", packed)
+        yield Figure(f"{what}, plain", len(gzip.decompress(body)) / 1024, "KB", None, "", raw)
+
+
+@contextmanager
+def _bare(folder: Path) -> Iterator[Running]:
+    port, script = free_port(), str(Path(__file__).with_name("bare_page.py"))
+    with serving([sys.executable, script, str(folder / "bare.db"), str(port)], port) as running:
+        yield running
+
+
+@contextmanager
+def _program(folder: Path) -> Iterator[Running]:
+    data = folder / "data"
+    with application(data) as app:
+        now = Moment.at(SystemClock().now(), ZoneInfo("UTC"))
+        for name, size in (("A", MANY), ("B", FEW)):
+            place = new_account(app, name)
+            fill(place, size)
+            # The totals of rows that came in by the side door, stored as by any change.
+            with unit_of_work() as session:
+                touch(session, place.find(session), now)
+    with server(data, NOBODY) as running:
+        yield running
+
+
+def _get(of: Running, path: str, headers: dict[str, str] = AS_BROWSERS) -> bytes:
+    connection = HTTPConnection(urlsplit(of.url).netloc, timeout=60)
+    try:
+        return _answer(connection, path, headers)
+    finally:
+        connection.close()
+
+
+def _answer(connection: HTTPConnection, path: str, headers: dict[str, str]) -> bytes:
+    connection.request("GET", path, headers=headers)
+    response = connection.getresponse()
+    body = response.read()
+    if response.status != 200:
+        raise RuntimeError(f"{path} answered {response.status}")
+    return body
+
+
+def _seconds(of: Running, path: str, rounds: int) -> tuple[float, float]:
+    """The median and the 95th of a hundred, over one connection that is kept."""
+    connection = HTTPConnection(urlsplit(of.url).netloc, timeout=60)
+    spent = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        _answer(connection, path, AS_BROWSERS)
+        spent.append(time.perf_counter() - began)
+    connection.close()
+    cut = quantiles(spent, n=100)
+    return cut[49], cut[94]
+
+
+def _for_each(of: Running, path: str) -> float:
+    """Seconds a page where many clients ask at once; none may fail."""
+
+    def client(_: int) -> None:
+        connection = HTTPConnection(urlsplit(of.url).netloc, timeout=60)
+        for _ in range(EACH):
+            _answer(connection, path, AS_BROWSERS)
+        connection.close()
+
+    began = time.perf_counter()
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        list(pool.map(client, range(CLIENTS)))
+    return (time.perf_counter() - began) / (CLIENTS * EACH)
