@@ -109,7 +109,7 @@ def threats():
 
 
 def test_each_threat_has_its_row_with_a_guard_and_a_test_that_proves_it():
-    assert [number for number, _ in threats()] == list(range(1, 31))
+    assert [number for number, _ in threats()] == list(range(1, 32))
     for number, cells in threats():
         _, guard, test = cells
         assert NAMED_FILE.search(guard), f"T{number} names no place in the code"

@@ -8,7 +8,8 @@ from decimal import Decimal
 from sqlalchemy import insert, select
 
 from portfolio.accounts.models import Account, Holding, Instrument, InstrumentIdentifier
-from portfolio.accounts.services.totals import touch
+from portfolio.accounts.queries.totals import owner_rates
+from portfolio.accounts.services.totals import store
 from portfolio.db.session import unit_of_work
 from portfolio.web.runtime import moment
 
@@ -52,7 +53,8 @@ def fill(desk, count, name="A"):
             {**_figures(number), **held, "instrument_id": id_} for number, id_ in enumerate(ids)
         ]
         session.execute(insert(Holding), holdings)
-        touch(session, account, moment())
+        account.revision += 1
+        store(session, account, owner_rates(session, owner), moment())
 
 
 def _instrument(number):
