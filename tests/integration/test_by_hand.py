@@ -7,6 +7,9 @@ from decimal import Decimal as D
 
 import pytest
 
+from portfolio.accounts.models import Holding
+from portfolio.db.session import unit_of_work
+
 P = "/api/v1/portfolios"
 VWCE = {
     "symbol": "VWCE",
@@ -241,6 +244,19 @@ def test_a_synced_row_takes_notes_only_until_it_is_disconnected(desk):
     assert D(changed["cost"]) == D(row["cost"]) / 2
     terms = desk.program.patch(f"{api}/{row['id']}", json={"symbol": "X"})
     assert "symbol" in terms.json["error"]["fields"]
+
+
+def test_notes_leave_the_value_of_a_row_without_a_price_alone(desk):
+    desk.connected()
+    api = f"{P}/1/accounts/A/holdings"
+    row = desk.program.get(f"{api}?text=AAPL").json["holdings"][0]
+    with desk.app.app_context(), unit_of_work() as session:
+        # As a broker tells it to whom it sells no prices.
+        session.get_one(Holding, int(row["id"])).price = None
+    noted = desk.program.patch(f"{api}/{row['id']}", json={"notes": "keep"}).json
+    assert (noted["notes"], noted["price"]) == ("keep", None)
+    for name in ("market_value", "unrealized_pnl", "cost"):
+        assert noted[name] == row[name]
 
 
 def test_a_daily_value_is_kept_for_each_day_of_change(hand):

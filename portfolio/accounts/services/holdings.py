@@ -216,7 +216,8 @@ def change_holding(at: Scope, holding_id: int, values: Mapping[str, Any]) -> Hol
         check_quantity(values["quantity"])
     if row.source != MANUAL:
         _refuse_other_terms(given)
-        revalue(row, values)
+        if given & set(FIGURES):
+            revalue(row, values)
     elif given:
         _move_to(at, row, values)
     write_figures(row, values, at.moment)
