@@ -52,6 +52,10 @@ def test_every_page_is_accessible_and_fits_a_phone(page, bank):
 
 def test_the_table_is_filtered_and_sorted_in_the_url(page, bank):
     page.goto(URL)
+    # Symbols stand out; the headings of their columns do not.
+    for links, weight in ((".holdings thead a", "400"), (".holdings tbody th a", "650")):
+        link = page.locator(links).first
+        assert link.evaluate("of => getComputedStyle(of).fontWeight") == weight
     page.get_by_role("searchbox", name="Filter holdings").fill("s1")
     page.get_by_role("heading", name="Holdings · 10 found").wait_for()
     assert "text=s1" in page.url
