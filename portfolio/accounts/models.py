@@ -165,6 +165,8 @@ class Holding(Base):
     changes, so that rows kept after a disconnect are found again by the same broker account only.
 
     A holding that left the account keeps its row, with `closed_at` set, and with it its notes.
+    `quoted_at` is when its quote was read or typed; it is empty while that is the account's last
+    read, so that a read that finds nothing new has no row to write.
     `twin` says whether a row from another source looks like the same thing: "likely" until a
     person has "settled" it.
     """

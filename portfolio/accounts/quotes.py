@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -20,6 +21,15 @@ class Quoted(NamedTuple):
     price: Decimal | None
     market_value: Decimal | None
     unrealized_pnl: Decimal | None
+
+
+def quoted_at(of: Quoted, known: datetime | None, read_at: datetime | None) -> datetime | None:
+    """When a quote was read that the broker does not renew; None where there is none.
+
+    `known` is what is stored already, and `read_at` the account's last read that had it.
+    """
+    has_quote = any(each is not None for each in (of.price, of.market_value, of.unrealized_pnl))
+    return known or (read_at if has_quote else None)
 
 
 def revalued(before: Quoted, after: Quoted, multiplier: Decimal) -> Quoted:

@@ -14,7 +14,7 @@ from brokers.errors import BrokerAccountMissing, CertificateChanged, Certificate
 from brokers.types import Certificate
 from portfolio.accounts.models import CONNECTED, MANUAL, Account, CashBalance, Holding
 from portfolio.accounts.queries import portfolios as accounts
-from portfolio.accounts.services.portfolios import release
+from portfolio.accounts.services.portfolios import date_quotes, release
 from portfolio.accounts.services.totals import touch
 from portfolio.clock import Moment
 from portfolio.connections.gateways import (
@@ -213,8 +213,10 @@ def disconnect(place: Place, *, close_holdings: bool, moment: Moment) -> None:
         if connection is None:
             raise NotConnected(account.name)
         _stop_running(session, account, moment.now)
+        source = connection.broker, connection.broker_account
+        date_quotes(session, account, *source)
         if close_holdings:
-            release(session, account, connection.broker, connection.broker_account, now=moment.now)
+            release(session, account, *source, now=moment.now)
         lease.revoke(session, lease_name(connection.id))
         session.delete(connection)
         account.mode, account.attention_code = MANUAL, None

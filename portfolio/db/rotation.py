@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Column, Row, Table, delete, select, update
 from sqlalchemy.orm import Session
 
+from portfolio.db.batches import batches
 from portfolio.db.keycheck import KeyCheck, check_keys, hold_keys, sealed_columns
 from portfolio.db.keyfile import KeyFile
 from portfolio.db.keysource import new_key
@@ -69,10 +70,10 @@ def _reseal(sealer: Sealer, broken: set[str], step: Step) -> int:
     done = 0
     for table, column in sealed_columns():
         rows = [row for row in _rows(table, column) if _key(row[0]) != sealer.ids()[0]]
-        for start in range(0, len(rows), BATCH):
+        for some in batches(rows, BATCH):
             step("batch")
             with unit_of_work() as session:
-                for row in rows[start : start + BATCH]:
+                for row in some:
                     done += _resealed(session, sealer, row, (table, column), broken)
     return done
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, contains_eager, joinedload
 from brokers.types import LedgerRow, Snapshot
 from portfolio.accounts.models import NO_TWIN, AccountTotals, CashBalance, Holding, Rate
 from portfolio.accounts.services import totals, twins
+from portfolio.db.batches import batches
 from portfolio.errors import StorageFailed
 from portfolio.sync import journal
 from portfolio.sync.lease import LeaseLost
@@ -68,10 +69,14 @@ def _replace(session: Session, target: Target) -> bool:
     if not target.replaced.holdings and not target.replaced.cash:
         return False
     chosen = Holding.account_id == target.account.id, Holding.closed_at.is_(None)
-    query = select(Holding).where(*chosen, Holding.id.in_(target.replaced.holdings))
+    query = select(Holding).where(*chosen).options(joinedload(Holding.instrument))
     ours = {twins.likeness(row): row for row in _brought(session, target)}
     every = not target.replaced.only_alike
-    found = session.scalars(query.options(joinedload(Holding.instrument)))
+    found = [
+        row
+        for some in batches(target.replaced.holdings)
+        for row in session.scalars(query.where(Holding.id.in_(some)))
+    ]
     rows = [row for row in found if every or twins.likeness(row) in ours]
     for row in rows:
         journal.record_closing(session, target.run.id, row)

@@ -14,8 +14,9 @@ from sqlalchemy.orm import Session, contains_eager
 
 from portfolio.accounts.models import Account, CashBalance, Holding
 from portfolio.accounts.quotes import rescaled
-from portfolio.accounts.services.holdings import quoted
+from portfolio.accounts.services.holdings import date_quote, quoted
 from portfolio.clock import Moment
+from portfolio.db.batches import batches
 from portfolio.errors import Conflict
 from portfolio.sync.models import BY_UNDO, SUCCEEDED, Change, SyncRun
 from portfolio.sync.plan import Plan, Source, as_text
@@ -23,8 +24,6 @@ from portfolio.sync.plan import Plan, Source, as_text
 HOLDING, CASH = "holding", "cash"
 # Names of fields in the record that the instrument's row calls otherwise.
 COLUMNS = {"right": "option_right"}
-# As many as both databases take as parameters of one statement without a second thought.
-BATCH = 1_000
 NUMBERS = frozenset({"quantity", "average_price", "multiplier", "strike"})
 BESIDE_CASH = ("settled", "accrued_interest", "accrued_dividends")
 OF_HOLDING = frozenset({"quantity", "average_price"})
@@ -151,12 +150,12 @@ def _held(
 ) -> dict[int | str | None, Holding]:
     """The account's holdings of these ids."""
     found: dict[int | str | None, Holding] = {}
-    for start in range(0, len(ids), BATCH):
+    for some in batches(ids):
         query = (
             select(Holding)
             .join(Holding.instrument)
             .options(contains_eager(Holding.instrument))
-            .where(Holding.account_id == account.id, Holding.id.in_(ids[start : start + BATCH]))
+            .where(Holding.account_id == account.id, Holding.id.in_(some))
         )
         found |= {row.id: row for row in session.scalars(query)}
     return found
@@ -206,6 +205,7 @@ def _holding_back(at: Reversal, row: Holding | None, changes: list[Change], late
         _refuse_touched(row, change, later.opened if closing else later.moved, closing=closing)
     if quantity is not None and quantity.old is None:
         row.closed_at = at.moment.now
+        date_quote(row, at.account)
         return "closed"
     if closing:
         row.closed_at = None

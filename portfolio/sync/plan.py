@@ -231,19 +231,8 @@ def digest(
     cash: Mapping[str, Decimal],
 ) -> str:
     """One comparable line for the position fields of an account and its cash."""
-    texts = (
-        (key, canonical(quantity), as_text(average), currency)
-        for key, quantity, average, currency in rows
-    )
-    return text_digest(texts, cash)
-
-
-def text_digest(
-    rows: Iterable[tuple[str, str, str | None, str]], cash: Mapping[str, Decimal]
-) -> str:
-    """The same from numbers in their canonical form."""
     lines = [
-        f"{key}|{quantity}|{average or '-'}|{currency}"
+        f"{key}|{canonical(quantity)}|{as_text(average) or '-'}|{currency}"
         for key, quantity, average, currency in sorted(rows, key=itemgetter(0))
     ]
     lines += [f"{currency}={canonical(amount)}" for currency, amount in sorted(cash.items())]

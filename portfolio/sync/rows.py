@@ -8,21 +8,21 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, cast, select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from portfolio.accounts.models import Account, CashBalance, Holding, Instrument
 from portfolio.accounts.models import InstrumentIdentifier as Identifier
+from portfolio.accounts.quotes import Quoted
 from portfolio.accounts.services.portfolios import cash_of
-from portfolio.sync.plan import Source, Stored, StoredHolding, text_digest
+from portfolio.db.batches import batches
+from portfolio.sync.plan import Source, Stored, StoredHolding, digest
 
-# As many as both databases take as parameters of one statement without a second thought.
-BATCH = 1_000
 DESCRIBED = (
     *("symbol", "kind", "currency", "multiplier", "expiry", "strike", "option_right"),
     *("name", "exchange", "underlying"),
 )
-FIGURES = ("quantity", "average_price", "price", "market_value", "unrealized_pnl")
+FIGURES = Quoted._fields
 INSTRUMENT = tuple(getattr(Instrument, name) for name in DESCRIBED)
 
 
@@ -32,6 +32,12 @@ class StoredInstrument:
 
     id: int
     described: tuple[Any, ...]
+
+    @property
+    def multiplier(self) -> Decimal:
+        """How many units of what the price is of are in one of the quantity."""
+        multiplier: Decimal = self.described[DESCRIBED.index("multiplier")]
+        return multiplier
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +50,9 @@ class StoredRow:
     instrument: StoredInstrument
 
     @property
-    def figures(self) -> tuple[Decimal | None, ...]:
-        """Its columns `FIGURES` in their order."""
-        return self.holding.quantity, self.holding.average_price, *self.holding.quote
+    def figures(self) -> Quoted:
+        """Its figures."""
+        return Quoted(self.holding.quantity, self.holding.average_price, *self.holding.quote)
 
 
 def rows_of(session: Session, account: Account, source: Source) -> dict[str, StoredRow]:
@@ -120,20 +126,15 @@ def stored_state(session: Session, account: Account, source: Source) -> Stored:
 
 
 def digest_of(session: Session, account: Account, source: Source) -> str:
-    """The digest of what is stored, from the texts that the database keeps."""
+    """The digest of what is stored, from the fields that are in it."""
     query = (
-        select(
-            Identifier.value,
-            cast(Holding.quantity, Text),
-            cast(Holding.average_price, Text),
-            Instrument.currency,
-        )
+        select(Identifier.value, Holding.quantity, Holding.average_price, Instrument.currency)
         .join(Holding, Holding.instrument_id == Identifier.instrument_id)
         .join(Instrument, Instrument.id == Holding.instrument_id)
         .where(*_from(account, source), Holding.closed_at.is_(None))
     )
     cash = {row.currency: row.amount for row in cash_rows(session, account, source)}
-    return text_digest(session.execute(query), cash)
+    return digest(session.execute(query), cash)
 
 
 def instruments_of(
@@ -141,7 +142,7 @@ def instruments_of(
 ) -> dict[str, StoredInstrument]:
     """The owner's instruments that are known by these keys."""
     found: dict[str, StoredInstrument] = {}
-    for start in range(0, len(keys), BATCH):
+    for some in batches(keys):
         query = (
             select(Identifier.value, Instrument.id, *INSTRUMENT)
             .join(Instrument, Instrument.id == Identifier.instrument_id)
@@ -149,7 +150,7 @@ def instruments_of(
                 Identifier.owner_id == owner_id,
                 Identifier.scheme == scheme,
                 Identifier.is_key,
-                Identifier.value.in_(keys[start : start + BATCH]),
+                Identifier.value.in_(some),
             )
         )
         for key, instrument_id, *described in session.execute(query):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import insert, select, update
@@ -12,7 +13,7 @@ from sqlalchemy.orm import Session
 from brokers.types import Instrument as BrokerInstrument
 from brokers.types import Position, Snapshot
 from portfolio.accounts.models import Holding, Instrument, InstrumentIdentifier
-from portfolio.accounts.quotes import Quoted, rescaled
+from portfolio.accounts.quotes import Quoted, quoted_at, rescaled
 from portfolio.sync.plan import symbol_of
 from portfolio.sync.rows import (
     DESCRIBED,
@@ -51,18 +52,19 @@ def write_holdings(
             new[instruments[key]] = key
             added.append(_new_row(target, instruments[key], position, snapshot))
             continue
-        figures, quoted_at = _figures(row, position, target)
+        figures, since = _figures(row, position, target)
         moves = figures != row.figures
         moved |= moves
-        values = {"id": row.id, **dict(zip(FIGURES, figures, strict=True)), "quoted_at": quoted_at}
+        values = {"id": row.id, **dict(zip(FIGURES, figures, strict=True)), "quoted_at": since}
         if not row.holding.is_open:
             opened.append({**values, "opened_at": snapshot.read_at, "closed_at": None})
-        elif moves or quoted_at != row.quoted_at:
+        elif moves or since != row.quoted_at:
             changed.append(values)
     held = {position.instrument.key for position in snapshot.positions} | keep
-    absent = (row for key, row in rows.items() if key not in held and row.holding.is_open)
-    closed = [{"id": row.id, "closed_at": snapshot.read_at} for row in absent]
-    for some in (changed, opened, closed):
+    absent = [row for key, row in rows.items() if key not in held and row.holding.is_open]
+    closed = [{**_dated(row, target), "closed_at": snapshot.read_at} for row in absent]
+    kept = [_dated(row, target) for key, row in rows.items() if key in keep and not row.quoted_at]
+    for some in (changed, opened, closed, kept):
         if some:
             session.execute(update(Holding), some)
     ids = {key: row.id for key, row in rows.items()}
@@ -86,25 +88,22 @@ def _new_row(target: Target, instrument_id: int, position: Position, snapshot: S
     }
 
 
-def _figures(row: StoredRow, position: Position, target: Target) -> tuple[tuple[Any, ...], Any]:
+def _figures(row: StoredRow, position: Position, target: Target) -> tuple[Quoted, datetime | None]:
     """What is written of a row that is there: its figures, and the time of a quote that is old.
 
     Without a quote the last known one stays, with its time; its value follows the quantity.
     """
     if position.price is not None or position.market_value is not None:
-        figures = (
-            position.quantity,
-            position.average_price,
-            position.price,
-            position.market_value,
-            position.unrealized_pnl,
-        )
-        return figures, None
-    multiplier = row.holding.terms["multiplier"]
-    before = Quoted(*row.figures)  # type: ignore[arg-type]
-    after = rescaled(before, multiplier, position.quantity, position.average_price)  # type: ignore[arg-type]
-    has_quote = any(figure is not None for figure in row.holding.quote)
-    return tuple(after), row.quoted_at or (target.account.synced_at if has_quote else None)
+        return Quoted(*(getattr(position, name) for name in FIGURES)), None
+    before, multiplier = row.figures, row.instrument.multiplier
+    after = rescaled(before, multiplier, position.quantity, position.average_price)
+    return after, _dated(row, target)["quoted_at"]
+
+
+def _dated(row: StoredRow, target: Target) -> Values:
+    """The time of a quote that this read does not renew."""
+    read_at = target.account.synced_at
+    return {"id": row.id, "quoted_at": quoted_at(row.figures, row.quoted_at, read_at)}
 
 
 def _write_instruments(

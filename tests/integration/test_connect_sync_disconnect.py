@@ -196,6 +196,20 @@ def test_disconnect_can_close_and_reconnecting_finds_the_same_rows(desk):
     assert rows(desk, "holding")[0].notes == "mine"
 
 
+def test_quotes_that_nobody_renews_any_more_have_their_time(desk):
+    url = desk.connected()
+    read = desk.program.get("/api/v1/portfolios/1/accounts/A").json["synced_at"]
+    assert {row.quoted_at for row in rows(desk, "holding")} == {None}
+    desk.turn()
+    desk.program.post(f"{url}/disconnect", json={})
+    stamped = {str(row.quoted_at)[:19] for row in rows(desk, "holding") if row.price is not None}
+    assert stamped == {read[:19].replace("T", " ")}
+    # Those of this account are read again, and have a quote as old as that read.
+    assert desk.connect(url).status_code == 201
+    assert desk.sync(url).status_code == 200
+    assert {row.quoted_at for row in rows(desk, "holding")} == {None}
+
+
 def test_kept_rows_of_another_broker_account_are_not_touched(desk):
     url = desk.connected()
     desk.program.post(f"{url}/disconnect", json={})

@@ -99,6 +99,9 @@ def test_the_first_run_can_be_taken_back_and_comes_again(desk):
     back = decide(desk, run["id"], "undo").json["run"]
     assert back["closed"] == 235
     assert (desk.holdings(url)["holdings"], desk.holdings(url)["cash"]) == ([], [])
+    # They keep their quotes, with the time of the run that is taken back.
+    undated = "SELECT id FROM holding WHERE price IS NOT NULL AND quoted_at IS NULL"
+    assert rows(desk, undated) == []
     assert desk.holdings(url)["synced_at"] is None
     assert desk.sync(url).json["run"]["added"] == 235
 

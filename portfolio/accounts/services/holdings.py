@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session, selectinload
 from brokers.types import Kind
 from portfolio.accounts.models import (
     MANUAL,
+    Account,
     CashBalance,
     Holding,
     Instrument,
@@ -23,7 +24,7 @@ from portfolio.accounts.names import clean_currency, clean_isin, clean_notes, cl
 from portfolio.accounts.queries.heirs import Heir
 from portfolio.accounts.queries.holdings import find_holding
 from portfolio.accounts.queries.scope import Scope
-from portfolio.accounts.quotes import Quoted, revalued
+from portfolio.accounts.quotes import Quoted, quoted_at, revalued
 from portfolio.accounts.services import twins
 from portfolio.accounts.services.totals import touch
 from portfolio.clock import Moment
@@ -189,7 +190,7 @@ def write_figures(row: Holding, values: Mapping[str, Any], moment: Moment) -> No
         if name in values:
             setattr(row, name, values[name])
     if "price" in values:
-        row.quoted_at = moment.now
+        row.quoted_at = None if values["price"] is None else moment.now
     if "notes" in values:
         row.notes = clean_notes(values["notes"])
 
@@ -265,6 +266,11 @@ def revalue(row: Holding, values: Mapping[str, Any]) -> None:
     named = {name: values[name] for name in FIGURES if name in values}
     after = revalued(before, before._replace(**named), row.instrument.multiplier)
     row.market_value, row.unrealized_pnl = after.market_value, after.unrealized_pnl
+
+
+def date_quote(row: Holding, account: Account) -> None:
+    """Note how old the quote of a row is that the account's next read will not renew."""
+    row.quoted_at = quoted_at(quoted(row), row.quoted_at, account.synced_at)
 
 
 def quoted(row: Holding) -> Quoted:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, or_, select, update
 from sqlalchemy.orm import Session
 
 from portfolio.accounts.models import CONNECTED, Account, CashBalance, Holding, Portfolio
@@ -116,6 +116,19 @@ def cash_of(
         CashBalance.source_account == source_account,
     )
     return list(session.scalars(query.order_by(CashBalance.currency)))
+
+
+def date_quotes(session: Session, account: Account, source: str, source_account: str) -> None:
+    """Note how old the quotes of one source are, which nobody will renew any more."""
+    known = (Holding.price, Holding.market_value, Holding.unrealized_pnl)
+    undated = update(Holding).where(
+        Holding.account_id == account.id,
+        Holding.source == source,
+        Holding.source_account == source_account,
+        Holding.quoted_at.is_(None),
+        or_(*(figure.is_not(None) for figure in known)),
+    )
+    session.execute(undated.values(quoted_at=account.synced_at))
 
 
 def release(

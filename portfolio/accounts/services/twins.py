@@ -18,6 +18,7 @@ from portfolio.accounts.models import (
     Instrument,
     Portfolio,
 )
+from portfolio.db.batches import batches
 
 Likeness = tuple[object, ...]
 LIKENESS = (
@@ -37,9 +38,11 @@ def mark(session: Session, owner_id: int) -> None:
     mine = _accounts_of(owner_id)
     counts: Counter[int] = Counter()
     alike = _holdings_by_hand(session, mine) | set(session.scalars(_left(mine)))
-    marked = or_(Holding.id.in_(alike), Holding.twin != NO_TWIN)
-    held = select(Holding).where(Holding.account_id.in_(mine), marked)
-    for row in session.scalars(held):
+    held = select(Holding).where(Holding.account_id.in_(mine))
+    rows = {row.id: row for row in session.scalars(held.where(Holding.twin != NO_TWIN))}
+    for some in batches(sorted(alike - rows.keys())):
+        rows |= {row.id: row for row in session.scalars(held.where(Holding.id.in_(some)))}
+    for row in rows.values():
         counts[row.account_id] += _note(row, alike=row.closed_at is None and row.id in alike)
     spent = set(session.scalars(_cash_by_hand(mine))) | set(session.scalars(_cash_left(mine)))
     doubtful = or_(CashBalance.id.in_(spent), CashBalance.twin != NO_TWIN)

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from decimal import Decimal as D
 
 import pytest
-from sqlalchemy import create_engine, select
+from sqlalchemy import create_engine, select, text
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
@@ -307,6 +307,29 @@ def test_without_a_quote_the_last_one_stays(book):
         book.put(later(READ, positions=(replace(position("1"), **half), position("2"))))
         assert (one.price, one.market_value) == (half["price"], half["market_value"])
         assert one.quoted_at is None
+
+
+def test_what_leaves_or_is_only_kept_keeps_the_time_of_its_quote(book):
+    book.put(READ)
+    book.put(later(adding_up(position("1"))), keep=["2"])
+    kept = book.holding("S2")
+    assert (kept.closed_at, kept.quoted_at) == (None, NOON)
+    after = LATER + timedelta(hours=1)
+    book.put(replace(adding_up(position("2")), read_at=after))
+    gone = book.holding("S1")
+    # The last one that had it, not the one that found it gone.
+    assert (gone.closed_at, gone.quoted_at) == (after, LATER)
+    # Here again, with a quote of its own.
+    assert kept.quoted_at is None
+    book.put(replace(READ, read_at=after + timedelta(hours=1)))
+    assert (gone.closed_at, gone.quoted_at) == (None, None)
+
+
+def test_a_number_that_others_wrote_otherwise_is_the_same_number(book):
+    book.put(READ)
+    book.session.execute(text("UPDATE holding SET quantity = '10.00', average_price = '5.0'"))
+    digest = book.put(later(READ))
+    assert digest == stored_digest(stored_state(book.session, book.account, SOURCE))
 
 
 @pytest.mark.parametrize(

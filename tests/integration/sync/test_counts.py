@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import time
 from dataclasses import replace
 from datetime import timedelta
@@ -13,6 +14,7 @@ from sqlalchemy import create_engine, event, select, text
 from sqlalchemy.orm import Session
 
 from portfolio.accounts.models import Account, Holding
+from portfolio.accounts.services import twins
 from portfolio.clock import Moment
 from portfolio.db.base import Base
 from portfolio.db.session import engine_options, prepare
@@ -191,7 +193,7 @@ def test_taking_back_costs_no_statement_for_each_row(store):
         assert digest_of(session, account, SOURCE) == snapshot_digest(before)
 
 
-def test_the_texts_of_the_database_are_the_canonical_ones(store):
+def test_what_is_read_back_is_what_the_planner_sees(store):
     odd = ("0.00000001", "-3", "12345678901234567890.12345678901234567890", "100", "1E+2", "1.50")
     read = adding_up(
         *(
@@ -205,6 +207,25 @@ def test_the_texts_of_the_database_are_the_canonical_ones(store):
         account = session.get(Account, store.account_id)
         plain = stored_digest(stored_state(session, account, SOURCE))
         assert digest_of(session, account, SOURCE) == plain
+
+
+def test_more_twins_than_a_statement_takes_parameters(tmp_path):
+    store = Store(f"sqlite:///{tmp_path}/twins.db")
+    store.put(many(1_700))
+    with store.writing() as session:
+        account = session.get(Account, store.account_id)
+        brought = session.scalars(select(Holding)).all()
+        same = ("account_id", "instrument_id", "quantity", "opened_at")
+        session.add_all(
+            Holding(source="manual", **{name: getattr(row, name) for name in same})
+            for row in brought
+        )
+        session.flush()
+        driver = session.connection().connection.driver_connection
+        driver.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 1_500)
+        twins.mark(session, account.portfolio.owner_id)
+        assert account.likely_twins == 1_700
+    store.engine.dispose()
 
 
 def test_the_work_grows_as_what_is_held(store):
