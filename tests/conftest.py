@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import pytest
@@ -56,7 +56,9 @@ class Figures:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep what a test has noted."""
         if report.when == "teardown":
-            self.noted += [value for name, value in report.user_properties if name == FIGURE]
+            self.noted += [
+                cast(tuple[str, str], of) for name, of in report.user_properties if name == FIGURE
+            ]
 
     def pytest_terminal_summary(self, terminalreporter: Any, config: pytest.Config) -> None:
         """The table of what was measured."""

@@ -43,6 +43,7 @@ TOKENS = tuple(
         "a_token_needs_no_form_token_and_another_site_is_refused_all_the_same",
     )
 )
+STORING = ("tests/integration/sync/test_apply.py", "tests/integration/sync/test_counts.py")
 # Which tests have to notice: all run in the process itself, and each module's take seconds.
 MODULES = {
     "portfolio/sync/gates.py": (SYNC,),
@@ -50,7 +51,9 @@ MODULES = {
     "brokers/ibkr/agreement.py": ("tests/unit/brokers/ibkr/test_agreement.py",),
     "portfolio/web/gate.py": (f"{WEB}/test_gate.py", f"{WEB}/test_rules.py", FORMS, *TOKENS),
     "brokers/tls.py": ("tests/unit/brokers/test_tls.py", "tests/e2e/test_tls.py"),
-    "portfolio/sync/apply.py": ("tests/integration/sync/test_apply.py",),
+    "portfolio/sync/apply.py": STORING,
+    "portfolio/sync/writing.py": STORING,
+    "portfolio/sync/rows.py": STORING,
 }
 # Plugins, and the search for forgotten files at the end, take longer than most tests here.
 ENVIRON = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}

@@ -185,7 +185,7 @@ def _done(asked: list[Future[Any]]) -> int:
 
 
 # Where the reading of a run is when its process is stopped: at its beginning, and at its end.
-MOMENTS = {"at the last books": ("/ledger", 2), "at the first books": ("/ledger", 1)}
+MOMENTS = {"before the last word": ("/tickle", 2), "at the first books": ("/ledger", 1)}
 
 
 def test_a_process_stopped_past_its_lease_writes_nothing(

@@ -35,6 +35,7 @@ from portfolio.settings import Settings
 MINUTE = 60.0
 HOUR = 60 * MINUTE
 IDLE = 360
+WORKER = "foliosync"
 # A call a minute, a tenth more, and a beat, before an outage and after it: what is shorter than
 # the rest of the six minutes must not cost the session.
 SURVIVABLE = 210.0
@@ -78,7 +79,7 @@ class Engine(EmbeddedEngine):
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         self._pool.shutdown()
-        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="foliosync")
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix=WORKER)
         self._under_way: list[Future[None]] = []
         self._leads = True
         self._due: list[tuple[float, int]] = []
@@ -219,6 +220,7 @@ class Usage:
 
     memory: int
     threads: int
+    workers: int
     files: int
     sessions: int
 
@@ -355,10 +357,12 @@ class Household:
         with self.app.app_context():
             db.engine.dispose()
         gc.collect()
+        workers = sum(of.name.startswith(WORKER) for of in threading.enumerate())
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         return Usage(
             memory=pages * os.sysconf("SC_PAGE_SIZE"),
-            threads=threading.active_count(),
+            threads=threading.active_count() - workers,
+            workers=workers,
             files=len(list(Path("/proc/self/fd").iterdir())),
             sessions=len(self.network.open),
         )
