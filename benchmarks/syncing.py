@@ -160,6 +160,7 @@ def _grown(name: str, database: Callable[[], AbstractContextManager[str | None]]
 
 def _beside() -> Figure:
     """How many of many syncs and of the pages beside them fail, in whatever way."""
+    count = 20 if chosen().quick else SYNCS
     with scratch() as folder, gateway(0, "--no-limits") as broker:
         with server(folder / "data", broker.url, program="benchmarks.unpaced") as ours:
             url, done, failed = connected(ours, "U1234567"), threading.Event(), list[str]()
@@ -169,7 +170,7 @@ def _beside() -> Figure:
             ]
             for each in readers:
                 each.start()
-            for _ in range(20 if chosen().quick else SYNCS):
+            for _ in range(count):
                 try:
                     synced(ours, url)
                 except (requests.RequestException, RuntimeError) as error:
@@ -179,7 +180,7 @@ def _beside() -> Figure:
                 each.join()
         log = (folder / "data.log").read_text(encoding="utf-8")
     failed += [line for line in log.splitlines() if "database is locked" in line]
-    name = f"{SYNCS:,} syncs beside {READERS} readers of pages: failures"
+    name = f"{count:,} syncs beside {READERS} readers of pages: failures"
     return Figure(name, len(failed), "", None, "", 0, "; ".join(failed[:3]))
 
 
