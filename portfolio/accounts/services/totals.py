@@ -28,7 +28,8 @@ def renew(session: Session, account: Account, moment: Moment) -> AccountTotals:
 def rates_changed(session: Session, owner_id: int, moment: Moment) -> None:
     """Note that a rate has changed: the totals and today's values of all accounts follow."""
     owner = renew_stamp(session, owner_id)
-    owner.rates_revision += 1
+    # Counted by the database: of two at once, each is a change of its own.
+    owner.rates_revision = User.rates_revision + 1
     session.flush()
     rates = owner_rates(session, owner_id)
     members = select(Account).join(Account.portfolio).where(Portfolio.owner_id == owner_id)
