@@ -42,12 +42,15 @@ SELECT
   first(getprice(currency, cost_currency)) as price,
   cost(sum(position)) as book_value,
   value(sum(position)) as market_value,
-  safediv((abs(sum(number(value(position)))) - abs(sum(number(cost(position))))), sum(number(cost(position)))) * 100 as unrealized_profit_pct,
+  safediv(
+    (abs(sum(number(value(position)))) - abs(sum(number(cost(position))))),
+    sum(number(cost(position)))
+  ) * 100 as unrealized_profit_pct,
   cost_date as acquisition_date
 WHERE account_sortkey(account) ~ "^[01]"
 GROUP BY account, cost_date, currency, cost_currency, cost_number, account_sortkey(account)
 ORDER BY account_sortkey(account), currency, cost_date
-""".strip()  # noqa: E501
+""".strip()
 HEAD = """option "title" "Bench"
 option "operating_currency" "USD"
 2020-01-01 open Assets:Broker

@@ -28,6 +28,7 @@ from portfolio.sync.target import Target
 Values = dict[str, Any]
 # Else rows that differ in what is not known would be written one by one.
 WITH_NULLS = {"render_nulls": True}
+NOTHING = (None,) * len(DESCRIBED)
 
 
 def write_holdings(
@@ -148,9 +149,6 @@ def _described(of: BrokerInstrument, before: tuple[Any, ...]) -> tuple[Any, ...]
     if said == before:
         return before
     return tuple(old if new is None else new for new, old in zip(said, before, strict=True))
-
-
-NOTHING = (None,) * len(DESCRIBED)
 
 
 def _new_instruments(
