@@ -66,7 +66,7 @@ def rows_of(session: Session, account: Account, source: Source) -> dict[str, Sto
             *(Instrument.id, *INSTRUMENT),
         )
         .join(Holding, Holding.instrument_id == Identifier.instrument_id)
-        .join(Instrument, Instrument.id == Holding.instrument_id)
+        .join(Holding.instrument)
         .where(*_from(account, source))
         .order_by(Holding.id)
     )
@@ -130,7 +130,7 @@ def digest_of(session: Session, account: Account, source: Source) -> str:
     query = (
         select(Identifier.value, Holding.quantity, Holding.average_price, Instrument.currency)
         .join(Holding, Holding.instrument_id == Identifier.instrument_id)
-        .join(Instrument, Instrument.id == Holding.instrument_id)
+        .join(Holding.instrument)
         .where(*_from(account, source), Holding.closed_at.is_(None))
     )
     cash = {row.currency: row.amount for row in cash_rows(session, account, source)}
@@ -145,7 +145,7 @@ def instruments_of(
     for some in batches(keys):
         query = (
             select(Identifier.value, Instrument.id, *INSTRUMENT)
-            .join(Instrument, Instrument.id == Identifier.instrument_id)
+            .join(Instrument)
             .where(
                 Identifier.owner_id == owner_id,
                 Identifier.scheme == scheme,

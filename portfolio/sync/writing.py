@@ -19,7 +19,6 @@ from portfolio.sync.rows import (
     DESCRIBED,
     FIGURES,
     INSTRUMENT,
-    StoredInstrument,
     StoredRow,
     instruments_of,
 )
@@ -56,7 +55,7 @@ def write_holdings(
         figures, since = _figures(row, position, target)
         moves = figures != row.figures
         moved |= moves
-        values = {"id": row.id, **dict(zip(FIGURES, figures, strict=True)), "quoted_at": since}
+        values = {"id": row.id, **figures._asdict(), "quoted_at": since}
         if not row.holding.is_open:
             opened.append({**values, "opened_at": snapshot.read_at, "closed_at": None})
         elif moves or since != row.quoted_at:
@@ -75,7 +74,7 @@ def write_holdings(
             new[of]: holding_id
             for of, holding_id in session.execute(made, added, execution_options=WITH_NULLS)
         }
-    return ids, moved or described or bool(added)
+    return ids, moved or described
 
 
 def _new_row(target: Target, instrument_id: int, position: Position, snapshot: Snapshot) -> Values:
@@ -124,12 +123,16 @@ def _write_instruments(
         if row is None:
             new.append(of)
         elif (described := _described(of, row.described)) != row.described:
-            changed.append({"id": row.id, **dict(zip(DESCRIBED, described, strict=True))})
+            changed.append({"id": row.id, **_columns(described)})
     if changed:
         session.execute(update(Instrument), changed)
-    known |= _new_instruments(session, target, new)
-    _name(session, target, {known[p.instrument.key].id: p.instrument for p in positions})
-    return {key: row.id for key, row in known.items()}, bool(changed or new)
+    ids = {key: row.id for key, row in known.items()} | _new_instruments(session, target, new)
+    _name(session, target, {ids[p.instrument.key]: p.instrument for p in positions})
+    return ids, bool(changed or new)
+
+
+def _columns(described: tuple[Any, ...]) -> Values:
+    return dict(zip(DESCRIBED, described, strict=True))
 
 
 def _described(of: BrokerInstrument, before: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -153,29 +156,26 @@ def _described(of: BrokerInstrument, before: tuple[Any, ...]) -> tuple[Any, ...]
 
 def _new_instruments(
     session: Session, target: Target, new: Sequence[BrokerInstrument]
-) -> dict[str, StoredInstrument]:
+) -> dict[str, int]:
+    """Make instruments; their ids by their keys."""
     if not new:
         return {}
     manifest, owner = target.source.manifest, target.owner_id
     described = [_described(of, NOTHING) for of in new]
-    values = [
-        {"owner_id": owner, "source": manifest.key, **dict(zip(DESCRIBED, each, strict=True))}
-        for each in described
-    ]
+    values = [{"owner_id": owner, "source": manifest.key, **_columns(each)} for each in described]
     made = insert(Instrument).returning(Instrument.id, *INSTRUMENT)
     # What comes back is in no order; of two that are described alike, either will do.
     free: defaultdict[tuple[Any, ...], list[int]] = defaultdict(list)
     for of, *columns in session.execute(made, values, execution_options=WITH_NULLS):
         free[tuple(columns)].append(of)
-    ids = [free[each].pop() for each in described]
+    ids = {of.key: free[each].pop() for of, each in zip(new, described, strict=True)}
     keys = [
         {"owner_id": owner, "instrument_id": of, "scheme": manifest.identifier_scheme}
-        | {"value": each.key, "is_key": True}
-        for of, each in zip(ids, new, strict=True)
+        | {"value": key, "is_key": True}
+        for key, of in ids.items()
     ]
     session.execute(insert(InstrumentIdentifier), keys)
-    found = zip(new, ids, described, strict=True)
-    return {of.key: StoredInstrument(each, columns) for of, each, columns in found}
+    return ids
 
 
 def _name(session: Session, target: Target, held: Mapping[int, BrokerInstrument]) -> None:

@@ -33,7 +33,7 @@ from portfolio.errors import StorageFailed
 from portfolio.sync.apply import apply
 from portfolio.sync.models import Change, SyncRun
 from portfolio.sync.plan import Source, make_plan, stored_digest
-from portfolio.sync.rows import stored_state
+from portfolio.sync.rows import instruments_of, stored_state
 from portfolio.sync.target import Replaced, Target
 from portfolio.users.models import User
 from tests.unit.portfolio.sync.builders import NOON, adding_up, instrument, position
@@ -314,6 +314,9 @@ def test_what_leaves_or_is_only_kept_keeps_the_time_of_its_quote(book):
     book.put(later(adding_up(position("1"))), keep=["2"])
     kept = book.holding("S2")
     assert (kept.closed_at, kept.quoted_at) == (None, NOON)
+    # Kept once more, it is no newer.
+    book.put(replace(adding_up(position("1")), read_at=LATER), keep=["2"])
+    assert kept.quoted_at == NOON
     after = LATER + timedelta(hours=1)
     book.put(replace(adding_up(position("2")), read_at=after))
     gone = book.holding("S1")
@@ -323,6 +326,31 @@ def test_what_leaves_or_is_only_kept_keeps_the_time_of_its_quote(book):
     assert kept.quoted_at is None
     book.put(replace(READ, read_at=after + timedelta(hours=1)))
     assert (gone.closed_at, gone.quoted_at) == (None, None)
+
+
+def test_the_record_of_a_change_beside_something_new_names_both_rows(book):
+    book.put(READ)
+    session = book.session
+    more = (position("1", quantity="11"), position("2"), position("3"))
+    book.put(later(adding_up(*more)))
+    changes = session.scalars(select(Change).where(Change.subject == "holding")).all()
+    named = {change.label: change.holding_id for change in changes}
+    assert named == {f"S{n}": book.holding(f"S{n}").id for n in (1, 2, 3)}
+    assert None not in {change.holding_id for change in changes}
+
+
+def test_a_price_without_a_value_gets_one_by_the_multiplier(book):
+    known = replace(position("1", multiplier=D(10)), market_value=None, unrealized_pnl=None)
+    book.put(replace(READ, positions=(known,)))
+    silent = replace(position("1", quantity="20", multiplier=D(10)), price=None)
+    silent = replace(silent, market_value=None, unrealized_pnl=None)
+    book.put(later(READ, positions=(silent,)))
+    assert book.holding("S1").market_value == D(20) * D(6) * 10
+
+
+def test_only_the_instruments_that_are_asked_for_are_read(book):
+    book.put(READ)
+    assert instruments_of(book.session, book.owner.id, "conid", ["2", "9"]).keys() == {"2"}
 
 
 def test_a_number_that_others_wrote_otherwise_is_the_same_number(book):

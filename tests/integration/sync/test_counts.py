@@ -118,6 +118,14 @@ def test_statements_do_not_grow_with_what_is_held(store, count):
     assert store.meter.statements <= CONSTANT
 
 
+def test_what_is_known_of_some_only_makes_no_statement_more(store):
+    some = many(900, name=lambda number: f"N{number}" if number % 2 else None)
+    bare = {"price": None, "market_value": None, "unrealized_pnl": None}
+    mixed = [replace(of, **bare) if n % 3 else of for n, of in enumerate(some.positions)]
+    store.put(replace(some, positions=tuple(mixed)))
+    assert store.meter.statements <= CONSTANT
+
+
 def test_the_same_again_writes_nothing_but_times(store):
     store.put(many(500))
     store.put(many(500, at=LATER))
