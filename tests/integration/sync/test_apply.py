@@ -303,6 +303,10 @@ def test_without_a_quote_the_last_one_stays(book):
     one, two = book.holding("S1"), book.holding("S2")
     assert (one.price, one.market_value, one.quoted_at) == (D(6), D(60), NOON)
     assert two.quoted_at is None
+    again = LATER + timedelta(hours=1)
+    book.put(replace(READ, read_at=again, positions=(quiet, position("2"))))
+    # As old as it was, and not as the read before.
+    assert one.quoted_at == NOON
     for half in ({"price": D(7), "market_value": None}, {"price": None, "market_value": D(70)}):
         book.put(later(READ, positions=(replace(position("1"), **half), position("2"))))
         assert (one.price, one.market_value) == (half["price"], half["market_value"])
