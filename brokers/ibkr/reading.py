@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from brokers.contract import Context
-from brokers.errors import BadAnswer, BrokerError, BrokerMaintenance, Incomplete, NotAuthenticated
+from brokers.errors import BrokerError, Incomplete, RateLimited
 from brokers.ibkr import agreement, errors, mapping
 from brokers.ibkr.agreement import LARGE, Seen, Standing
 from brokers.ibkr.client import CONTRACTS_PER_CALL, GatewayClient
@@ -16,8 +16,6 @@ from brokers.types import BrokerAccount, Ledger, Position
 
 MOST_PAGES = 200
 SETTLING = 5
-# If more than the single answer is wrong, the pages say so themselves.
-OF_ONE_LIST = (BadAnswer, BrokerMaintenance, NotAuthenticated)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,17 +166,20 @@ class Reader:
             self._state.keep_standing(account_id, Standing(seen=seen))
 
     def _lines(self, account_id: str) -> Sequence[mapping.Line] | None:
-        """The list in a single answer; None where it cannot be had."""
+        """The list in a single answer; None where it cannot be had, for whatever reason.
+
+        If more than this list is out of order, the next call says so itself.
+        """
         if account_id in self._without:
             return None
         try:
             return mapping.uncached(self._client.positions_uncached(account_id), account_id)
-        except BrokerError as error:
-            # Whatever it was, the next runs must not depend on it.
+        except RateLimited:
             self._do_without(account_id)
-            if isinstance(error, OF_ONE_LIST):
-                return None
             raise
+        except BrokerError:
+            self._do_without(account_id)
+            return None
 
     def _do_without(self, account_id: str) -> None:
         self._without.add(account_id)
