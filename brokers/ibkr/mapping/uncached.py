@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from brokers.errors import Foreign, Incomplete
 from brokers.ibkr import errors
@@ -24,6 +24,14 @@ class Line(NamedTuple):
     price: Decimal | None
     market_value: Decimal | None
     unrealized_pnl: Decimal | None
+
+
+class Holds(Protocol):
+    """What knows its instrument."""
+
+    @property
+    def instrument(self) -> Instrument:
+        """What is held."""
 
 
 def uncached(answer: Any, account_id: str) -> list[Line]:
@@ -63,7 +71,7 @@ def _line(key: str, row: Row) -> Line:
     )
 
 
-def repositioned(lines: Iterable[Line], known: Mapping[str, Position]) -> Held | None:
+def repositioned(lines: Iterable[Line], known: Mapping[str, Holds]) -> Held | None:
     """The holdings by these lines, their terms as they are in `known`.
 
     None where a contract is held that is not known there, or is in another currency.

@@ -16,6 +16,7 @@ from brokers.ibkr.agreement import Standing
 from brokers.ibkr.simulator import answers
 from brokers.ibkr.simulator.data import Held
 from brokers.types import Ledger, LedgerRow
+from tests.unit.brokers.ibkr.pages import held_by
 
 ACCOUNT = "U1234567"
 BASE = "USD"
@@ -27,8 +28,7 @@ def wire(value):
 
 def by_pages(account):
     rows = wire([answers.position(of, ACCOUNT, lean=False) for of in account])
-    page = mapping.distinct(mapping.checked_page(rows, ACCOUNT), ACCOUNT)
-    return mapping.positions(page, {}, BASE)
+    return held_by(mapping.checked_page(rows, ACCOUNT), ACCOUNT, BASE)
 
 
 def lines_of(account):
@@ -169,6 +169,24 @@ def test_what_only_has_new_prices_is_believed():
     assert (keyed(positions), closed) == (keyed(by_pages(dearer)[0]), {"900"})
 
 
+numbers = st.one_of(
+    st.decimals("-1e19", "1e19", allow_nan=False).filter(bool),
+    st.sampled_from([D("1"), D("1.0"), D("1E+1"), D("10"), D("-1"), D("-2"), D("1.10")]),
+)
+
+
+@given(
+    numbers,
+    numbers,
+    st.none() | st.decimals(-10, 10, places=3).filter(bool),
+)
+def test_what_is_remembered_of_a_holding_is_equal_where_its_figures_are(one, other, average):
+    of = by_pages([share(1)])[0][0]
+    held = [replace(of, quantity=each, average_price=average) for each in (one, other)]
+    first, second = (agreement.seen([each], ledger()).positions["1"].fixed for each in held)
+    assert (first == second) is (one == other)
+
+
 def test_three_hundred_positions_are_not_enough():
     assert believed(MANY[1:], before=MANY[1:]) is None
 
@@ -218,11 +236,11 @@ def test_a_figure_that_is_missing_now_and_was_there_is_odd():
 
 def test_what_the_pages_do_not_fully_say_is_not_taken_from_the_other_list():
     rows = wire([answers.position(of, ACCOUNT, lean=True) for of in MANY])
-    positions, _ = mapping.positions(rows, {}, BASE)
+    positions, _ = held_by(rows, ACCOUNT, BASE)
     assert agreement.seen(positions, ledger()).positions == {}
     rows = wire([answers.position(of, ACCOUNT, lean=False) for of in MANY])
     rows = [{**row, "currency": None} for row in rows]
-    positions, _ = mapping.positions(rows, {}, BASE)
+    positions, _ = held_by(rows, ACCOUNT, BASE)
     assert agreement.seen(positions, ledger()).positions == {}
     assert agreement.agree(positions, lines_of(MANY)) is None
 
