@@ -89,13 +89,27 @@ class FieldChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """What happens to one holding (`subject` "holding", by key) or one currency ("cash")."""
+    """What happens to one holding (`subject` "holding", by key) or one currency ("cash").
+
+    `old` is what is stored and `new` what was read; None where there is or will be nothing.
+    """
 
     subject: str
     key: str
     label: str
     action: str
-    changes: tuple[FieldChange, ...]
+    old: StoredHolding | Decimal | None
+    new: Position | Decimal | None
+
+    @property
+    def changes(self) -> tuple[FieldChange, ...]:
+        """Field by field; worked out when it is asked for, as a first run has thousands."""
+        if isinstance(self.old, StoredHolding) and self.new is None:
+            return (FieldChange(field="quantity", old=as_text(self.old.quantity), new=None),)
+        if isinstance(self.new, Position):
+            row = self.old if isinstance(self.old, StoredHolding) else None
+            return _holding_changes(row, self.new)
+        return _differences({"amount": self.old}, {"amount": self.new})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,22 +173,27 @@ def _holding_step(row: StoredHolding | None, position: Position) -> Step | None:
     if row is not None and row.is_open and _is_same(row, position, terms):
         # The usual case by far, told as quickly as it can be.
         return None
-    old = _position_fields(row) if row and row.is_open else {}
-    new = {
-        "quantity": position.quantity,
-        "average_price": position.average_price,
-        **_known(terms, row),
-    }
-    changes = _differences(old, new)
-    if not changes:
+    if not _holding_changes(row, position):
         return None
+    is_new = row is None or not row.is_open
     return Step(
         subject="holding",
         key=instrument.key,
         label=symbol_of(instrument),
-        action="changed" if old else "added",
-        changes=changes,
+        action="added" if is_new else "changed",
+        old=row,
+        new=position,
     )
+
+
+def _holding_changes(row: StoredHolding | None, position: Position) -> tuple[FieldChange, ...]:
+    old = _position_fields(row) if row and row.is_open else {}
+    new = {
+        "quantity": position.quantity,
+        "average_price": position.average_price,
+        **_known(terms_of(position.instrument), row),
+    }
+    return _differences(old, new)
 
 
 def _is_same(row: StoredHolding, position: Position, terms: Terms) -> bool:
@@ -199,13 +218,8 @@ def _position_fields(row: StoredHolding) -> dict[str, object]:
 
 
 def _closing(row: StoredHolding) -> Step:
-    change = FieldChange(field="quantity", old=as_text(row.quantity), new=None)
     return Step(
-        subject="holding",
-        key=row.key,
-        label=row.label,
-        action="closed",
-        changes=(change,),
+        subject="holding", key=row.key, label=row.label, action="closed", old=row, new=None
     )
 
 
@@ -215,9 +229,13 @@ def _cash_steps(
     for currency in sorted(before.keys() | after.keys()):
         old, new = before.get(currency), after.get(currency)
         action = "added" if old is None else "closed" if new is None else "changed"
-        changes = _differences({"amount": old}, {"amount": new})
-        step = Step(subject="cash", key=currency, label=currency, action=action, changes=changes)
-        yield step if changes else None
+        yield (
+            None
+            if old == new
+            else Step(
+                subject="cash", key=currency, label=currency, action=action, old=old, new=new
+            )
+        )
 
 
 def _differences(old: Mapping[str, object], new: Mapping[str, object]) -> tuple[FieldChange, ...]:

@@ -124,7 +124,8 @@ def digest_of(session: Session, account: Account, source: Source) -> str:
         .where(*_from(account, source), Holding.closed_at.is_(None))
     )
     cash = amounts(cash_rows(session, account, source))
-    return digest(session.execute(query, execution_options=STREAMED).tuples(), cash)
+    found = session.execute(query, execution_options=STREAMED)
+    return digest(((key, held, cost, code) for key, held, cost, code in found), cash)
 
 
 def instruments_of(

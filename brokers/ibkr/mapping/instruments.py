@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 from hashlib import blake2b
+from sys import intern
 from typing import Any, NamedTuple
 
 import msgspec
@@ -83,14 +84,14 @@ def instrument(row: Row, terms: Row, base_currency: str) -> Instrument:
     kind = _kind(known)
     description = text(row.get("contractDesc")) or ""
     first = description if kind not in DERIVATIVES else description.split(" ")[0]
-    name = text(known.first("fullName", "name"))
+    name, exchange = text(known.first("fullName", "name")), text(known.first("listingExchange"))
     return Instrument(
         key=key(row),
         symbol=text(known.first("ticker")) or first or key(row),
         kind=kind,
         currency=currency_of(row, terms) or base_currency,
         name=name if kind not in DERIVATIVES or name else description or None,
-        exchange=text(known.first("listingExchange")),
+        exchange=intern(exchange) if exchange else None,
         multiplier=_multiplier(row, known, kind),
         expiry=day(known.first("expiry", "lastTradingDay")) if kind in EXPIRING else None,
         strike=number(known.first("strike"), "strike") or None if kind in OPTIONAL else None,

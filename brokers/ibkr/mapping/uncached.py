@@ -39,7 +39,7 @@ def uncached(answer: Any, account_id: str) -> list[Line]:
 
     The vendor does not say whose they are, so a mix-up of accounts shows only beside the pages.
     """
-    if not isinstance(answer, list):
+    if isinstance(answer, Mapping | str) or not isinstance(answer, Iterable):
         raise errors.bad("The uncached positions are not a list.")
     found: dict[tuple[str, str], Line] = {}
     for row in answer:
