@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
-from brokers.ibkr.mapping import Held, Line, repositioned
+from brokers.ibkr.mapping import Held, Line, Waiting, repositioned
 from brokers.types import Instrument, Ledger, Position
 
 # Up to here the pages are as quick.
@@ -96,7 +96,7 @@ def moved(earlier: Mapping[str, Decimal], later: Mapping[str, Decimal]) -> set[s
     }
 
 
-def agree(pages: Iterable[Position], lines: Iterable[Line]) -> bool | None:
+def agree(pages: Iterable[Position], waiting: Waiting) -> bool | None:
     """Whether both lists say the same, to the last digit; None where one is silent on something.
 
     Prices move between two calls, so of them only the unit is compared.
@@ -104,15 +104,20 @@ def agree(pages: Iterable[Position], lines: Iterable[Line]) -> bool | None:
     by_key = {of.instrument.key: of for of in pages}
     if any("currency" in of.instrument.guessed for of in by_key.values()):
         return None
-    held = repositioned(lines, by_key)
-    if held is None or len(held[0]) != len(by_key):
+    count, silent, same = 0, False, True
+    for lines in waiting.pieces():
+        held = repositioned(lines, by_key)
+        if held is None:
+            return False
+        pairs = [(by_key[of.instrument.key], of) for of in held[0]]
+        if any(one.quantity != other.quantity for one, other in pairs):
+            return False
+        count += len(pairs)
+        silent = silent or any(_said(one) != _said(other) for one, other in pairs)
+        same = same and all(_same_cost_and_unit(one, other) for one, other in pairs)
+    if count != len(by_key):
         return False
-    pairs = [(by_key[of.instrument.key], of) for of in held[0]]
-    if any(one.quantity != other.quantity for one, other in pairs):
-        return False
-    if any(_said(one) != _said(other) for one, other in pairs):
-        return None
-    return all(_same_cost_and_unit(one, other) for one, other in pairs)
+    return None if silent else same
 
 
 def unchanged(lines: Iterable[Line], before: Seen, ledger: Ledger) -> Held | None:

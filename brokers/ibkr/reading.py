@@ -114,7 +114,9 @@ class Reader:
         if lines is None or held is None:
             # The pages may come from a cache that does not know of the change yet.
             self._client.invalidate(account.id)
-            return self._by_pages(account, before, lines, standing)
+            waiting = None if lines is None else mapping.Waiting(lines)
+            del lines
+            return self._by_pages(account, before, waiting, standing)
         self._tell(len(lines))
         after, (positions, closed) = self._ledger(account), held
         return Read(before=before, after=after, positions=positions, closed=closed, at_once=True)
@@ -123,14 +125,16 @@ class Reader:
         self,
         account: BrokerAccount,
         before: Ledger,
-        lines: Sequence[mapping.Line] | None,
+        waiting: mapping.Waiting | None,
         standing: Standing | None,
     ) -> Read:
         """The rest of a pass by the pages, compared with the other list where that is due."""
         base = before.base_currency
         entries = self._entries(account.id, base)
-        if lines is None and agreement.to_compare(standing) and mapping.held(entries) > LARGE:
+        if waiting is None and agreement.to_compare(standing) and mapping.held(entries) > LARGE:
             lines = self._lines(account.id)
+            waiting = None if lines is None else mapping.Waiting(lines)
+            del lines
         after = self._ledger(account)
         positions, closed = mapping.positions(self._completed(entries, base))
         return Read(
@@ -139,7 +143,7 @@ class Reader:
             positions=positions,
             closed=closed,
             guessed=any("currency" in of.instrument.guessed for of in positions),
-            agrees=None if lines is None else self._compared(account.id, positions, lines),
+            agrees=None if waiting is None else self._compared(account.id, positions, waiting),
         )
 
     def _entries(self, account_id: str, base: str) -> list[mapping.Entry]:
@@ -151,9 +155,9 @@ class Reader:
         )
 
     def _compared(
-        self, account_id: str, positions: Sequence[Position], lines: Sequence[mapping.Line]
+        self, account_id: str, positions: Sequence[Position], waiting: mapping.Waiting
     ) -> bool | None:
-        agrees = agreement.agree(positions, lines)
+        agrees = agreement.agree(positions, waiting)
         if agrees is None:
             self._do_without(account_id)
         return agrees

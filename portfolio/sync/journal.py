@@ -29,7 +29,7 @@ NUMBERS = frozenset({"quantity", "average_price", "multiplier", "strike"})
 BESIDE_CASH = ("settled", "accrued_interest", "accrued_dividends")
 OF_HOLDING = frozenset({"quantity", "average_price"})
 # Changes that one statement writes.
-AT_ONCE = 5_000
+AT_ONCE = 3_000
 CHANGES = Change.metadata.tables[Change.__tablename__]
 
 

@@ -16,7 +16,7 @@ from portfolio.accounts.models import Account, CashBalance, Holding, Instrument
 from portfolio.accounts.models import InstrumentIdentifier as Identifier
 from portfolio.accounts.quotes import Quoted
 from portfolio.accounts.services.portfolios import cash_of
-from portfolio.db.batches import BATCH, batches
+from portfolio.db.batches import STREAMED, batches
 from portfolio.sync.plan import Source, Stored, StoredHolding, Terms, digest
 
 DESCRIBED = (
@@ -25,8 +25,6 @@ DESCRIBED = (
 )
 FIGURES = Quoted._fields
 INSTRUMENT = tuple(getattr(Instrument, name) for name in DESCRIBED)
-# Of thousands of rows, only so many are in memory at once.
-STREAMED = {"yield_per": BATCH}
 
 
 class StoredInstrument(NamedTuple):
@@ -71,18 +69,20 @@ def rows_of(session: Session, account: Account, source: Source) -> Iterator[Stor
         )
         .join(Holding, Holding.instrument_id == Identifier.instrument_id)
         .join(Holding.instrument)
-        .where(*_from(account, source))
+        .where(
+            *from_source(account, source), Identifier.scheme == source.manifest.identifier_scheme
+        )
         .order_by(Holding.id)
     )
     return map(_row, session.execute(query, execution_options=STREAMED))
 
 
-def _from(account: Account, source: Source) -> Iterable[ColumnElement[bool]]:
+def from_source(account: Account, source: Source) -> Iterable[ColumnElement[bool]]:
+    """Which holdings are those of a source in an account."""
     return (
         Holding.account_id == account.id,
         Holding.source == source.manifest.key,
         Holding.source_account == source.broker_account,
-        Identifier.scheme == source.manifest.identifier_scheme,
     )
 
 
@@ -121,7 +121,11 @@ def digest_of(session: Session, account: Account, source: Source) -> str:
         select(Identifier.value, Holding.quantity, Holding.average_price, Instrument.currency)
         .join(Holding, Holding.instrument_id == Identifier.instrument_id)
         .join(Holding.instrument)
-        .where(*_from(account, source), Holding.closed_at.is_(None))
+        .where(
+            *from_source(account, source),
+            Identifier.scheme == source.manifest.identifier_scheme,
+            Holding.closed_at.is_(None),
+        )
     )
     cash = amounts(cash_rows(session, account, source))
     found = session.execute(query, execution_options=STREAMED)

@@ -15,7 +15,7 @@ from brokers.types import Instrument as BrokerInstrument
 from brokers.types import Position, Snapshot
 from portfolio.accounts.models import Holding, Instrument, InstrumentIdentifier
 from portfolio.accounts.quotes import Quoted, quoted_at, rescaled
-from portfolio.db.batches import batches
+from portfolio.db.batches import STREAMED, batches
 from portfolio.sync.lease import LeaseLost
 from portfolio.sync.plan import Plan, Stored, symbol_of
 from portfolio.sync.rows import (
@@ -23,14 +23,18 @@ from portfolio.sync.rows import (
     FIGURES,
     INSTRUMENT,
     StoredRow,
+    from_source,
     instruments_of,
     rows_of,
 )
 from portfolio.sync.target import Target
 
 Values = dict[str, Any]
-# Else rows that differ in what is not known would be written one by one.
-WITH_NULLS = {"render_nulls": True}
+HOLDINGS = Holding.metadata.tables[Holding.__tablename__]
+IDENTIFIERS = Holding.metadata.tables[InstrumentIdentifier.__tablename__]
+# Else rows that differ in what is not known would be written one by one. SQLite keeps a megabyte
+# for a statement of a thousand rows, for as long as the connection lives.
+MANY_INSTRUMENTS = {"render_nulls": True, "insertmanyvalues_page_size": 500}
 NOTHING = (None,) * len(DESCRIBED)
 
 
@@ -120,8 +124,8 @@ def write_holdings(
     if expected:
         raise LeaseLost(target.run.id)
     todo.write(session)
-    for some in batches(tuple(absent.values())):
-        ids |= _add(session, target, some, todo, read_at)
+    if absent:
+        ids |= _add(session, target, tuple(absent.values()), todo, read_at)
     _name(session, target, todo.isins)
     return Written(ids=ids, moved=todo.moved)
 
@@ -134,15 +138,22 @@ def _add(
     read_at: datetime,
 ) -> dict[str, int]:
     """Add holdings; their ids by key."""
-    instruments, described = _write_instruments(session, target, positions)
-    todo.moved |= described
-    for position in positions:
-        todo.name(instruments[position.instrument.key], position)
-    values = [_new_row(target, instruments[p.instrument.key], p, read_at) for p in positions]
-    made = insert(Holding).returning(Holding.instrument_id, Holding.id)
-    found = session.execute(made, values, execution_options=WITH_NULLS)
-    ids = {instrument_id: holding_id for instrument_id, holding_id in found}  # noqa: C416
-    return {key: ids[of] for key, of in instruments.items()}
+    instruments: dict[str, int] = {}
+    for some in batches(positions):
+        ids, described = _write_instruments(session, target, some)
+        todo.moved |= described
+        for position in some:
+            todo.name(ids[position.instrument.key], position)
+        values = [_new_row(target, ids[p.instrument.key], p, read_at) for p in some]
+        session.execute(insert(HOLDINGS), values)
+        instruments |= ids
+    made = select(Holding.instrument_id, Holding.id).where(
+        *from_source(target.account, target.source),
+        *(Holding.closed_at.is_(None), Holding.opened_at == read_at),
+    )
+    found = session.execute(made, execution_options=STREAMED)
+    holdings = {instrument_id: holding_id for instrument_id, holding_id in found}  # noqa: C416
+    return {key: holdings[of] for key, of in instruments.items()}
 
 
 def _new_row(target: Target, instrument_id: int, position: Position, read_at: datetime) -> Values:
@@ -233,7 +244,7 @@ def _new_instruments(
     made = insert(Instrument).returning(Instrument.id, *INSTRUMENT)
     # What comes back is in no order; of two that are described alike, either will do.
     free: defaultdict[tuple[Any, ...], list[int]] = defaultdict(list)
-    for of, *columns in session.execute(made, values, execution_options=WITH_NULLS):
+    for of, *columns in session.execute(made, values, execution_options=MANY_INSTRUMENTS):
         free[tuple(columns)].append(of)
     ids = {of.key: free[each].pop() for of, each in zip(new, described, strict=True)}
     keys = [
@@ -241,7 +252,7 @@ def _new_instruments(
         | {"value": key, "is_key": True}
         for key, of in ids.items()
     ]
-    session.execute(insert(InstrumentIdentifier), keys)
+    session.execute(insert(IDENTIFIERS), keys)
     return ids
 
 

@@ -18,7 +18,7 @@ from brokers.ibkr.mapping.instruments import Known, contracts, currency_of, inst
 from brokers.ibkr.mapping.ledger import ledger
 from brokers.ibkr.mapping.positions import Held, position
 from brokers.ibkr.mapping.rows import checked_page, is_lean, key, priced, quantity
-from brokers.ibkr.mapping.uncached import Line, listed, repositioned, uncached
+from brokers.ibkr.mapping.uncached import Line, Waiting, listed, repositioned, uncached
 from brokers.ibkr.mapping.values import Row, number
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "Known",
     "Line",
     "Row",
+    "Waiting",
     "account",
     "accounts",
     "checked_page",

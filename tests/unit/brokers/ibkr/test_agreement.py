@@ -35,6 +35,10 @@ def lines_of(account):
     return mapping.uncached(wire([answers.uncached(of, 1) for of in account]), ACCOUNT)
 
 
+def agrees(positions, lines):
+    return agreement.agree(positions, mapping.Waiting(lines))
+
+
 def keyed(positions):
     return {of.instrument.key: of for of in positions}
 
@@ -87,7 +91,17 @@ def test_the_single_answer_gives_what_the_pages_give(account, shuffle):
     lines = lines_of(shuffled)
     held = mapping.repositioned(lines, keyed(positions))
     assert (keyed(held[0]), held[1]) == (keyed(positions), closed)
-    assert agreement.agree(positions, lines) is True
+    assert agrees(positions, lines) is True
+
+
+@given(accounts())
+def test_lines_that_wait_come_back_as_they_were_each_contract_in_one_piece(account):
+    lines = lines_of(account)
+    pieces = list(mapping.Waiting(lines).pieces())
+    came = [line for piece in pieces for line in piece]
+    assert sorted(map(repr, came)) == sorted(map(repr, lines))
+    keys = [{line.key for line in piece} for piece in pieces]
+    assert sum(map(len, keys)) == len(set().union(*keys))
 
 
 changes = st.sampled_from(["quantity", "average", "currency", "lost", "more"])
@@ -110,7 +124,7 @@ def test_any_difference_is_seen(account, which, change):
     assume(other is None or (other.quantity and row.average))
     changed = [of for of in account if of is not row or change == "more"]
     changed += [] if other is None else [other]
-    assert agreement.agree(positions, lines_of(changed)) is False
+    assert agrees(positions, lines_of(changed)) is False
 
 
 def share(number, quantity="10", **more):
@@ -231,7 +245,7 @@ def test_a_figure_that_is_missing_now_and_was_there_is_odd():
     for name in ("average_price", "price", "market_value", "unrealized_pnl"):
         less = [lines[0]._replace(**{name: None}), *lines[1:]]
         assert agreement.unchanged(less, seen, ledger(USD="5")) is None
-        assert agreement.agree(by_pages(MANY)[0], less) is None
+        assert agrees(by_pages(MANY)[0], less) is None
 
 
 def test_what_the_pages_do_not_fully_say_is_not_taken_from_the_other_list():
@@ -242,7 +256,7 @@ def test_what_the_pages_do_not_fully_say_is_not_taken_from_the_other_list():
     rows = [{**row, "currency": None} for row in rows]
     positions, _ = held_by(rows, ACCOUNT, BASE)
     assert agreement.seen(positions, ledger()).positions == {}
-    assert agreement.agree(positions, lines_of(MANY)) is None
+    assert agrees(positions, lines_of(MANY)) is None
 
 
 UNITS = {
@@ -260,7 +274,7 @@ UNITS = {
 def test_a_value_in_another_unit_is_no_agreement(factor, same):
     lines = lines_of(MANY)
     other = lines[0]._replace(market_value=lines[0].market_value * D(factor))
-    assert agreement.agree(by_pages(MANY)[0], [other, *lines[1:]]) is same
+    assert agrees(by_pages(MANY)[0], [other, *lines[1:]]) is same
 
 
 def test_a_price_that_moved_with_its_value_and_one_of_nothing_are_the_same_unit():
@@ -268,16 +282,16 @@ def test_a_price_that_moved_with_its_value_and_one_of_nothing_are_the_same_unit(
     value = lines[0].market_value
     dearer = lines[0]._replace(price=lines[0].price * 10, market_value=value * 10)
     worthless = lines[1]._replace(price=D(0), market_value=D(0))
-    assert agreement.agree(by_pages(MANY)[0], [dearer, worthless, *lines[2:]]) is True
+    assert agrees(by_pages(MANY)[0], [dearer, worthless, *lines[2:]]) is True
     nothing = [replace(of, price=D(0)) for of in MANY]
-    assert agreement.agree(by_pages(nothing)[0], lines) is True
+    assert agrees(by_pages(nothing)[0], lines) is True
 
 
 @pytest.mark.parametrize("value", ["0", "-205"])
 def test_a_value_of_nothing_or_of_the_other_sign_is_no_agreement(value):
     lines = lines_of(MANY)
     other = lines[0]._replace(market_value=D(value))
-    assert agreement.agree(by_pages(MANY)[0], [other, *lines[1:]]) is False
+    assert agrees(by_pages(MANY)[0], [other, *lines[1:]]) is False
 
 
 @pytest.mark.parametrize(
