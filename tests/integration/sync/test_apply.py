@@ -31,6 +31,7 @@ from portfolio.clock import Moment
 from portfolio.db.base import Base
 from portfolio.errors import StorageFailed
 from portfolio.sync.apply import apply
+from portfolio.sync.lease import LeaseLost
 from portfolio.sync.models import Change, SyncRun
 from portfolio.sync.plan import Source, make_plan, stored_digest
 from portfolio.sync.rows import instruments_of, stored_state
@@ -493,6 +494,45 @@ def test_a_row_kept_by_hand_gives_way_and_hands_its_notes_over(book):
     assert book.all(AccountTotals)[0].net_liquidation == D(220)
 
 
+def test_what_is_alike_is_marked_by_the_sync_that_brings_it(book):
+    mine = book.by_hand("S1")
+    book.put(READ)
+    assert (mine.twin, book.account.likely_twins) == (LIKELY_TWIN, 1)
+    # Nothing else moved, and nothing is left to look at.
+    book.put(later(READ), replaced=Replaced(holdings=(mine.id,)))
+    assert (mine.closed_at, mine.twin) == (LATER, NO_TWIN)
+    assert book.account.likely_twins == 0
+
+
+@pytest.mark.parametrize("of", ["another account here", "another broker", "an account elsewhere"])
+def test_notes_go_to_the_row_that_was_read_and_to_no_other_that_is_alike(book, of):
+    book.put(READ)
+    here, source = book.account, SOURCE
+    if of == "another account here":
+        source = replace(SOURCE, broker_account="U2")
+    elif of == "another broker":
+        source = replace(SOURCE, manifest=replace(SOURCE.manifest, key="other"))
+    else:
+        book.account = book.another("B")
+    book.put(adding_up(position("1")), source=source)
+    book.account = here
+    mine = book.by_hand("S1", notes="long")
+    book.put(later(READ), replaced=Replaced(holdings=(mine.id,)))
+    noted = [row for row in book.all(Holding) if row.notes and row is not mine]
+    assert [(row.account_id, row.source, row.source_account) for row in noted] == [
+        (here.id, "ibkr", "U1")
+    ]
+
+
+def test_notes_go_to_the_last_of_two_rows_that_are_alike(book):
+    book.put(adding_up(position("1")))
+    mine = book.by_hand("S1", notes="long")
+    alike = adding_up(position("1"), position("2", symbol="S1"))
+    book.put(later(alike), replaced=Replaced(holdings=(mine.id,)))
+    first, _, last = book.all(Holding)
+    assert (first.notes, last.notes) == (None, "long")
+
+
 def test_without_a_choice_nothing_kept_by_hand_is_touched(book):
     mine, spent = book.by_hand(), book.cash_by_hand()
     book.put(READ)
@@ -543,7 +583,21 @@ def test_replacing_alone_brings_the_totals_after_it(book, what):
     assert book.account.revision == 2
 
 
-# reading back
+# the last looks
+
+
+def test_a_plan_that_was_made_of_another_state_is_not_written(book):
+    book.put(READ)
+    before = stored_state(book.session, book.account, SOURCE)
+    book.put(later(adding_up(position("1"))))
+    moment = Moment(now=LATER, day=LATER.date())
+    target = Target(
+        account=book.account, source=SOURCE, run=book.run, moment=moment, replaced=Replaced()
+    )
+    plan = make_plan(before, READ, frozenset())
+    with pytest.raises(LeaseLost, match="r1"):
+        apply(book.session, target, plan, later(READ), before=before, rates={})
+    assert book.holding("S2").closed_at == LATER
 
 
 def test_what_the_database_does_not_keep_is_noticed(book):
