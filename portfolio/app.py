@@ -250,6 +250,7 @@ def _attach_runtime(
     )
     daily = Daily(
         today=lambda: Moment.at(outside.clock.now(), zone),
+        zone=zone,
         fetch_rates=fetch_rates,
         reference_rates=settings.reference_rates == "daily",
     )
