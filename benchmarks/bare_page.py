@@ -32,6 +32,15 @@ def page() -> str:
     return render_template("page.html", columns=COLUMNS, rows=rows)
 
 
+@app.get("/all")
+def everything() -> str:
+    """All rows."""
+    g.db = sqlite3.connect(app.config["FILE"])
+    g.db.row_factory = sqlite3.Row
+    query = f"SELECT {', '.join(COLUMNS)} FROM holding ORDER BY value DESC"
+    return render_template("page.html", columns=COLUMNS, rows=g.db.execute(query).fetchall())
+
+
 @app.teardown_appcontext
 def close(_error: BaseException | None) -> None:
     """As the tutorial has it: a connection per request."""

@@ -26,12 +26,13 @@ BOUND = 1.1
 LINES = 25_000
 HEADINGS = "symbol,kind,currency,quantity,average_price,price"
 BANK, BROKER = "/portfolio/1/accounts/Bank", "/portfolio/2/accounts/Broker"
+Database = Callable[[], AbstractContextManager[str | None]]
 IMPORT = "/api/v1/portfolios/1/accounts/Bank/import"
 
 
 def figures() -> Iterable[Row]:
     """On either database."""
-    yield from _grown("SQLite", partial(nullcontext, ""))
+    yield from _grown("SQLite", nullcontext)
     try:
         with postgres() as server:
             yield from _grown("PostgreSQL", partial(empty_database, server))
@@ -39,13 +40,13 @@ def figures() -> Iterable[Row]:
         yield Unmeasured("growth on PostgreSQL", str(missing))
 
 
-def _grown(kind: str, database: Callable[[], AbstractContextManager[str]]) -> Iterator[Figure]:
+def _grown(kind: str, database: Database) -> Iterator[Figure]:
     sizes = SIZES[:-1] if chosen().quick else SIZES
     found: defaultdict[str, dict[int, float]] = defaultdict(dict)
     for size in sizes:
         with TemporaryDirectory() as folder, database() as url:
             settings = {"DATABASE_URL": url} if url else {}
-            with application(Path(folder), **settings) as app:
+            with application(Path(folder), paced=True, **settings) as app:
                 for what, seconds in _costs(app, size).items():
                     found[what][size] = seconds
     for what, by_size in found.items():

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from benchmarks.accounts import application, fill, new_account
 from benchmarks.figures import Figure, Row
+from benchmarks.measuring import forget_peak, memory_of
 from benchmarks.options import chosen
 from benchmarks.processes import Running, free_port, scratch, server, serving
 from portfolio.accounts.services.totals import touch
@@ -25,6 +26,7 @@ from portfolio.db.session import unit_of_work
 MANY, FEW = 10_000, 100
 CLIENTS, EACH = 32, 30
 NOBODY = "https://localhost:5001"
+API = "/api/v1/portfolios/1/accounts/A"
 PAGES = {MANY: "/portfolio/1/accounts/A", FEW: "/portfolio/2/accounts/B"}
 AS_BROWSERS = {"Accept": "text/html", "Accept-Encoding": "gzip", "Sec-Fetch-Site": "same-origin"}
 TABLE = AS_BROWSERS | {"HX-Request": "true", "HX-Target": "holdings-table"}
@@ -46,6 +48,7 @@ def figures() -> Iterable[Row]:
         what = f"a page for one of {CLIENTS} clients at once"
         yield Figure(what, fast, "s", slow, "the bare page", 4)
         yield from _bytes(program)
+        yield from _whole(bare, program)
 
 
 def _bytes(program: Running) -> Iterable[Row]:
@@ -56,6 +59,21 @@ def _bytes(program: Running) -> Iterable[Row]:
         body = _get(program, PAGES[MANY], headers)
         yield Figure(f"{what}, compressed", len(body) / 1024, "KB", None, "", packed)
         yield Figure(f"{what}, plain", len(gzip.decompress(body)) / 1024, "KB", None, "", raw)
+
+
+def _whole(bare: Running, program: Running) -> Iterable[Row]:
+    """The whole table in one answer: its time, and what it takes beside an idle server."""
+    floor, _ = _seconds(bare, "/all", 20)
+    for ending in ("csv", "json"):
+        path = f"{API}/export.{ending}"
+        _get(program, path)
+        forget_peak(program.pid)
+        before = memory_of(program.pid)
+        median, _ = _seconds(program, path, 20)
+        name = f"the whole table of {MANY:,} as {ending.upper()}"
+        yield Figure(name, median, "s", floor, "all rows of a bare page", 2)
+        more = memory_of(program.pid, "VmHWM") - before
+        yield Figure(f"{name}, memory", more, "MB", None, "", 15)
 
 
 @contextmanager

@@ -28,7 +28,7 @@ REFERENCE = (
 )
 AGREES = {"status": "agrees", "difference": "0.01", "currency": "USD", "likely_cause": None}
 SAW = {"empty": False, "doubts": {}, "shrunk": []}
-ERROR = {
+ERROR: dict[str, Any] = {
     "code": "gateway_unreachable",
     "message": "Nothing listens there.",
     "remedy": "Start the gateway and log in.",

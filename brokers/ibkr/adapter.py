@@ -67,7 +67,7 @@ class GatewayConnection(Connection):
 
     def snapshot(self, account_id: str) -> Snapshot:
         """The whole account, with the ledger before and after the positions."""
-        tickle = self._client.session()
+        tickle = self._signed_in()
         account = self._listed(account_id, tickle)
         try:
             read = self._reader.account(account)
@@ -88,7 +88,7 @@ class GatewayConnection(Connection):
 
     def witness(self, account_id: str) -> Witness:
         """What is held by the other one of IBKR's two lists; by pages read afresh without it."""
-        self._listed(account_id, self._client.session())
+        self._listed(account_id, self._signed_in())
         held, refutes = self._reader.second_look(account_id)
         return Witness(
             read_at=self._context.clock.now(), quantities=held, refutes_snapshot=refutes
@@ -96,8 +96,12 @@ class GatewayConnection(Connection):
 
     def maintenance_margin(self, account_id: str) -> Decimal:
         """What IBKR holds against open risk, in base currency."""
-        self._listed(account_id, self._client.session())
+        self._listed(account_id, self._signed_in())
         return mapping.maintenance_margin(self._client.summary(account_id))
+
+    def _signed_in(self) -> Tickle:
+        """Who is signed in, as a tickle told within the last second; asked anew before that."""
+        return self._state.session() or self._client.session()
 
     def _accounts(self, tickle: Tickle) -> tuple[BrokerAccount, ...]:
         known = self._state.accounts(tickle.mark)

@@ -39,6 +39,8 @@ from brokers.types import SessionState
 
 SHORTEST_PAUSE = timedelta(seconds=60)
 LONGEST_PAUSE = timedelta(minutes=30)
+# A tickle may be sent once a second: who needs one earlier has to do with the last one.
+STILL_TRUE = timedelta(seconds=1)
 
 
 class State(StrEnum):
@@ -89,7 +91,8 @@ class Facts:
     """What is known of a gateway's session: the state, since when, and when to look again.
 
     `mark`, `region`, `user` and `is_paper` are those of the newest session, also once a call of it
-    has failed: IBKR tells the user's name at most once a minute.
+    has failed: IBKR tells the user's name at most once a minute. `tickled_at` is when the session
+    was last told of; None once a call has failed since.
     """
 
     state: State = State.UNKNOWN
@@ -101,6 +104,7 @@ class Facts:
     is_paper: bool | None = None
     failures: int = 0
     next_try: datetime | None = None
+    tickled_at: datetime | None = None
 
     @property
     def signed_in(self) -> bool:
@@ -120,6 +124,7 @@ def after_tickle(facts: Facts, found: Tickle, now: datetime) -> Facts:
         region=found.region or facts.region,
         failures=0,
         next_try=now + SHORTEST_PAUSE,
+        tickled_at=now,
     )
 
 
@@ -131,7 +136,16 @@ def after_error(facts: Facts, error: BrokerError, now: datetime) -> Facts:
     next_try = max(now + pause, error.retry_at or now)
     session = facts.session if state is State.SIGNED_IN else None
     entered = _entered(facts, state, now)
-    return replace(entered, session=session, failures=failures, next_try=next_try)
+    return replace(entered, session=session, failures=failures, next_try=next_try, tickled_at=None)
+
+
+def still_known(facts: Facts, now: datetime) -> Tickle | None:
+    """The session as it was told within the last second; None where it has to be asked for."""
+    if facts.tickled_at is None or facts.session is None:
+        return None
+    if not timedelta() <= now - facts.tickled_at < STILL_TRUE:
+        return None
+    return Tickle(mark=facts.mark, state=facts.session, region=facts.region)
 
 
 def _entered(facts: Facts, state: State, now: datetime) -> Facts:

@@ -10,7 +10,7 @@ from brokers.circuit import Circuit
 from brokers.contract import Clock, Limit
 from brokers.ibkr.agreement import Standing
 from brokers.ibkr.mapping import Known
-from brokers.ibkr.session import Facts
+from brokers.ibkr.session import Facts, Tickle, still_known
 from brokers.pacing import Pacer
 from brokers.types import BrokerAccount
 
@@ -39,6 +39,10 @@ class GatewayState:
         """Bring the facts about the session up to date."""
         with self._lock:
             self.facts = change(self.facts)
+
+    def session(self) -> Tickle | None:
+        """The session, if it was told of within the last second."""
+        return still_known(self.facts, self._clock.now())
 
     def accounts(self, session: str) -> tuple[BrokerAccount, ...] | None:
         """The account list, if it is at most five seconds old and of this very session."""

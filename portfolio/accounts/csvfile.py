@@ -9,13 +9,13 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
 from brokers.types import Kind
-from portfolio.db.base import typed_decimal
+from portfolio.db.base import canonical, typed_decimal
 from portfolio.errors import Invalid
 
 CASH = "cash"
@@ -24,6 +24,10 @@ COLUMNS = (
     *("type", "symbol", "name", "kind", "currency", "quantity", "average_price", "price"),
     *("multiplier", "isin", "expiry", "strike", "right", "underlying", "notes", "source"),
 )
+# What only we can say; whoever reads the file back works it out anew.
+WRITTEN = (*COLUMNS, "market_value", "cost", "unrealized_pnl", "weight")
+# What people and brokers write as they like; the other columns are of closed lists, or numbers.
+TEXTS = ("symbol", "name", "currency", "isin", "underlying", "notes", "source")
 LONGEST = 50_000
 WIDEST = 200
 # Full-width signs count, too, and what stands behind spaces or quotes.
@@ -238,18 +242,38 @@ def _day(text: str) -> date:
         raise ValueError(f"“{text[:40]}” is not a day such as 2027-01-15.") from None
 
 
-def write(rows: Iterable[Mapping[str, str]]) -> str:
-    """A file with all our columns, each cell already text."""
-    stream = io.StringIO(newline="")
-    writer = csv.writer(stream, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
+def written(rows: Iterable[Mapping[str, str | None]]) -> Iterator[str]:
+    """The lines of a file with all our columns, each cell already text, or None where empty."""
+    line = io.StringIO(newline="")
+    writer = csv.writer(line, lineterminator="\r\n")
+    writer.writerow(WRITTEN)
     for row in rows:
-        writer.writerow([guarded(row.get(column, "")) for column in COLUMNS])
-    return stream.getvalue()
+        safe = {**row, **{of: guarded(row.get(of) or "") for of in TEXTS}}
+        writer.writerow(map(safe.get, WRITTEN))
+        yield _taken(line)
+    yield _taken(line)
+
+
+def _taken(text: io.StringIO) -> str:
+    """What was written since the last time."""
+    taken = text.getvalue()
+    text.seek(0)
+    text.truncate()
+    return taken
+
+
+def cell(value: object) -> str:
+    """A field as a file writes it."""
+    if value is None:
+        return ""
+    return canonical(value) if isinstance(value, Decimal) else str(value)
 
 
 def guarded(text: str) -> str:
     """A cell that no spreadsheet takes for a formula."""
+    # Most cells begin with a letter or a digit.
+    if text[:1].isalnum():
+        return text
     return f"'{text}" if _is_formula(text) and typed_decimal(text) is None else text
 
 

@@ -79,7 +79,8 @@ class Held(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# As many as there are holdings: frozen, they would take twice as long to make.
+@dataclass(slots=True, kw_only=True)
 class Figures:
     """The figures of one holding, in its instrument's currency.
 
@@ -91,9 +92,13 @@ class Figures:
     notional: Decimal | None
     cost: Decimal | None
     unrealized_pnl: Decimal | None
-    unrealized_ratio: Decimal | None
     counts: Decimal | None
     counts_in_value: bool
+
+    @property
+    def unrealized_ratio(self) -> Decimal | None:
+        """The profit as a share of the cost; worked out where it is shown, as few rows are."""
+        return profit_ratio(self.unrealized_pnl, self.cost)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,14 +163,13 @@ def figures(holding: Held) -> Figures:
     """The figures of one holding, from the broker's valuation or from what was typed by hand."""
     value = _value(holding)
     counts_in_value = holding.instrument.kind not in NOTIONAL_KINDS
-    profit = _profit(holding, value)
     cost = _cost(holding, value)
+    profit = _profit(holding, value, cost)
     return Figures(
         value=value if counts_in_value else None,
         notional=None if counts_in_value else value,
         cost=cost,
         unrealized_pnl=profit,
-        unrealized_ratio=_ratio(profit, None if cost is None else abs(cost)),
         counts=_counts(holding.instrument.kind, value, profit),
         counts_in_value=counts_in_value,
     )
@@ -187,10 +191,9 @@ def _cost(holding: Held, value: Decimal | None) -> Decimal | None:
     return MONEY.subtract(value, holding.unrealized_pnl)
 
 
-def _profit(holding: Held, value: Decimal | None) -> Decimal | None:
+def _profit(holding: Held, value: Decimal | None, cost: Decimal | None) -> Decimal | None:
     if holding.source != MANUAL:
         return holding.unrealized_pnl
-    cost = _cost(holding, value)
     return None if value is None or cost is None else MONEY.subtract(value, cost)
 
 
@@ -208,6 +211,11 @@ def product(*factors: Decimal | None) -> Decimal | None:
             return None
         result = MONEY.multiply(result, factor)
     return result
+
+
+def profit_ratio(profit: Decimal | None, cost: Decimal | None) -> Decimal | None:
+    """A profit as a share of what was paid, or None where either is unknown."""
+    return _ratio(profit, None if cost is None else abs(cost))
 
 
 def _ratio(part: Decimal | None, whole: Decimal | None) -> Decimal | None:

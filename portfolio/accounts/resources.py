@@ -1,4 +1,7 @@
-"""The shapes in which portfolios and accounts are read: frozen, one per resource."""
+"""The shapes in which portfolios and accounts are read: one per resource, and never changed.
+
+All are frozen but the two of which one answer may have ten thousand: an eighth of its time.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 
-from portfolio.accounts.figures import Totals
+from portfolio.accounts.figures import Totals, product, profit_ratio
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +64,7 @@ class TotalsView(Totals):
     broker_currency: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class InstrumentView:
     """What is held."""
 
@@ -79,12 +82,12 @@ class InstrumentView:
     underlying: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class HoldingView:
     """A holding with its figures, in its instrument's currency; `weight` is a share of one.
 
-    `base_value` and `base_cost` are in the account's currency at today's rate. `days_left` is
-    until an option expires or a bond matures; `editable` is whether it is changed by hand.
+    `rate` is today's, to the account's currency. `days_left` is until an option expires or a bond
+    matures; `editable` is whether it is changed by hand.
     """
 
     id: int
@@ -97,9 +100,7 @@ class HoldingView:
     notional: Decimal | None
     counts_in_value: bool
     unrealized_pnl: Decimal | None
-    unrealized_pct: Decimal | None
-    base_value: Decimal | None
-    base_cost: Decimal | None
+    rate: Decimal | None
     weight: Decimal | None
     currency: str
     source: str
@@ -108,6 +109,21 @@ class HoldingView:
     notes: str | None
     closed_at: datetime | None
     duplicate_of: int | None = None
+
+    @property
+    def unrealized_pct(self) -> Decimal | None:
+        """The profit as a share of the cost."""
+        return profit_ratio(self.unrealized_pnl, self.cost)
+
+    @property
+    def base_value(self) -> Decimal | None:
+        """The value in the account's currency."""
+        return product(self.market_value, self.rate)
+
+    @property
+    def base_cost(self) -> Decimal | None:
+        """The cost in the account's currency, at today's rate."""
+        return product(self.cost, self.rate)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -76,6 +76,17 @@ def read_only() -> Iterator[Session]:
 
 
 @contextmanager
+def one_state() -> Iterator[Session]:
+    """A fresh session for reading in which all statements see the same moment."""
+    engine = db.engine
+    # SQLite has no other way of reading.
+    if engine.dialect.name == "postgresql":
+        engine = engine.execution_options(isolation_level="REPEATABLE READ")
+    with _translated(), Session(engine) as session:
+        yield session
+
+
+@contextmanager
 def unit_of_work() -> Iterator[Session]:
     """A fresh session in one write transaction: all of it is stored, or none of it."""
     engine = db.engine.execution_options(**WRITE)

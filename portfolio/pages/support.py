@@ -21,4 +21,4 @@ def diagnostics() -> Response:
     if owner_id() != first_user(reading()):
         raise NotFound("page")
     content = json.dumps(bundle(current_app), indent=1)
-    return respond.file(f"{content}\n", "foliosync-diagnostics.json", "application/json")
+    return respond.file([f"{content}\n"], "foliosync-diagnostics.json", "application/json")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from enum import Enum
-from typing import Any
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any
 from urllib.parse import quote, unquote, urlsplit
 
 from flask import (
@@ -19,6 +21,8 @@ from flask import (
 
 from portfolio.web.identity import bearer
 
+# Of a file that is written; what is longer goes to the disk.
+IN_MEMORY, AT_ONCE = 1_000_000, 64_000
 VARY = (
     *("Authorization", "HX-Request", "HX-Boosted", "HX-History-Restore-Request"),
     *("HX-Target", "Accept"),
@@ -68,14 +72,37 @@ def page(template: str, status: int = 200, /, **context: Any) -> Response:
     return vary(response)
 
 
-def file(content: str, name: str, kind: str = "text/csv") -> Response:
-    """A file to keep, CSV by default."""
+def file(parts: Iterable[str], name: str, kind: str = "text/csv") -> Response:
+    """A file to keep, CSV by default; all its parts are taken before anything is sent.
+
+    A large one waits on the disk, under no name, until it is read.
+    """
+    # Closed with the answer.
+    content: IO[bytes] = SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115
+    try:
+        for part in parts:
+            content.write(part.encode())
+    except BaseException:
+        content.close()
+        raise
+    size = content.tell()
+    content.seek(0)
     # Headers are Latin-1 at most: any other name comes beside one that all can read (RFC 6266).
     plain = name.encode("ascii", "replace").decode("ascii").replace("?", "_")
     full = {} if plain == name else {"filename*": f"UTF-8''{quote(name, safe='')}"}
-    response = Response(content, content_type=f"{kind}; charset=utf-8")
+    response = Response(_read(content), content_type=f"{kind}; charset=utf-8")
+    response.call_on_close(content.close)
+    if request.method == "HEAD":
+        content.close()
+    response.content_length = size
     response.headers.set("Content-Disposition", "attachment", filename=plain, **full)
     return response
+
+
+def _read(content: IO[bytes]) -> Iterator[bytes]:
+    with content:
+        while part := content.read(AT_ONCE):
+            yield part
 
 
 def back(usual: str) -> str:

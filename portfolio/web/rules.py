@@ -25,7 +25,7 @@ pages.portfolio pages.account
 holdings_api.get_holding holdings_api.list_holdings holdings_api.list_values
 cash_api.list_cash
 accounts_api.get_portfolio accounts_api.get_account accounts_api.list_accounts
-transfer.export transfer_api.export_csv
+transfer.export transfer_api.export_csv transfer_api.export_json
 runs.run runs.runs sync_api.list_runs sync_api.get_run sync_api.list_changes
 """
 _SIGNED_IN = """

@@ -10,7 +10,7 @@ accounts_api.list_accounts accounts_api.get_account
 holdings_api.list_holdings holdings_api.get_holding holdings_api.list_values
 cash_api.list_cash
 rates_api.list_instruments rates_api.list_rates
-transfer_api.export_csv
+transfer_api.export_csv transfer_api.export_json
 sync_api.list_runs sync_api.get_run sync_api.list_changes
 decisions.list_connections gateways_api.list_gateways
 connections.accounts connections.test_connection

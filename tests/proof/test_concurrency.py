@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import create_engine, text
 
+from brokers.ibkr.session import STILL_TRUE
 from brokers.ibkr.simulator import Simulator
 from brokers.ibkr.simulator.server import serve
 from portfolio.clock import SystemClock
@@ -205,6 +206,9 @@ def _stopped(
     made: Street, account: str, turn: int, moment: tuple[str, int], *, really: bool
 ) -> None:
     first, before = made.houses[0], made.runs()
+    # A run that begins sooner does with the last tickle of the one before.
+    ended = made.gateway.requests[-1].at
+    wait_until(lambda: datetime.now(UTC) - ended > STILL_TRUE)
     made.gateway.hold(*moment)
     with ThreadPoolExecutor(1) as pool:
         late = pool.submit(made.sync, 0, account)

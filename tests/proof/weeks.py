@@ -339,6 +339,8 @@ class Household:
             return
         if not way.lives_until > now:
             way.sign_in()
+            again = now + self.rng.uniform(15, 45) * MINUTE
+            self.visit(again, partial(self.wonder, way))
         program = self.app.test_client()
         if "certificate" in way.blocked:
             way.free("certificate", now)
@@ -349,6 +351,13 @@ class Household:
             assert answer.status_code == 200, answer.get_data(as_text=True)
         elif self.rng.random() < 0.5:
             program.get(f"/ibkr/test-connection?gateway_id={way.number}")
+
+    def wonder(self, way: Way) -> None:
+        """Look again where nobody said that all is well: a session can end before it is seen."""
+        parts = [part for _, _, body in self.messages for part in body.split("\n\n")]
+        told = [part for part in parts if f"gateway {way.number}" in part]
+        if "is well again" not in told[-1]:
+            self.see_to(way)
 
     # What is left.
 

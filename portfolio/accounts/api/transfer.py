@@ -6,13 +6,12 @@ from typing import Any
 
 from flask import Response
 
-from portfolio.accounts import csvfile
-from portfolio.accounts.api.holdings import look, scope
+from portfolio.accounts import csvfile, exports
+from portfolio.accounts.api.holdings import scope
 from portfolio.accounts.csvfile import Layout
-from portfolio.accounts.schemas import ImportOutcome, ImportRequest
+from portfolio.accounts.schemas import HoldingsSchema, ImportOutcome, ImportRequest
 from portfolio.accounts.services import transfer as services
 from portfolio.db.session import unit_of_work
-from portfolio.web import respond
 from portfolio.web.openapi import Blueprint
 
 blueprint = Blueprint(
@@ -49,5 +48,11 @@ def import_csv(values: dict[str, Any], portfolio_id: int, account_name: str) -> 
 @blueprint.response(200, {"type": "string"}, content_type="text/csv")
 def export_csv(portfolio_id: int, account_name: str) -> Response:
     """Everything that an account holds, as CSV."""
-    at = look(portfolio_id, account_name)
-    return respond.file(csvfile.write(services.exported(at)), f"{at.account.name}.csv")
+    return exports.as_csv((portfolio_id, account_name))
+
+
+@blueprint.get("/export.json")
+@blueprint.response(200, HoldingsSchema)
+def export_json(portfolio_id: int, account_name: str) -> Response:
+    """Everything that an account holds, of one moment and in one answer."""
+    return exports.as_json((portfolio_id, account_name))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
 from portfolio.accounts.models import Account
 from portfolio.accounts.queries.holdings import Known, cash_views, holding_views, holdings_page
-from portfolio.accounts.queries.order import Wanted
+from portfolio.accounts.queries.order import Wanted, ordered
 from portfolio.accounts.queries.portfolios import (
     LinksOf,
     find_account,
@@ -19,6 +20,7 @@ from portfolio.accounts.queries.rates import known_rates
 from portfolio.accounts.queries.totals import totals_views
 from portfolio.accounts.resources import AccountView, CashView, HoldingsPage, HoldingView
 from portfolio.clock import Moment
+from portfolio.db.batches import batches
 from portfolio.errors import NotFound
 
 
@@ -64,6 +66,13 @@ class Scope:
     def holdings(self, wanted: Wanted) -> HoldingsPage:
         """A stretch of the holdings."""
         return holdings_page(self.session, self._known(), wanted)
+
+    def all_holdings(self) -> Iterator[tuple[HoldingView, ...]]:
+        """Every holding by its symbol, some at a time; within `one_state` they belong together."""
+        known = self._known()
+        order = ordered(self.session, self.account, known.rates, Wanted(sort="symbol"))
+        for some in batches(order.ids):
+            yield holding_views(self.session, known, some)
 
     def holding(self, holding_id: int) -> HoldingView:
         """One holding that is held now, or `NotFound`."""

@@ -1,16 +1,15 @@
-"""Holdings and cash from a file, after showing what it would change, and into one."""
+"""Holdings and cash from a file, after showing what it would change."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
-from portfolio.accounts.csvfile import Row
+from portfolio.accounts.csvfile import Row, cell
 from portfolio.accounts.models import MANUAL, CashBalance, Holding, Instrument
 from portfolio.accounts.names import clean_currency, clean_isin, clean_notes, clean_text
 from portfolio.accounts.queries.scope import Scope
@@ -24,7 +23,6 @@ from portfolio.accounts.services.holdings import (
     write_figures,
 )
 from portfolio.accounts.services.totals import touch
-from portfolio.db.base import canonical
 from portfolio.errors import Invalid
 
 ADDED, CHANGED, UNCHANGED, BAD = "added", "changed", "unchanged", "bad"
@@ -162,14 +160,7 @@ def _present(held: Holding) -> dict[str, Any]:
 
 def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
     differing = {name: value for name, value in new.items() if old[name] != value}
-    return {name: (shown(old[name]), shown(value)) for name, value in differing.items()}
-
-
-def shown(value: object) -> str:
-    """A field as a file writes it."""
-    if value is None:
-        return ""
-    return canonical(value) if isinstance(value, Decimal) else str(value)
+    return {name: (cell(old[name]), cell(value)) for name, value in differing.items()}
 
 
 def _cash_step(shelf: _Shelf, row: Row) -> Step:
@@ -188,7 +179,7 @@ def _cash_step(shelf: _Shelf, row: Row) -> Step:
         label = f"{currency} cash of the broker"
         return Step(row=row, label=label, action=UNCHANGED, changes={}, problems={})
     old = None if held is None else held.amount
-    changes = {} if old in (None, amount) else {"quantity": (shown(old), shown(amount))}
+    changes = {} if old in (None, amount) else {"quantity": (cell(old), cell(amount))}
     action = ADDED if held is None else CHANGED if changes else UNCHANGED
     return Step(row=row, label=f"{currency} cash", action=action, changes=changes, problems={})
 
@@ -234,29 +225,3 @@ def _write_holding(at: Scope, shelf: _Shelf, terms: Terms, values: dict[str, Any
     describe(instrument, named)
     write_figures(row, values, at.moment)
     at.session.add(row)
-
-
-def exported(at: Scope) -> list[dict[str, str]]:
-    """Everything an account holds, as the cells of a file; synced rows too."""
-    query = open_holdings(at.account.id).order_by(Instrument.symbol, Holding.id)
-    rows = at.session.scalars(
-        query.options(selectinload(Holding.instrument, Instrument.identifiers))
-    )
-    cells = [_holding_cells(row) for row in rows]
-    return cells + [
-        {
-            "type": "cash",
-            "currency": row.currency,
-            "quantity": shown(row.amount),
-            "source": row.source,
-        }
-        for row in cash_rows(at.session, at.account.id)
-    ]
-
-
-def _holding_cells(row: Holding) -> dict[str, str]:
-    of = row.instrument
-    terms = {name: getattr(of, name) for name in TERMS if name != "option_right"}
-    values = {**terms, "right": of.option_right, **_present(row), "type": "holding"}
-    values["source"] = row.source
-    return {name: shown(value) for name, value in values.items()}

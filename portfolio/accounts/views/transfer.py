@@ -5,11 +5,11 @@ from __future__ import annotations
 from flask import Blueprint, Response, request
 
 from brokers.types import Kind
-from portfolio.accounts import csvfile
+from portfolio.accounts import csvfile, exports
 from portfolio.accounts.csvfile import COLUMNS, Layout, Table
 from portfolio.accounts.queries.scope import Scope
 from portfolio.accounts.services import transfer as services
-from portfolio.accounts.views.holdings import look, scope
+from portfolio.accounts.views.holdings import scope
 from portfolio.accounts.views.portfolios import ACCOUNT, account_url
 from portfolio.db.session import unit_of_work
 from portfolio.errors import Invalid
@@ -110,5 +110,4 @@ def apply(portfolio_id: int, account_name: str, rows: tuple[csvfile.Row, ...]) -
 @blueprint.get(f"{ACCOUNT}/export.csv")
 def export(portfolio_id: int, account_name: str) -> Response:
     """Everything that an account holds, as CSV."""
-    at = look(portfolio_id, account_name)
-    return respond.file(csvfile.write(services.exported(at)), f"{at.account.name}.csv")
+    return exports.as_csv((portfolio_id, account_name))

@@ -5,7 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from random import Random
 
+import pytest
+
 from brokers.contract import Context
+from brokers.errors import BrokerMaintenance
 from brokers.ibkr import MANIFEST, InteractiveBrokers
 from brokers.ibkr.simulator import Simulator
 from brokers.ibkr.simulator.data import large
@@ -68,6 +71,19 @@ def most_in_a_second(times):
     )
 
 
+@pytest.mark.parametrize("latency", [0, 0.02, 0.08, 0.12])
+def test_accounts_of_a_thousand_positions_one_after_the_other_leave_no_second_unused(latency):
+    backlog = Backlog(*[1_000] * 6, latency=latency)
+    backlog.read_all()
+    assert backlog.pace >= ENOUGH
+    assert most_in_a_second(backlog.times) <= OURS.calls
+    # What is known by now is read at once: a second each, because each tickle waits for one.
+    before, began = len(backlog.times), backlog.clock.monotonic()
+    backlog.read_all()
+    assert len(backlog.times) - before <= 6 * 5 + 3
+    assert backlog.clock.monotonic() - began <= 6 * (1 + latency) + 1
+
+
 def test_ten_thousand_positions_leave_no_second_unused_and_a_second_process_loses_one():
     """What another process has sent is not known but for its last call: it waits for a second."""
     backlog = Backlog(10_000)
@@ -103,3 +119,27 @@ def test_two_processes_that_take_turns_are_never_above_the_limits():
     for turn, account_id in enumerate([*backlog.simulator.state.accounts] * 3):
         last_calls = backlog.read(account_id, processes[turn % 2], last_calls=last_calls)
     assert most_in_a_second(backlog.times) <= OURS.calls
+
+
+def test_a_run_that_follows_at_once_does_with_the_tickle_that_ended_the_last_one():
+    backlog = Backlog(5, 5, latency=0)
+    backlog.read_all()
+    tickles = [of for of in backlog.simulator.requests if of.path.endswith("/tickle")]
+    # Two of the first run, which asks before and after, and one of the second.
+    assert len(tickles) == 3
+    backlog.clock.turn(1)
+    backlog.read_all()
+    tickles = [of for of in backlog.simulator.requests if of.path.endswith("/tickle")]
+    assert len(tickles) == 3 + 3
+
+
+def test_a_call_that_failed_since_ends_what_the_last_tickle_told():
+    backlog = Backlog(5, latency=0)
+    (account_id,) = backlog.simulator.state.accounts
+    backlog.read(account_id)
+    backlog.simulator.fail_next("/ledger", status=503)
+    with pytest.raises(BrokerMaintenance):
+        backlog.read(account_id)
+    before = len(backlog.times)
+    backlog.read(account_id)
+    assert backlog.simulator.requests[before].path.endswith("/tickle")

@@ -20,6 +20,7 @@ from brokers.ibkr.session import (
     after_tickle,
     read_tickle,
     remembered,
+    still_known,
     with_user,
 )
 from brokers.types import SessionState
@@ -49,6 +50,19 @@ def test_every_failure_has_a_state_or_says_nothing_about_the_session():
     # The application raises it, before the adapter is called.
     silent |= {broker_errors.Refused, broker_errors.CredentialsMissing}
     assert {kind for kind, _ in STATES} == set(leaves()) - silent
+
+
+def test_what_a_tickle_told_holds_for_a_second_and_no_failure():
+    facts = after_tickle(Facts(), replace(SIGNED_IN, region="NJ"), NOON)
+    found = still_known(facts, NOON + timedelta(seconds=0.999))
+    assert found == replace(SIGNED_IN, region="NJ")
+    for moment in (NOON + timedelta(seconds=1), NOON - timedelta(seconds=0.001)):
+        assert still_known(facts, moment) is None
+    for failure in (BadAnswer("x"), NotAuthenticated("x")):
+        failed = after_error(facts, failure, NOON)
+        assert still_known(failed, NOON) is None
+        assert still_known(after_tickle(failed, SIGNED_IN, NOON), NOON)
+    assert still_known(Facts(), NOON) is None
 
 
 def test_an_odd_answer_leaves_the_state():

@@ -103,10 +103,12 @@ ANY_TEXT = st.text(st.characters(exclude_characters="\0\r", exclude_categories=(
 @given(st.lists(st.tuples(ANY_TEXT.filter(str.strip), ANY_TEXT), min_size=1))
 def test_any_text_survives_the_way_through_a_file(cells):
     rows = [{"type": "holding", "symbol": symbol, "notes": notes} for symbol, notes in cells]
-    lines = [line for _, line in csvfile.read(csvfile.write(rows)).lines]
+    lines = [line for _, line in csvfile.read("".join(csvfile.written(rows))).lines]
     unguarded = csvfile.unguarded
     assert [(unguarded(line["symbol"]), unguarded(line["notes"])) for line in lines] == cells
 
 
 def test_lines_end_as_the_standard_says():
-    assert csvfile.write([{"symbol": 'a"b,c'}]).endswith(',"a""b,c",' + "," * 13 + "\r\n")
+    assert "".join(csvfile.written([{"symbol": 'a"b,c'}])).endswith(
+        ',"a""b,c",' + "," * 17 + "\r\n"
+    )

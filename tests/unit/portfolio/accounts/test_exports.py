@@ -1,0 +1,28 @@
+"""What is written quickly is what the documented schema says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portfolio.accounts.exports import plain
+from portfolio.accounts.schemas import HoldingSchema
+from tests.unit.portfolio.accounts.test_rows import holdings, known
+
+days = st.none() | st.dates(date(2020, 1, 1), date(2040, 1, 1))
+identifiers = st.dictionaries(st.text(max_size=5), st.none() | st.text(max_size=5), max_size=2)
+odd = st.sampled_from([Decimal("-0"), Decimal("1E+3"), Decimal("0.50"), Decimal("1E-20")])
+
+
+@given(holdings(), known | odd, identifiers, days, st.none() | st.integers(1, 9), st.booleans())
+def test_the_quick_form_is_the_documented_one(row, number, named, day, twin, flag):
+    of = replace(row.instrument, identifiers=named, expiry=day, strike=number)
+    row = replace(row, instrument=of, notional=number, average_price=number, duplicate_of=twin)
+    row = replace(row, editable=flag, counts_in_value=not flag)
+    shown = plain(row)
+    assert shown == HoldingSchema().dump(row)
+    assert list(shown) == list(HoldingSchema().dump(row))
