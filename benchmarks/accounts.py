@@ -11,6 +11,7 @@ from pathlib import Path
 from time import process_time
 
 from flask import Flask
+from flask.testing import FlaskClient
 from sqlalchemy import insert, text
 from sqlalchemy.orm import Session
 
@@ -27,7 +28,7 @@ from portfolio.app import create_app, prepare_database
 from portfolio.clock import Moment
 from portfolio.connections.services import LinkRequest, Place, connect
 from portfolio.db.base import db
-from portfolio.db.session import read_only, unit_of_work
+from portfolio.db.session import end_reading, read_only, unit_of_work
 from portfolio.settings import Settings
 from portfolio.sync.models import SUCCEEDED
 from portfolio.sync.queries import RunView, find_run
@@ -122,6 +123,15 @@ def _of_database() -> float:
         with suppress(FileNotFoundError):
             used += cpu_of(pid)
     return used
+
+
+def visit(client: FlaskClient, path: str) -> bytes:
+    """A page as a server answers it: with a session of its own, not with that of our context."""
+    end_reading()
+    answer = client.get(path)
+    if answer.status_code != 200:
+        raise RuntimeError(f"{path} answered {answer.status_code}")
+    return answer.get_data()
 
 
 def fill(place: Place, count: int, source: str = "manual") -> None:

@@ -9,7 +9,7 @@ from functools import partial
 
 from flask import Flask
 
-from benchmarks.accounts import application, linked, spent, sync
+from benchmarks.accounts import application, linked, spent, sync, visit
 from benchmarks.figures import Figure, MissingPrerequisite, Row, Unmeasured
 from benchmarks.options import chosen
 from benchmarks.processes import empty_database, gateway, postgres, scratch
@@ -81,8 +81,8 @@ def _costs(app: Flask, place: Place) -> dict[str, float]:
     client = app.test_client()
     return {
         "a sync of 500 holdings": _least(SYNCS, partial(sync, app, place)),
-        "the account page": _least(PAGES, partial(client.get, PAGE)),
-        "the first page of syncs": _least(PAGES, partial(client.get, HISTORY)),
+        "the account page": _least(PAGES, partial(visit, client, PAGE)),
+        "the first page of syncs": _least(PAGES, partial(visit, client, HISTORY)),
     }
 
 

@@ -11,23 +11,28 @@ from tempfile import TemporaryDirectory
 
 from flask import Flask
 
-from benchmarks.accounts import application, new_account, spent
+from benchmarks.accounts import application, new_account, spent, visit
 from benchmarks.figures import Figure, MissingPrerequisite, Row, Unmeasured
 from benchmarks.measuring import exponent
 from benchmarks.options import chosen
 from benchmarks.processes import empty_database, postgres
 from benchmarks.storing import StoredAccount, snapshot
+from portfolio.accounts import csvfile
+from portfolio.accounts.queries.scope import Scope
+from portfolio.accounts.services.transfer import apply_import, plan_import
+from portfolio.clock import Moment
+from portfolio.connections.services import Place
+from portfolio.db.session import unit_of_work
+from portfolio.web.runtime import EXTENSION, Runtime
 
 SIZES = (1_000, 10_000, 100_000)
-ROUNDS = 3
+ROUNDS = 2
 PAGES = 20
 BOUND = 1.1
-# A file has no more lines; what is more comes in several.
-LINES = 25_000
+LINES = 20_000
 HEADINGS = "symbol,kind,currency,quantity,average_price,price"
-BANK, BROKER = "/portfolio/1/accounts/Bank", "/portfolio/2/accounts/Broker"
+BANK = "/portfolio/1/accounts/Bank"
 Database = Callable[[], AbstractContextManager[str | None]]
-IMPORT = "/api/v1/portfolios/1/accounts/Bank/import"
 
 
 def figures() -> Iterable[Row]:
@@ -57,14 +62,13 @@ def _grown(kind: str, database: Database) -> Iterator[Figure]:
 
 def _costs(app: Flask, size: int) -> Mapping[str, float]:
     """CPU seconds of each thing with so many holdings."""
-    client, files = app.test_client(), list(_files(size))
-    new_account(app, "Bank")
-    brought = partial(_import, app, files)
+    client = app.test_client()
+    brought = partial(_import, app, new_account(app, "Bank"), size)
     costs = {
         "import of a new account": spent(brought),
         "import of the same again": _least(brought),
-        "export": _least(lambda: client.get(f"{BANK}/export.csv").get_data()),
-        "the account page": _least(lambda: [client.get(BANK) for _ in range(PAGES)]) / PAGES,
+        "export": _least(partial(visit, client, f"{BANK}/export.csv")),
+        "the account page": _least(lambda: [visit(client, BANK) for _ in range(PAGES)]) / PAGES,
     }
     account = StoredAccount(app, "Broker")
     reads = iter([snapshot(size, round_) for round_ in range(ROUNDS + 1)])
@@ -81,16 +85,21 @@ def _least(task: Callable[[], object]) -> float:
     return min(spent(task) for _ in range(ROUNDS))
 
 
-def _files(size: int) -> Iterator[str]:
+def _lines(size: int) -> tuple[csvfile.Row, ...]:
+    """What files say; one has at most a megabyte, and this may be of several."""
+    rows: list[csvfile.Row] = []
     for first in range(0, size, LINES):
         numbers = range(first, min(first + LINES, size))
         lines = (f"S{n:06},stock,USD,{n % 997 + 1},{n % 4999 + 100}.03,2" for n in numbers)
-        yield "\n".join([HEADINGS, *lines])
+        table = csvfile.read("\n".join([HEADINGS, *lines]))
+        rows += csvfile.understand(table, csvfile.guess(table, "USD"))
+    return tuple(rows)
 
 
-def _import(app: Flask, files: Iterable[str]) -> None:
-    client = app.test_client()
-    for text in files:
-        answer = client.post(IMPORT, json={"csv": text, "apply": True})
-        if answer.status_code != 200:
-            raise RuntimeError(f"the import answered {answer.status_code}: {answer.text[:300]}")
+def _import(app: Flask, place: Place, size: int) -> None:
+    runtime: Runtime = app.extensions[EXTENSION]
+    now = Moment.at(runtime.clock.now(), runtime.zone)
+    with unit_of_work() as session:
+        where = place.portfolio_id, place.name
+        at = Scope.find(session, place.owner_id, where, now, runtime.links_of)
+        apply_import(at, plan_import(at, _lines(size)))
