@@ -323,7 +323,7 @@ def _zone_name(zone: ZoneInfo) -> str:
 
 def _register_templates(app: Flask, settings: Settings, clock: Clock) -> None:
     filters.register(app)
-    app.jinja_env.globals.update(bars=charts.bars, line=charts.line)
+    app.jinja_env.globals.update(bars=charts.bars)
     runtime: Runtime = app.extensions[EXTENSION]
 
     @app.context_processor

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 from functools import cache
-from typing import NamedTuple
 
 from sqlalchemy import (
     CTE,
@@ -13,8 +12,10 @@ from sqlalchemy import (
     Integer,
     ScalarSelect,
     Select,
+    Text,
     and_,
     bindparam,
+    cast,
     func,
     select,
 )
@@ -32,20 +33,14 @@ LONGEST_CHART = 750
 OWNERS = 100
 
 _remembered: Memory[Rates] = Memory(OWNERS)
-_NEWEST = (
-    select(DailyValue.day, DailyValue.currency, DailyValue.net_liquidation)
+# As text, which is a third of the work: a chart has hundreds of days, and is on each page.
+_VALUES = (
+    select(cast(DailyValue.day, Text), cast(DailyValue.net_liquidation, Text))
     .where(DailyValue.account_id == bindparam("account"))
+    .where(DailyValue.currency == bindparam("currency"))
     .order_by(DailyValue.day.desc())
     .limit(bindparam("newest", type_=Integer))
 )
-
-
-class DayValue(NamedTuple):
-    """What an account was worth on a day, for a chart of hundreds of them."""
-
-    day: date
-    currency: str
-    net_liquidation: Decimal | None
 
 
 def known_rates(session: Session, owner: User) -> Rates:
@@ -135,14 +130,27 @@ def rates(
     return page_of(list(session.scalars(ordered.offset(start).limit(limit + 1))), start, limit)
 
 
-def daily_values(session: Session, account: Account, *, newest: int) -> list[DayValue]:
-    """The last values of an account, the oldest first."""
-    rows = session.execute(_NEWEST, {"account": account.id, "newest": newest}).all()
-    return [DayValue._make(row) for row in reversed(rows)]
+def daily_values(
+    session: Session, account: Account, *, newest: int = LONGEST_CHART
+) -> list[tuple[date, Decimal | None]]:
+    """The last values of an account in its present currency, the oldest first.
+
+    Those in another currency are not comparable.
+    """
+    of = {"account": account.id, "currency": account.currency, "newest": newest}
+    rows = session.execute(_VALUES, of).all()
+    return [
+        (date.fromisoformat(day), Decimal(value) if value else None)
+        for day, value in reversed(rows)
+    ]
 
 
-def values_page(session: Session, account: Account, *, start: int, limit: int) -> Page[DailyValue]:
-    """A stretch of an account's daily values, the oldest first."""
+def values_page(
+    session: Session, account: Account, *, start: int, limit: int, newest_first: bool = False
+) -> Page[DailyValue]:
+    """A stretch of an account's daily values, the oldest first unless said otherwise."""
     query = select(DailyValue).where(DailyValue.account_id == account.id)
-    ordered = query.order_by(DailyValue.day).offset(start).limit(limit + 1)
-    return page_of(list(session.scalars(ordered)), start, limit)
+    by = DailyValue.day.desc() if newest_first else DailyValue.day
+    return page_of(
+        list(session.scalars(query.order_by(by).offset(start).limit(limit + 1))), start, limit
+    )
