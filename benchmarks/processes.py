@@ -50,6 +50,9 @@ class Running:
 
     def call(self, method: str, path: str, **more: Any) -> requests.Response:
         """One request, which must succeed; by one thread at a time."""
+        if method != "GET":
+            # Who brings a cookie is a browser, and would need a token of its page.
+            self.session.cookies.clear()
         answer = self.session.request(method, f"{self.url}{path}", timeout=300, **more)
         answer.raise_for_status()
         return answer

@@ -6,7 +6,7 @@ import json
 import logging
 import re
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from decimal import Decimal
@@ -33,6 +33,7 @@ CONNECTING = 5.0
 LARGEST_ANSWER = 20_000_000
 CHUNK = 65_536
 DECODER = msgspec.json.Decoder(float_hook=Decimal)
+ROWS = msgspec.json.Decoder(list[msgspec.Raw])
 # A character of nobody's language marks a decimal on its way through the standard encoder.
 MARK = "\ue000"
 MARKED = re.compile(r'"\\ue000(-?[0-9.]+)\\ue000"')
@@ -217,6 +218,15 @@ def decode(body: bytes) -> Any:
     except (msgspec.MsgspecError, ValueError, RecursionError):
         raise Malformed("The answer is not JSON.") from None
     return value
+
+
+def decode_rows(body: bytes) -> Iterator[Any]:
+    """The values of a JSON list, each decoded when it is asked for: there may be thousands."""
+    try:
+        rows = ROWS.decode(body)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        raise Malformed("The answer is no list.") from None
+    return map(decode, map(bytes, rows))
 
 
 def _keys(value: Any) -> int:

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
 THREADS = 32
 GATEWAYS_PORT = 5000
-# The number by which glibc knows its most arenas (malloc.h), and how many we let it have.
+# The numbers by which glibc knows its most arenas, and from which size on a block is a mapping of
+# its own (malloc.h); and how many and how large we let them be.
 M_ARENA_MAX, ARENAS = -8, 2
+M_MMAP_THRESHOLD, LARGE = -3, 128 * 1024
 # The same as in `portfolio.web.runtime`, whose import takes longer than all that needs no server.
 EXTENSION = "foliosync"
 
@@ -50,20 +52,24 @@ def loading() -> Iterator[None]:
 
 
 def share_arenas() -> None:
-    """Let all threads take their memory from the same two places.
+    """Let all threads take their memory from the same two places, and give large blocks back.
 
     To be called before there are threads. glibc gives each one a place of its own, which then
     keeps what the largest page of that thread took: with as many threads as ours, a multiple of
-    what is used at any time. Other libraries of C do not do that and have no such call.
+    what is used at any time. And once a large block was freed, it takes blocks up to that size
+    from these places, which then cannot shrink any more. Other libraries of C do not do that and
+    have no such call.
     """
-    if os.name != "posix" or "MALLOC_ARENA_MAX" in os.environ:
+    if os.name != "posix":
         return
     # Imported here: only a server needs it.
     import ctypes
 
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(M_ARENA_MAX, ARENAS)
+    wanted = {"ARENA_MAX": (M_ARENA_MAX, ARENAS), "MMAP_THRESHOLD_": (M_MMAP_THRESHOLD, LARGE)}
+    for name, setting in wanted.items():
+        if mallopt is not None and f"MALLOC_{name}" not in os.environ:
+            mallopt(*setting)
 
 
 def begin(app: Flask) -> None:

@@ -15,9 +15,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
-from brokers.ibkr.mapping import Held, Line, repositioned
-from brokers.types import Ledger, Position
+from brokers.ibkr.mapping import Held, Line, Waiting, repositioned
+from brokers.types import Instrument, Ledger, Position
 
 # Up to here the pages are as quick.
 LARGE = 300
@@ -31,6 +32,17 @@ SAME_UNIT = 3
 ESSENTIAL = frozenset({"currency", "symbol"})
 
 
+class Before(NamedTuple):
+    """A holding as the pages last said it, kept small: there may be thousands.
+
+    `fixed` are its quantity and average price as text, `said` which figures were known.
+    """
+
+    instrument: Instrument
+    fixed: str
+    said: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
     """What the pages last said of an account: its holdings, and its cash by currency.
@@ -38,7 +50,7 @@ class Seen:
     A contract of which they did not say everything is not among the holdings.
     """
 
-    positions: Mapping[str, Position]
+    positions: Mapping[str, Before]
     cash: Mapping[str, Decimal]
 
 
@@ -60,7 +72,11 @@ def to_compare(standing: Standing | None) -> bool:
 
 def seen(positions: Iterable[Position], ledger: Ledger) -> Seen:
     """What a reading leaves for the next one."""
-    known = {of.instrument.key: of for of in positions if not of.instrument.guessed & ESSENTIAL}
+    known = {
+        of.instrument.key: Before(of.instrument, _fixed(of), _said(of))
+        for of in positions
+        if not of.instrument.guessed & ESSENTIAL
+    }
     return Seen(positions=known, cash=cash_of(ledger))
 
 
@@ -80,7 +96,7 @@ def moved(earlier: Mapping[str, Decimal], later: Mapping[str, Decimal]) -> set[s
     }
 
 
-def agree(pages: Iterable[Position], lines: Iterable[Line]) -> bool | None:
+def agree(pages: Iterable[Position], waiting: Waiting) -> bool | None:
     """Whether both lists say the same, to the last digit; None where one is silent on something.
 
     Prices move between two calls, so of them only the unit is compared.
@@ -88,15 +104,20 @@ def agree(pages: Iterable[Position], lines: Iterable[Line]) -> bool | None:
     by_key = {of.instrument.key: of for of in pages}
     if any("currency" in of.instrument.guessed for of in by_key.values()):
         return None
-    held = repositioned(lines, by_key)
-    if held is None or len(held[0]) != len(by_key):
+    count, silent, same = 0, False, True
+    for lines in waiting.pieces():
+        held = repositioned(lines, by_key)
+        if held is None:
+            return False
+        pairs = [(by_key[of.instrument.key], of) for of in held[0]]
+        if any(one.quantity != other.quantity for one, other in pairs):
+            return False
+        count += len(pairs)
+        silent = silent or any(_said(one) != _said(other) for one, other in pairs)
+        same = same and all(_same_cost_and_unit(one, other) for one, other in pairs)
+    if count != len(by_key):
         return False
-    pairs = [(by_key[of.instrument.key], of) for of in held[0]]
-    if any(one.quantity != other.quantity for one, other in pairs):
-        return False
-    if any(_said(one) != _said(other) for one, other in pairs):
-        return None
-    return all(_same_cost_and_unit(one, other) for one, other in pairs)
+    return None if silent else same
 
 
 def unchanged(lines: Iterable[Line], before: Seen, ledger: Ledger) -> Held | None:
@@ -109,16 +130,24 @@ def unchanged(lines: Iterable[Line], before: Seen, ledger: Ledger) -> Held | Non
     return None if moved(before.cash, cash_of(ledger)) else held
 
 
-def _same_but_for_prices(before: Position, now: Position) -> bool:
-    if (before.quantity, before.average_price) != (now.quantity, now.average_price):
-        return False
-    return _said(before) <= _said(now)
+def _same_but_for_prices(before: Before, now: Position) -> bool:
+    return before.fixed == _fixed(now) and not before.said & ~_said(now)
 
 
-def _said(of: Position) -> set[int]:
-    """Which figures are known."""
+def _fixed(of: Position) -> str:
+    """Quantity and average price, each number written in one way only."""
+    return f"{_written(of.quantity)} {_written(of.average_price)}"
+
+
+def _written(value: Decimal | None) -> str:
+    text = "-" if value is None else format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _said(of: Position) -> int:
+    """Which figures are known, a bit each."""
     figures = (of.average_price, of.price, of.market_value, of.unrealized_pnl)
-    return {which for which, figure in enumerate(figures) if figure is not None}
+    return sum(1 << which for which, figure in enumerate(figures) if figure is not None)
 
 
 def _same_cost_and_unit(one: Position, other: Position) -> bool:

@@ -21,7 +21,7 @@ from brokers.errors import (
     RateLimited,
 )
 from brokers.failures import was_closed
-from brokers.http import Answer, Caller, Endpoint, decode
+from brokers.http import Answer, Caller, Endpoint, decode, decode_rows
 from brokers.ibkr import endpoints, errors
 from brokers.ibkr.errors import Situation
 from brokers.ibkr.session import (
@@ -129,8 +129,8 @@ class GatewayClient:
         self._json(endpoints.INVALIDATE, {"account": account})
 
     def positions_uncached(self, account: str) -> Any:
-        """All positions in one answer, not from a cache."""
-        return self._json(endpoints.POSITIONS_2, {"account": account})
+        """All positions in one answer, not from a cache; its rows are decoded one by one."""
+        return self._json(endpoints.POSITIONS_2, {"account": account}, decoder=_rows)
 
     def contracts(self, keys: Sequence[str]) -> Any:
         """The terms of up to 200 contracts; unknown ones are left out."""
@@ -175,19 +175,21 @@ class GatewayClient:
         endpoint: Endpoint,
         values: Mapping[str, str] | None = None,
         query: Mapping[str, str] | None = None,
+        decoder: Callable[[bytes], Any] = decode,
     ) -> Any:
         try:
-            return self._data(self._send(endpoint, values or {}, query or {}, base=endpoints.BASE))
+            answer = self._send(endpoint, values or {}, query or {}, base=endpoints.BASE)
+            return self._data(answer, decoder)
         except BrokerError as error:
             self._state.learn(partial(after_error, error=error, now=self._now()))
             raise
 
-    def _data(self, answer: Answer) -> Any:
+    def _data(self, answer: Answer, decoder: Callable[[bytes], Any] = decode) -> Any:
         """What an answer says, or the error that it is."""
         at = self.situation
         failure = errors.from_status(answer, at)
         if failure is None:
-            value = self._decoded(answer)
+            value = self._decoded(answer, decoder)
             failure = errors.from_body(value, answer.body, at)
         if failure is None:
             return value
@@ -195,11 +197,11 @@ class GatewayClient:
             self._state.pacer.close_until(failure.retry_at)
         raise failure
 
-    def _decoded(self, answer: Answer) -> Any:
+    def _decoded(self, answer: Answer, decoder: Callable[[bytes], Any]) -> Any:
         if not answer.body.strip():
             raise errors.bad("The gateway answered with nothing.")
         try:
-            return decode(answer.body)
+            return decoder(answer.body)
         except BrokerError:
             message = "The gateway answered with something else than data."
             raise errors.bad(message, answer.body) from None
@@ -287,3 +289,7 @@ class GatewayClient:
 
     def _now(self) -> datetime:
         return self._context.clock.now()
+
+
+def _rows(body: bytes) -> Any:
+    return decode_rows(body) if body.lstrip().startswith(b"[") else decode(body)

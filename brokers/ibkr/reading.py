@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from brokers.contract import Context
-from brokers.errors import BadAnswer, BrokerError, BrokerMaintenance, Incomplete, NotAuthenticated
+from brokers.errors import BrokerError, Incomplete, RateLimited
 from brokers.ibkr import agreement, errors, mapping
 from brokers.ibkr.agreement import LARGE, Seen, Standing
 from brokers.ibkr.client import CONTRACTS_PER_CALL, GatewayClient
@@ -16,8 +16,6 @@ from brokers.types import BrokerAccount, Ledger, Position
 
 MOST_PAGES = 200
 SETTLING = 5
-# If more than the single answer is wrong, the pages say so themselves.
-OF_ONE_LIST = (BadAnswer, BrokerMaintenance, NotAuthenticated)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +36,9 @@ class Read:
 
     @property
     def cash_moved(self) -> bool:
-        """Whether the books changed during the pass."""
+        """Whether the books changed during the pass, or even their currency."""
+        if self.before.base_currency != self.after.base_currency:
+            return True
         before, after = agreement.cash_of(self.before), agreement.cash_of(self.after)
         return bool(agreement.moved(before, after))
 
@@ -84,7 +84,8 @@ class Reader:
             return mapping.listed(lines), False
         self._client.invalidate(account_id)
         self._context.clock.sleep(SETTLING)
-        held = mapping.quantities(mapping.distinct(self._pages(account_id), account_id))
+        rows = (mapping.counted(row, account_id) for row in self._pages(account_id))
+        held = mapping.quantities(mapping.distinct(rows))
         return held, first is not None and first != {of: much for of, much in held.items() if much}
 
     def _begin(self, account_id: str, standing: Standing | None) -> Seen | None:
@@ -113,7 +114,9 @@ class Reader:
         if lines is None or held is None:
             # The pages may come from a cache that does not know of the change yet.
             self._client.invalidate(account.id)
-            return self._by_pages(account, before, lines, standing)
+            waiting = None if lines is None else mapping.Waiting(lines)
+            del lines
+            return self._by_pages(account, before, waiting, standing)
         self._tell(len(lines))
         after, (positions, closed) = self._ledger(account), held
         return Read(before=before, after=after, positions=positions, closed=closed, at_once=True)
@@ -122,33 +125,39 @@ class Reader:
         self,
         account: BrokerAccount,
         before: Ledger,
-        lines: Sequence[mapping.Line] | None,
+        waiting: mapping.Waiting | None,
         standing: Standing | None,
     ) -> Read:
         """The rest of a pass by the pages, compared with the other list where that is due."""
-        rows = mapping.distinct(self._pages(account.id), account.id)
-        if lines is None and agreement.to_compare(standing) and mapping.held(rows) > LARGE:
+        base = before.base_currency
+        entries = self._entries(account.id, base)
+        if waiting is None and agreement.to_compare(standing) and mapping.held(entries) > LARGE:
             lines = self._lines(account.id)
+            waiting = None if lines is None else mapping.Waiting(lines)
+            del lines
         after = self._ledger(account)
-        lean = [row for row in rows if mapping.is_lean(row)]
-        terms = self._contracts(lean)
-        positions, closed = mapping.positions(
-            rows, terms, after.base_currency, self._state.instruments
-        )
-        guessed = any(mapping.currency_of(r, terms.get(mapping.key(r), {})) is None for r in lean)
+        positions, closed = mapping.positions(self._completed(entries, base))
         return Read(
             before=before,
             after=after,
             positions=positions,
             closed=closed,
-            guessed=guessed,
-            agrees=None if lines is None else self._compared(account.id, positions, lines),
+            guessed=any("currency" in of.instrument.guessed for of in positions),
+            agrees=None if waiting is None else self._compared(account.id, positions, waiting),
+        )
+
+    def _entries(self, account_id: str, base: str) -> list[mapping.Entry]:
+        """The rows of all pages; each is made small on arrival, as there may be thousands."""
+        known, now = self._state.instruments, self._now()
+        rows = self._pages(account_id)
+        return mapping.distinct(
+            mapping.understood(row, account_id, base, known, now) for row in rows
         )
 
     def _compared(
-        self, account_id: str, positions: Sequence[Position], lines: Sequence[mapping.Line]
+        self, account_id: str, positions: Sequence[Position], waiting: mapping.Waiting
     ) -> bool | None:
-        agrees = agreement.agree(positions, lines)
+        agrees = agreement.agree(positions, waiting)
         if agrees is None:
             self._do_without(account_id)
         return agrees
@@ -168,17 +177,20 @@ class Reader:
             self._state.keep_standing(account_id, Standing(seen=seen))
 
     def _lines(self, account_id: str) -> Sequence[mapping.Line] | None:
-        """The list in a single answer; None where it cannot be had."""
+        """The list in a single answer; None where it cannot be had, for whatever reason.
+
+        If more than this list is out of order, the next call says so itself.
+        """
         if account_id in self._without:
             return None
         try:
             return mapping.uncached(self._client.positions_uncached(account_id), account_id)
-        except BrokerError as error:
-            # Whatever it was, the next runs must not depend on it.
+        except RateLimited:
             self._do_without(account_id)
-            if isinstance(error, OF_ONE_LIST):
-                return None
             raise
+        except BrokerError:
+            self._do_without(account_id)
+            return None
 
     def _do_without(self, account_id: str) -> None:
         self._without.add(account_id)
@@ -187,33 +199,44 @@ class Reader:
     def _ledger(self, account: BrokerAccount) -> Ledger:
         return mapping.ledger(self._client.ledger(account.id), account.id, account.currency)
 
-    def _pages(self, account_id: str) -> list[mapping.Row]:
-        rows: list[mapping.Row] = []
+    def _pages(self, account_id: str) -> Iterator[mapping.Row]:
+        """The rows of one page after the other, until the empty one."""
         seen: set[tuple[str, ...]] = set()
+        count = 0
         for number in range(MOST_PAGES):
             page = mapping.checked_page(self._client.positions(account_id, number), account_id)
             if not page:
-                return rows
+                return
             marks = tuple(mapping.key(row) for row in page)
             if marks in seen:
                 raise Incomplete("The gateway answered with the same page of positions twice.")
             seen.add(marks)
-            rows += page
-            self._tell(len(rows))
+            yield from page
+            count += len(page)
+            self._tell(count)
         raise Incomplete("The list of positions does not end.")
 
     def _tell(self, positions: int) -> None:
         if self._context.progress is not None:
             self._context.progress(positions)
 
-    def _contracts(self, lean: Sequence[mapping.Row]) -> Mapping[str, mapping.Row]:
-        """The terms of the contracts that came without them."""
-        wanted = sorted({mapping.key(row) for row in lean})
-        known = {of: terms for of in wanted if (terms := self._state.contract(of)) is not None}
-        unknown = [of for of in wanted if of not in known]
-        for start in range(0, len(unknown), CONTRACTS_PER_CALL):
-            batch = unknown[start : start + CONTRACTS_PER_CALL]
+    def _now(self) -> int:
+        """The whole seconds by which terms grow old."""
+        return int(self._context.clock.monotonic())
+
+    def _completed(self, entries: list[mapping.Entry], base: str) -> list[mapping.Entry]:
+        """The entries with the terms of the contracts that came without them."""
+        places: dict[str, list[int]] = {}
+        for place, entry in enumerate(entries):
+            if entry.lean is not None:
+                places.setdefault(entry.key, []).append(place)
+        wanted, known = sorted(places), self._state.instruments
+        for start in range(0, len(wanted), CONTRACTS_PER_CALL):
+            batch = wanted[start : start + CONTRACTS_PER_CALL]
             read = mapping.contracts(self._client.contracts(batch))
-            self._state.keep_contracts(read)
-            known |= read
-        return known
+            now = self._now()
+            for of in batch:
+                for place in places[of]:
+                    terms = read.get(of, {})
+                    entries[place] = mapping.with_terms(entries[place], terms, base, known, now)
+        return entries

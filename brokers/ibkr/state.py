@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from threading import BoundedSemaphore, Lock
-from typing import Any
 
 from brokers.circuit import Circuit
 from brokers.contract import Clock, Limit
@@ -15,8 +14,6 @@ from brokers.pacing import Pacer
 from brokers.types import BrokerAccount
 
 ACCOUNTS_LAST = 5.0
-# Contract terms change only with corporate actions.
-CONTRACTS_LAST = 30 * 24 * 3600.0
 
 
 class GatewayState:
@@ -32,7 +29,6 @@ class GatewayState:
         self._lock = Lock()
         self._accounts: tuple[str, float, tuple[BrokerAccount, ...]] | None = None
         self.instruments: Known = {}
-        self._contracts: dict[str, tuple[float, Mapping[str, Any]]] = {}
         self._standings: dict[str, Standing] = {}
 
     def learn(self, change: Callable[[Facts], Facts]) -> None:
@@ -57,19 +53,6 @@ class GatewayState:
         """Remember an account list."""
         with self._lock:
             self._accounts = session, self._clock.monotonic(), listed
-
-    def contract(self, key: str) -> Mapping[str, Any] | None:
-        """The terms of a contract, if they were read within a month."""
-        with self._lock:
-            at, terms = self._contracts.get(key, (0.0, None))
-            fresh = terms is not None and self._clock.monotonic() - at <= CONTRACTS_LAST
-            return terms if fresh else None
-
-    def keep_contracts(self, read: Mapping[str, Mapping[str, Any]]) -> None:
-        """Remember contract terms."""
-        with self._lock:
-            now = self._clock.monotonic()
-            self._contracts.update({key: (now, terms) for key, terms in read.items()})
 
     def standing(self, account: str) -> Standing | None:
         """How the two lists of an account stand; None before they were compared."""

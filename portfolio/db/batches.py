@@ -9,6 +9,8 @@ Item = TypeVar("Item")
 
 # Far below every limit, and enough that one statement more makes no difference.
 BATCH = 1_000
+# What a statement is executed with whose rows are looked at one after the other and not kept.
+STREAMED = {"yield_per": BATCH}
 
 
 def batches(items: Sequence[Item], size: int = BATCH) -> Iterator[Sequence[Item]]:

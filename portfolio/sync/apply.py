@@ -17,7 +17,7 @@ from portfolio.errors import StorageFailed
 from portfolio.sync import journal
 from portfolio.sync.lease import LeaseLost
 from portfolio.sync.plan import Plan, Stored, snapshot_digest
-from portfolio.sync.rows import cash_rows, digest_of, rows_of, stored
+from portfolio.sync.rows import amounts, cash_rows, digest_of
 from portfolio.sync.target import Target
 from portfolio.sync.writing import write_holdings
 
@@ -39,16 +39,14 @@ def apply(
     returning and raises `StorageFailed` if it is not what was read at the broker, so that the
     caller's transaction is rolled back.
     """
-    rows = rows_of(session, target.account, target.source)
-    if stored(rows, cash_rows(session, target.account, target.source)) != before:
+    if amounts(cash_rows(session, target.account, target.source)) != before.cash:
         raise LeaseLost(target.run.id)
-    kept = [row.holding for key, row in rows.items() if key in keep and row.holding.is_open]
-    ids, moved = write_holdings(session, target, rows, snapshot, keep)
-    wrote, spent = _write_cash(session, target, snapshot)
-    moved |= wrote
+    written = write_holdings(session, target, plan, snapshot, before=before, keep=keep)
+    moved, spent = _write_cash(session, target, snapshot)
+    moved |= written.moved
     rated = _write_rates(session, target, snapshot, rates)
     session.flush()
-    journal.record(session, target.run.id, target.source, plan, ids, spent=spent)
+    journal.record(session, target.run.id, target.source, plan, written.ids, spent=spent)
     replaced = _replace(session, target)
     target.account.synced_at = snapshot.read_at
     if plan.steps or replaced:
@@ -61,6 +59,7 @@ def apply(
     elif changed:
         totals.renew(session, target.account, target.moment)
     _totals(session, target, snapshot)
+    kept = [row for row in before.holdings if row.key in keep and row.is_open]
     return _read_back(session, target, snapshot_digest(snapshot, kept))
 
 

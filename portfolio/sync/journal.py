@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import func, insert, select
@@ -27,6 +28,9 @@ COLUMNS = {"right": "option_right"}
 NUMBERS = frozenset({"quantity", "average_price", "multiplier", "strike"})
 BESIDE_CASH = ("settled", "accrued_interest", "accrued_dividends")
 OF_HOLDING = frozenset({"quantity", "average_price"})
+# Changes that one statement writes.
+AT_ONCE = 3_000
+CHANGES = Change.metadata.tables[Change.__tablename__]
 
 
 def beside(row: CashBalance) -> dict[str, Any]:
@@ -47,11 +51,15 @@ def record(
 
     `ids` are the holdings' by instrument key; `spent` is what was beside cash that is gone.
     """
-    rows = [
+    always = {
+        "run_id": run_id,
+        "source": source.manifest.key,
+        "source_account": source.broker_account,
+    }
+    # A first run has a change for each field of each holding: they are made as they are written.
+    rows = (
         {
-            "run_id": run_id,
-            "source": source.manifest.key,
-            "source_account": source.broker_account,
+            **always,
             "holding_id": ids.get(step.key) if step.subject == HOLDING else None,
             "subject": step.subject,
             "label": step.label,
@@ -62,9 +70,9 @@ def record(
         }
         for step in plan.steps
         for change in step.changes
-    ]
-    if rows:
-        session.execute(insert(Change), rows)
+    )
+    while some := list(islice(rows, AT_ONCE)):
+        session.execute(insert(CHANGES), some)
 
 
 def record_closing(session: Session, run_id: str, row: Holding) -> None:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from hashlib import sha256
+from itertools import chain
 from operator import itemgetter
+from typing import NamedTuple
 
 from brokers.contract import Manifest
 from brokers.types import Instrument, Position, Snapshot
@@ -25,37 +27,47 @@ class Source:
     broker_account: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredHolding:
+class Terms(NamedTuple):
+    """The terms that decide what is held; a name is a description and not among them."""
+
+    symbol: str
+    kind: str
+    currency: str
+    multiplier: Decimal
+    expiry: date | None
+    strike: Decimal | None
+    right: str | None
+
+
+class StoredHolding(NamedTuple):
     """A holding of this connection as the database has it; `is_open` is whether it is held."""
 
     key: str
     quantity: Decimal
     average_price: Decimal | None
     is_open: bool
-    terms: Mapping[str, object]
+    terms: Terms
     quote: tuple[Decimal | None, Decimal | None, Decimal | None]
 
     @property
     def label(self) -> str:
         """How people call it."""
-        return str(self.terms["symbol"])
+        return self.terms.symbol
 
     @property
     def kind(self) -> str:
         """What sort of instrument it is."""
-        return str(self.terms["kind"])
+        return self.terms.kind
 
     @property
     def currency(self) -> str:
         """The currency of its figures."""
-        return str(self.terms["currency"])
+        return self.terms.currency
 
     @property
     def expiry(self) -> date | None:
         """When it ceases to exist, or None."""
-        expiry = self.terms.get("expiry")
-        return expiry if isinstance(expiry, date) else None
+        return self.terms.expiry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,13 +89,27 @@ class FieldChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """What happens to one holding (`subject` "holding", by key) or one currency ("cash")."""
+    """What happens to one holding (`subject` "holding", by key) or one currency ("cash").
+
+    `old` is what is stored and `new` what was read; None where there is or will be nothing.
+    """
 
     subject: str
     key: str
     label: str
     action: str
-    changes: tuple[FieldChange, ...]
+    old: StoredHolding | Decimal | None
+    new: Position | Decimal | None
+
+    @property
+    def changes(self) -> tuple[FieldChange, ...]:
+        """Field by field; worked out when it is asked for, as a first run has thousands."""
+        if isinstance(self.old, StoredHolding) and self.new is None:
+            return (FieldChange(field="quantity", old=as_text(self.old.quantity), new=None),)
+        if isinstance(self.new, Position):
+            row = self.old if isinstance(self.old, StoredHolding) else None
+            return _holding_changes(row, self.new)
+        return _differences({"amount": self.old}, {"amount": self.new})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,17 +150,17 @@ def make_plan(stored: Stored, snapshot: Snapshot, keep: frozenset[str] = frozens
     )
 
 
-def terms_of(instrument: Instrument) -> dict[str, object]:
-    """The terms that decide what is held, by name; a name is a description and not among them."""
-    return {
-        "symbol": symbol_of(instrument),
-        "kind": instrument.kind,
-        "currency": instrument.currency,
-        "multiplier": instrument.multiplier,
-        "expiry": instrument.expiry,
-        "strike": instrument.strike,
-        "right": instrument.right,
-    }
+def terms_of(instrument: Instrument) -> Terms:
+    """The terms of what a broker says is held."""
+    return Terms(
+        symbol_of(instrument),
+        instrument.kind,
+        instrument.currency,
+        instrument.multiplier,
+        instrument.expiry,
+        instrument.strike,
+        instrument.right,
+    )
 
 
 def symbol_of(instrument: Instrument) -> str:
@@ -147,25 +173,30 @@ def _holding_step(row: StoredHolding | None, position: Position) -> Step | None:
     if row is not None and row.is_open and _is_same(row, position, terms):
         # The usual case by far, told as quickly as it can be.
         return None
-    old = _position_fields(row) if row and row.is_open else {}
-    new = {
-        "quantity": position.quantity,
-        "average_price": position.average_price,
-        **_known(terms, row),
-    }
-    changes = _differences(old, new)
-    if not changes:
+    if not _holding_changes(row, position):
         return None
+    is_new = row is None or not row.is_open
     return Step(
         subject="holding",
         key=instrument.key,
         label=symbol_of(instrument),
-        action="changed" if old else "added",
-        changes=changes,
+        action="added" if is_new else "changed",
+        old=row,
+        new=position,
     )
 
 
-def _is_same(row: StoredHolding, position: Position, terms: dict[str, object]) -> bool:
+def _holding_changes(row: StoredHolding | None, position: Position) -> tuple[FieldChange, ...]:
+    old = _position_fields(row) if row and row.is_open else {}
+    new = {
+        "quantity": position.quantity,
+        "average_price": position.average_price,
+        **_known(terms_of(position.instrument), row),
+    }
+    return _differences(old, new)
+
+
+def _is_same(row: StoredHolding, position: Position, terms: Terms) -> bool:
     return (
         row.quantity == position.quantity
         and row.average_price == position.average_price
@@ -173,24 +204,22 @@ def _is_same(row: StoredHolding, position: Position, terms: dict[str, object]) -
     )
 
 
-def _known(terms: dict[str, object], row: StoredHolding | None) -> dict[str, object]:
+def _known(terms: Terms, row: StoredHolding | None) -> dict[str, object]:
     """The terms, where a term that the broker left out this time keeps what is stored."""
-    kept = row.terms if row else {}
-    return {name: kept.get(name) if value is None else value for name, value in terms.items()}
+    if row is None:
+        return terms._asdict()
+    pairs = zip(Terms._fields, terms, row.terms, strict=True)
+    return {name: old if new is None else new for name, new, old in pairs}
 
 
 def _position_fields(row: StoredHolding) -> dict[str, object]:
-    return {"quantity": row.quantity, "average_price": row.average_price, **row.terms}
+    terms = row.terms._asdict()
+    return {"quantity": row.quantity, "average_price": row.average_price, **terms}
 
 
 def _closing(row: StoredHolding) -> Step:
-    change = FieldChange(field="quantity", old=as_text(row.quantity), new=None)
     return Step(
-        subject="holding",
-        key=row.key,
-        label=row.label,
-        action="closed",
-        changes=(change,),
+        subject="holding", key=row.key, label=row.label, action="closed", old=row, new=None
     )
 
 
@@ -200,9 +229,13 @@ def _cash_steps(
     for currency in sorted(before.keys() | after.keys()):
         old, new = before.get(currency), after.get(currency)
         action = "added" if old is None else "closed" if new is None else "changed"
-        changes = _differences({"amount": old}, {"amount": new})
-        step = Step(subject="cash", key=currency, label=currency, action=action, changes=changes)
-        yield step if changes else None
+        yield (
+            None
+            if old == new
+            else Step(
+                subject="cash", key=currency, label=currency, action=action, old=old, new=new
+            )
+        )
 
 
 def _differences(old: Mapping[str, object], new: Mapping[str, object]) -> tuple[FieldChange, ...]:
@@ -231,27 +264,29 @@ def digest(
     cash: Mapping[str, Decimal],
 ) -> str:
     """One comparable line for the position fields of an account and its cash."""
-    lines = [
-        f"{key}|{canonical(quantity)}|{as_text(average) or '-'}|{currency}"
-        for key, quantity, average, currency in sorted(rows, key=itemgetter(0))
+    keyed = [
+        (key, f"{key}|{canonical(quantity)}|{as_text(average) or '-'}|{currency}")
+        for key, quantity, average, currency in rows
     ]
+    keyed.sort(key=itemgetter(0))
+    lines = [line for _, line in keyed]
     lines += [f"{currency}={canonical(amount)}" for currency, amount in sorted(cash.items())]
     return sha256("\n".join(lines).encode()).hexdigest()
 
 
 def snapshot_digest(snapshot: Snapshot, kept: Iterable[StoredHolding] = ()) -> str:
     """The digest that the database must have once a snapshot is applied; `kept` rows stay."""
-    rows = [
+    rows = (
         (p.instrument.key, p.quantity, p.average_price, p.instrument.currency)
         for p in snapshot.positions
-    ]
-    rows += [(row.key, row.quantity, row.average_price, row.currency) for row in kept]
-    return digest(rows, {row.currency: row.cash for row in snapshot.ledger.rows})
+    )
+    more = ((row.key, row.quantity, row.average_price, row.currency) for row in kept)
+    return digest(chain(rows, more), {row.currency: row.cash for row in snapshot.ledger.rows})
 
 
 def stored_digest(stored: Stored) -> str:
     """The digest of what is stored."""
-    held = [row for row in stored.holdings if row.is_open]
+    held = (row for row in stored.holdings if row.is_open)
     return digest(
         ((row.key, row.quantity, row.average_price, row.currency) for row in held), stored.cash
     )

@@ -13,7 +13,7 @@ from brokers.errors import Incomplete
 from brokers.types import Kind, Position, Snapshot, Witness
 from portfolio.sync import gates
 from portfolio.sync.gates import Evidence, Verdict
-from portfolio.sync.plan import Plan, Source, Stored, StoredHolding, make_plan
+from portfolio.sync.plan import Plan, Source, Stored, StoredHolding, Terms, make_plan
 from portfolio.sync.rates import Believed, Doubt, believe
 from portfolio.sync.reconcile import DIFFERS, Judgement, reconcile
 
@@ -80,9 +80,15 @@ def read(broker: Connection, source: Source, past: Past, clock: Clock) -> Readin
 
 def with_known_terms(snapshot: Snapshot, stored: Stored) -> Snapshot:
     """The snapshot with what is known of its holdings where the broker says nothing this time."""
+    if not any(_is_unsaid(position) for position in snapshot.positions):
+        return snapshot
     known = {row.key: row for row in stored.holdings}
     positions = tuple(_with_known(p, known.get(p.instrument.key)) for p in snapshot.positions)
     return replace(snapshot, positions=positions)
+
+
+def _is_unsaid(position: Position) -> bool:
+    return position.average_price is None or bool(position.instrument.guessed)
 
 
 def _with_known(position: Position, row: StoredHolding | None) -> Position:
@@ -93,11 +99,11 @@ def _with_known(position: Position, row: StoredHolding | None) -> Position:
     return _with_terms(position, row.terms)
 
 
-def _with_terms(position: Position, terms: Mapping[str, object]) -> Position:
+def _with_terms(position: Position, terms: Terms) -> Position:
     of = position.instrument
     if not of.guessed:
         return position
-    kept: dict[str, Any] = {name: terms[name] for name in of.guessed}
+    kept: dict[str, Any] = {name: getattr(terms, name) for name in of.guessed}
     if "kind" in kept:
         kept["kind"] = Kind(kept["kind"])
     return replace(position, instrument=replace(of, **kept))

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from sys import intern
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
+from brokers.types import ONE
 from portfolio.accounts.models import Account, CashBalance, Holding, Instrument
 from portfolio.accounts.models import InstrumentIdentifier as Identifier
 from portfolio.accounts.quotes import Quoted
 from portfolio.accounts.services.portfolios import cash_of
-from portfolio.db.batches import batches
-from portfolio.sync.plan import Source, Stored, StoredHolding, digest
+from portfolio.db.batches import STREAMED, batches
+from portfolio.sync.plan import Source, Stored, StoredHolding, Terms, digest
 
 DESCRIBED = (
     *("symbol", "kind", "currency", "multiplier", "expiry", "strike", "option_right"),
@@ -26,8 +27,7 @@ FIGURES = Quoted._fields
 INSTRUMENT = tuple(getattr(Instrument, name) for name in DESCRIBED)
 
 
-@dataclass(frozen=True, slots=True)
-class StoredInstrument:
+class StoredInstrument(NamedTuple):
     """A stored instrument: its id, and its columns `DESCRIBED` in their order."""
 
     id: int
@@ -40,8 +40,7 @@ class StoredInstrument:
         return multiplier
 
 
-@dataclass(frozen=True, slots=True)
-class StoredRow:
+class StoredRow(NamedTuple):
     """A stored holding as the planner sees it, and what the writer has to know beside it."""
 
     id: int
@@ -55,8 +54,11 @@ class StoredRow:
         return Quoted(self.holding.quantity, self.holding.average_price, *self.holding.quote)
 
 
-def rows_of(session: Session, account: Account, source: Source) -> dict[str, StoredRow]:
-    """The holdings of a source in an account, also those no longer held, by instrument key."""
+def rows_of(session: Session, account: Account, source: Source) -> Iterator[StoredRow]:
+    """The holdings of a source in an account, also those no longer held, one after the other.
+
+    Until the last one is read, no other statement may change them.
+    """
     figures = [getattr(Holding, name) for name in FIGURES]
     query = (
         select(
@@ -67,44 +69,32 @@ def rows_of(session: Session, account: Account, source: Source) -> dict[str, Sto
         )
         .join(Holding, Holding.instrument_id == Identifier.instrument_id)
         .join(Holding.instrument)
-        .where(*_from(account, source))
+        .where(
+            *from_source(account, source), Identifier.scheme == source.manifest.identifier_scheme
+        )
         .order_by(Holding.id)
     )
-    return {row[0]: _row(row) for row in session.execute(query)}
+    return map(_row, session.execute(query, execution_options=STREAMED))
 
 
-def _from(account: Account, source: Source) -> Iterable[ColumnElement[bool]]:
+def from_source(account: Account, source: Source) -> Iterable[ColumnElement[bool]]:
+    """Which holdings are those of a source in an account."""
     return (
         Holding.account_id == account.id,
         Holding.source == source.manifest.key,
         Holding.source_account == source.broker_account,
-        Identifier.scheme == source.manifest.identifier_scheme,
     )
 
 
 def _row(row: Sequence[Any]) -> StoredRow:
-    key, holding_id, closed_at, quoted_at, quantity, average, *rest = row
-    *quote, instrument_id = rest[:4]
-    described = tuple(rest[4:])
-    symbol, kind, currency, multiplier, expiry, strike, right = described[:7]
-    terms = {
-        "symbol": symbol,
-        "kind": kind,
-        "currency": currency,
-        "multiplier": multiplier,
-        "expiry": expiry,
-        "strike": strike,
-        "right": right,
-    }
-    holding = StoredHolding(
-        key=key,
-        quantity=quantity,
-        average_price=average,
-        is_open=closed_at is None,
-        terms=terms,
-        quote=(quote[0], quote[1], quote[2]),
-    )
-    return StoredRow(holding_id, holding, quoted_at, StoredInstrument(instrument_id, described))
+    key, holding_id, closed_at, quoted_at, quantity, average, price, value, profit, of, *rest = row
+    symbol, kind, currency, multiplier, expiry, strike, right = rest[:7]
+    # These are the same in most rows, which then share them.
+    multiplier = ONE if multiplier == ONE else multiplier
+    terms = Terms(symbol, intern(kind), intern(currency), multiplier, expiry, strike, right)
+    quote = price, value, profit
+    holding = StoredHolding(key, quantity, average, closed_at is None, terms, quote)
+    return StoredRow(holding_id, holding, quoted_at, StoredInstrument(of, tuple(rest)))
 
 
 def cash_rows(session: Session, account: Account, source: Source) -> list[CashBalance]:
@@ -112,17 +102,17 @@ def cash_rows(session: Session, account: Account, source: Source) -> list[CashBa
     return cash_of(session, account, source.manifest.key, source.broker_account)
 
 
-def stored(rows: Mapping[str, StoredRow], cash: Iterable[CashBalance]) -> Stored:
-    """The rows as the planner wants them."""
+def stored_state(session: Session, account: Account, source: Source) -> Stored:
+    """What the account holds from this source, as the planner wants it."""
     return Stored(
-        holdings=tuple(row.holding for row in rows.values()),
-        cash={row.currency: row.amount for row in cash},
+        holdings=tuple(row.holding for row in rows_of(session, account, source)),
+        cash=amounts(cash_rows(session, account, source)),
     )
 
 
-def stored_state(session: Session, account: Account, source: Source) -> Stored:
-    """What the account holds from this source, as the planner wants it."""
-    return stored(rows_of(session, account, source), cash_rows(session, account, source))
+def amounts(cash: Iterable[CashBalance]) -> dict[str, Decimal]:
+    """How much of each currency."""
+    return {row.currency: row.amount for row in cash}
 
 
 def digest_of(session: Session, account: Account, source: Source) -> str:
@@ -131,10 +121,15 @@ def digest_of(session: Session, account: Account, source: Source) -> str:
         select(Identifier.value, Holding.quantity, Holding.average_price, Instrument.currency)
         .join(Holding, Holding.instrument_id == Identifier.instrument_id)
         .join(Holding.instrument)
-        .where(*_from(account, source), Holding.closed_at.is_(None))
+        .where(
+            *from_source(account, source),
+            Identifier.scheme == source.manifest.identifier_scheme,
+            Holding.closed_at.is_(None),
+        )
     )
-    cash = {row.currency: row.amount for row in cash_rows(session, account, source)}
-    return digest(session.execute(query), cash)
+    cash = amounts(cash_rows(session, account, source))
+    found = session.execute(query, execution_options=STREAMED)
+    return digest(((key, held, cost, code) for key, held, cost, code in found), cash)
 
 
 def instruments_of(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -14,76 +15,154 @@ from brokers.types import Instrument as BrokerInstrument
 from brokers.types import Position, Snapshot
 from portfolio.accounts.models import Holding, Instrument, InstrumentIdentifier
 from portfolio.accounts.quotes import Quoted, quoted_at, rescaled
-from portfolio.sync.plan import symbol_of
+from portfolio.db.batches import STREAMED, batches
+from portfolio.sync.lease import LeaseLost
+from portfolio.sync.plan import Plan, Stored, symbol_of
 from portfolio.sync.rows import (
     DESCRIBED,
     FIGURES,
     INSTRUMENT,
     StoredRow,
+    from_source,
     instruments_of,
+    rows_of,
 )
 from portfolio.sync.target import Target
 
 Values = dict[str, Any]
-# Else rows that differ in what is not known would be written one by one.
-WITH_NULLS = {"render_nulls": True}
+HOLDINGS = Holding.metadata.tables[Holding.__tablename__]
+IDENTIFIERS = Holding.metadata.tables[InstrumentIdentifier.__tablename__]
+# Else rows that differ in what is not known would be written one by one. SQLite keeps a megabyte
+# for a statement of a thousand rows, for as long as the connection lives.
+MANY_INSTRUMENTS = {"render_nulls": True, "insertmanyvalues_page_size": 500}
 NOTHING = (None,) * len(DESCRIBED)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The ids of the holdings that a plan is about, by key, and whether anything shown moved.
+
+    What is shown and in no plan are quotes, and descriptions of instruments.
+    """
+
+    ids: Mapping[str, int]
+    moved: bool
+
+
+@dataclass(slots=True)
+class _Differences:
+    """What has to be written of the rows that are there, by the statement that does it."""
+
+    described: list[Values] = field(default_factory=list)
+    changed: list[Values] = field(default_factory=list)
+    opened: list[Values] = field(default_factory=list)
+    closed: list[Values] = field(default_factory=list)
+    kept: list[Values] = field(default_factory=list)
+    isins: dict[int, str] = field(default_factory=dict)
+    moved: bool = False
+
+    def bring(self, row: StoredRow, position: Position, target: Target, read_at: datetime) -> None:
+        """Note what differs between a row and its position."""
+        described = _described(position.instrument, row.instrument.described)
+        if described is not row.instrument.described:
+            self.described.append({"id": row.instrument.id, **_columns(described)})
+            self.moved = True
+        self.name(row.instrument.id, position)
+        figures, since = _figures(row, position, target)
+        moves = figures != row.figures
+        self.moved |= moves
+        if not row.holding.is_open:
+            again = {"opened_at": read_at, "closed_at": None}
+            self.opened.append({"id": row.id, **figures._asdict(), "quoted_at": since, **again})
+        elif moves or since != row.quoted_at:
+            self.changed.append({"id": row.id, **figures._asdict(), "quoted_at": since})
+
+    def name(self, instrument_id: int, position: Position) -> None:
+        """Note the ISIN of an instrument, where the broker says it."""
+        if position.instrument.isin:
+            self.isins[instrument_id] = position.instrument.isin
+
+    def write(self, session: Session) -> None:
+        """Write it, many rows at a time."""
+        for some in batches(self.described):
+            session.execute(update(Instrument), some)
+        for rows in (self.changed, self.opened, self.closed, self.kept):
+            for some in batches(rows):
+                session.execute(update(Holding), some)
 
 
 def write_holdings(
     session: Session,
     target: Target,
-    rows: Mapping[str, StoredRow],
+    plan: Plan,
     snapshot: Snapshot,
+    *,
+    before: Stored,
     keep: frozenset[str],
-) -> tuple[dict[str, int], bool]:
+) -> Written:
     """Bring the rows of a source to the snapshot; the holdings in `keep` stay.
 
-    Returns the ids of all its holdings by instrument key, and whether anything that is shown has
-    moved: descriptions of instruments are in no plan.
+    `LeaseLost` where the rows are not those that the plan starts from.
     """
-    instruments, described = _write_instruments(session, target, rows, snapshot.positions)
-    new: dict[int, str] = {}
-    added, changed, opened, moved = [], [], [], False
-    for position in snapshot.positions:
-        key = position.instrument.key
-        row = rows.get(key)
-        if row is None:
-            new[instruments[key]] = key
-            added.append(_new_row(target, instruments[key], position, snapshot))
-            continue
-        figures, since = _figures(row, position, target)
-        moves = figures != row.figures
-        moved |= moves
-        values = {"id": row.id, **figures._asdict(), "quoted_at": since}
-        if not row.holding.is_open:
-            opened.append({**values, "opened_at": snapshot.read_at, "closed_at": None})
-        elif moves or since != row.quoted_at:
-            changed.append(values)
-    held = {position.instrument.key for position in snapshot.positions} | keep
-    absent = [row for key, row in rows.items() if key not in held and row.holding.is_open]
-    closed = [{**_dated(row, target), "closed_at": snapshot.read_at} for row in absent]
-    kept = [_dated(row, target) for key, row in rows.items() if key in keep and not row.quoted_at]
-    for some in (changed, opened, closed, kept):
-        if some:
-            session.execute(update(Holding), some)
-    ids = {key: row.id for key, row in rows.items()}
-    if added:
-        made = insert(Holding).returning(Holding.instrument_id, Holding.id)
-        ids |= {
-            new[of]: holding_id
-            for of, holding_id in session.execute(made, added, execution_options=WITH_NULLS)
-        }
-    return ids, moved or described
+    absent = {position.instrument.key: position for position in snapshot.positions}
+    expected = {row.key: row for row in before.holdings}
+    planned = {step.key for step in plan.steps if step.subject == "holding"}
+    ids, todo, read_at = dict[str, int](), _Differences(), snapshot.read_at
+    for row in rows_of(session, target.account, target.source):
+        key = row.holding.key
+        if expected.pop(key, None) != row.holding:
+            raise LeaseLost(target.run.id)
+        if key in planned:
+            ids[key] = row.id
+        position = absent.pop(key, None)
+        if position is not None:
+            todo.bring(row, position, target, read_at)
+        elif key in keep:
+            todo.kept += [] if row.quoted_at else [_dated(row, target)]
+        elif row.holding.is_open:
+            todo.closed.append({**_dated(row, target), "closed_at": read_at})
+    if expected:
+        raise LeaseLost(target.run.id)
+    todo.write(session)
+    if absent:
+        ids |= _add(session, target, tuple(absent.values()), todo, read_at)
+    _name(session, target, todo.isins)
+    return Written(ids=ids, moved=todo.moved)
 
 
-def _new_row(target: Target, instrument_id: int, position: Position, snapshot: Snapshot) -> Values:
+def _add(
+    session: Session,
+    target: Target,
+    positions: Sequence[Position],
+    todo: _Differences,
+    read_at: datetime,
+) -> dict[str, int]:
+    """Add holdings; their ids by key."""
+    instruments: dict[str, int] = {}
+    for some in batches(positions):
+        ids, described = _write_instruments(session, target, some)
+        todo.moved |= described
+        for position in some:
+            todo.name(ids[position.instrument.key], position)
+        values = [_new_row(target, ids[p.instrument.key], p, read_at) for p in some]
+        session.execute(insert(HOLDINGS), values)
+        instruments |= ids
+    made = select(Holding.instrument_id, Holding.id).where(
+        *from_source(target.account, target.source),
+        *(Holding.closed_at.is_(None), Holding.opened_at == read_at),
+    )
+    found = session.execute(made, execution_options=STREAMED)
+    holdings = {instrument_id: holding_id for instrument_id, holding_id in found}  # noqa: C416
+    return {key: holdings[of] for key, of in instruments.items()}
+
+
+def _new_row(target: Target, instrument_id: int, position: Position, read_at: datetime) -> Values:
     return {
         "account_id": target.account.id,
         "instrument_id": instrument_id,
         "source": target.source.manifest.key,
         "source_account": target.source.broker_account,
-        "opened_at": snapshot.read_at,
+        "opened_at": read_at,
         **{name: getattr(position, name) for name in FIGURES},
     }
 
@@ -107,28 +186,23 @@ def _dated(row: StoredRow, target: Target) -> Values:
 
 
 def _write_instruments(
-    session: Session,
-    target: Target,
-    rows: Mapping[str, StoredRow],
-    positions: Sequence[Position],
+    session: Session, target: Target, positions: Sequence[Position]
 ) -> tuple[dict[str, int], bool]:
     """The id of each position's instrument, made or brought up to date, and whether any was."""
     scheme = target.source.manifest.identifier_scheme
-    known = {key: row.instrument for key, row in rows.items()}
-    absent = [p.instrument.key for p in positions if p.instrument.key not in known]
-    known |= instruments_of(session, target.owner_id, scheme, absent)
+    keys = [position.instrument.key for position in positions]
+    known = instruments_of(session, target.owner_id, scheme, keys)
     changed, new = [], []
     for position in positions:
         row, of = known.get(position.instrument.key), position.instrument
         if row is None:
             new.append(of)
-        elif (described := _described(of, row.described)) != row.described:
+        elif (described := _described(of, row.described)) is not row.described:
             changed.append({"id": row.id, **_columns(described)})
     if changed:
         session.execute(update(Instrument), changed)
-    ids = {key: row.id for key, row in known.items()} | _new_instruments(session, target, new)
-    _name(session, target, {ids[p.instrument.key]: p.instrument for p in positions})
-    return ids, bool(changed or new)
+    made = _new_instruments(session, target, new)
+    return {key: row.id for key, row in known.items()} | made, bool(changed or new)
 
 
 def _columns(described: tuple[Any, ...]) -> Values:
@@ -136,7 +210,10 @@ def _columns(described: tuple[Any, ...]) -> Values:
 
 
 def _described(of: BrokerInstrument, before: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The columns `DESCRIBED`; what the broker leaves out this time is not forgotten."""
+    """The columns `DESCRIBED`; what the broker leaves out this time is not forgotten.
+
+    It is `before` itself where nothing differs.
+    """
     said = (
         symbol_of(of),
         of.kind.value,
@@ -151,7 +228,8 @@ def _described(of: BrokerInstrument, before: tuple[Any, ...]) -> tuple[Any, ...]
     )
     if said == before:
         return before
-    return tuple(old if new is None else new for new, old in zip(said, before, strict=True))
+    known = tuple(old if new is None else new for new, old in zip(said, before, strict=True))
+    return before if known == before else known
 
 
 def _new_instruments(
@@ -166,7 +244,7 @@ def _new_instruments(
     made = insert(Instrument).returning(Instrument.id, *INSTRUMENT)
     # What comes back is in no order; of two that are described alike, either will do.
     free: defaultdict[tuple[Any, ...], list[int]] = defaultdict(list)
-    for of, *columns in session.execute(made, values, execution_options=WITH_NULLS):
+    for of, *columns in session.execute(made, values, execution_options=MANY_INSTRUMENTS):
         free[tuple(columns)].append(of)
     ids = {of.key: free[each].pop() for of, each in zip(new, described, strict=True)}
     keys = [
@@ -174,13 +252,12 @@ def _new_instruments(
         | {"value": key, "is_key": True}
         for key, of in ids.items()
     ]
-    session.execute(insert(InstrumentIdentifier), keys)
+    session.execute(insert(IDENTIFIERS), keys)
     return ids
 
 
-def _name(session: Session, target: Target, held: Mapping[int, BrokerInstrument]) -> None:
+def _name(session: Session, target: Target, told: Mapping[int, str]) -> None:
     """Note the ISIN of instruments that had none."""
-    told = {of: instrument.isin for of, instrument in held.items() if instrument.isin}
     if not told:
         return
     query = select(InstrumentIdentifier.instrument_id).where(

@@ -4,31 +4,35 @@ Every field but the contract id and the quantity may be missing, null, a string 
 """
 
 from brokers.ibkr.mapping.accounts import account, accounts, is_account_id, maintenance_margin
-from brokers.ibkr.mapping.instruments import Known, contracts, currency_of, instrument, recognised
-from brokers.ibkr.mapping.ledger import ledger
-from brokers.ibkr.mapping.positions import Held, position, positions
-from brokers.ibkr.mapping.rows import (
-    checked_page,
+from brokers.ibkr.mapping.entries import (
+    Entry,
+    counted,
     distinct,
     held,
-    is_lean,
-    key,
-    priced,
+    positions,
     quantities,
-    quantity,
+    understood,
+    with_terms,
 )
-from brokers.ibkr.mapping.uncached import Line, listed, repositioned, uncached
+from brokers.ibkr.mapping.instruments import Known, contracts, currency_of, instrument
+from brokers.ibkr.mapping.ledger import ledger
+from brokers.ibkr.mapping.positions import Held, position
+from brokers.ibkr.mapping.rows import checked_page, is_lean, key, priced, quantity
+from brokers.ibkr.mapping.uncached import Line, Waiting, listed, repositioned, uncached
 from brokers.ibkr.mapping.values import Row, number
 
 __all__ = [
+    "Entry",
     "Held",
     "Known",
     "Line",
     "Row",
+    "Waiting",
     "account",
     "accounts",
     "checked_page",
     "contracts",
+    "counted",
     "currency_of",
     "distinct",
     "held",
@@ -45,7 +49,8 @@ __all__ = [
     "priced",
     "quantities",
     "quantity",
-    "recognised",
     "repositioned",
     "uncached",
+    "understood",
+    "with_terms",
 ]

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
-from typing import Any
+from hashlib import blake2b
+from sys import intern
+from typing import Any, NamedTuple
+
+import msgspec
 
 from brokers.ibkr import errors
-from brokers.ibkr.mapping.rows import key
+from brokers.ibkr.mapping.rows import is_lean, key
 from brokers.ibkr.mapping.values import Row, currency, day, number, text
-from brokers.types import Instrument, Kind, Right
+from brokers.types import ONE, Instrument, Kind, Right
 
 KINDS = {
     "STK": Kind.STOCK,
@@ -40,7 +45,27 @@ DESCRIBING = (
     *("contractDesc", "listingExchange", "expiry", "lastTradingDay", "strike", "putOrCall"),
     *("undSym", "undConid"),
 )
-Known = dict[Any, tuple[tuple[Any, ...], Instrument]]
+# Contract terms change only with corporate actions.
+TERMS_LAST = 30 * 24 * 3600
+DIGEST = 16
+ENCODE = msgspec.json.Encoder().encode
+ALL: frozenset[str] = frozenset()
+
+
+class Recognised(NamedTuple):
+    """An instrument, and by what it is recognised: a digest of all that its row said of it.
+
+    `terms_at` is when the contract's terms were read, if the row needed them; `is_derived` is
+    whether the multiplier follows from the figures, which are not in the digest.
+    """
+
+    said: bytes
+    instrument: Instrument
+    terms_at: int | None
+    is_derived: bool
+
+
+Known = dict[str, Recognised]
 # The option's terms within a description: root, YYMMDD, C or P, strike x 1000, multiplier.
 OCC = re.compile(r"\[\S+\s+(\d{6})([CP])(\d{8})(?:\s+([\d.]+))?\]")
 
@@ -55,19 +80,18 @@ def contracts(answer: Any) -> dict[str, Row]:
 
 def instrument(row: Row, terms: Row, base_currency: str) -> Instrument:
     """What is held: from the full row, the contract's terms, or the description, in this order."""
-    described = _described(row)
-    known = _Layers(row, terms, described)
+    known = _layers(row, terms)
     kind = _kind(known)
     description = text(row.get("contractDesc")) or ""
     first = description if kind not in DERIVATIVES else description.split(" ")[0]
-    name = text(known.first("fullName", "name"))
+    name, exchange = text(known.first("fullName", "name")), text(known.first("listingExchange"))
     return Instrument(
         key=key(row),
         symbol=text(known.first("ticker")) or first or key(row),
         kind=kind,
         currency=currency_of(row, terms) or base_currency,
         name=name if kind not in DERIVATIVES or name else description or None,
-        exchange=text(known.first("listingExchange")),
+        exchange=intern(exchange) if exchange else None,
         multiplier=_multiplier(row, known, kind),
         expiry=day(known.first("expiry", "lastTradingDay")) if kind in EXPIRING else None,
         strike=number(known.first("strike"), "strike") or None if kind in OPTIONAL else None,
@@ -86,20 +110,48 @@ def _guessed(row: Row, terms: Row, known: _Layers) -> frozenset[str]:
         "kind": asset is None or (asset == "STK" and known.first("type") is None),
         "symbol": known.first("ticker") is None,
     }
-    return frozenset(name for name, applies in silent.items() if applies)
+    # Most rows say all: they share one set.
+    return frozenset(name for name, of in silent.items() if of) if any(silent.values()) else ALL
 
 
-def recognised(row: Row, terms: Row, base_currency: str, known: Known) -> Instrument:
-    """The same instrument; one whose row says nothing new of it is not worked out again."""
-    described = (*map(row.get, DESCRIBING), base_currency, terms or None)
-    before = known.get(described[0])
-    if before is not None and before[0] == described:
-        return before[1]
+def recognised(row: Row, base_currency: str, known: Known, now: int) -> Instrument | None:
+    """What is held, if its row says it or said the same before; None where it needs the terms."""
+    before = known.get(key(row))
+    lean = is_lean(row)
+    if before is not None and before.said == _said(row, base_currency):
+        if not lean or _is_fresh(before.terms_at, now):
+            return _with_multiplier(before, row)
+        return None
+    return None if lean else learnt(row, {}, base_currency, known, None)
+
+
+def learnt(
+    row: Row, terms: Row, base_currency: str, known: Known, terms_at: int | None
+) -> Instrument:
+    """What is held, worked out and remembered."""
     found = instrument(row, terms, base_currency)
-    if found.kind not in DERIVATIVES or row.get("multiplier"):
-        # A multiplier that was derived depends on the figures as well.
-        known[described[0]] = described, found
+    derived = found.kind in DERIVATIVES and _given_multiplier(_layers(row, terms)) is None
+    said = _said(row, base_currency)
+    known[found.key] = Recognised(said, found, terms_at if terms else None, derived)
     return found
+
+
+def _said(row: Row, base_currency: str) -> bytes:
+    """A digest of all that says what is held; nothing, 0 and an empty text are the same."""
+    said = [row.get(name) or None for name in DESCRIBING]
+    return blake2b(ENCODE([*said, base_currency]), digest_size=DIGEST).digest()
+
+
+def _is_fresh(read_at: int | None, now: int) -> bool:
+    return read_at is not None and now - read_at <= TERMS_LAST
+
+
+def _with_multiplier(before: Recognised, row: Row) -> Instrument:
+    if not before.is_derived:
+        return before.instrument
+    multiplier = _derived(row)
+    of = before.instrument
+    return of if of.multiplier == multiplier else replace(of, multiplier=multiplier)
 
 
 def currency_of(row: Row, terms: Row) -> str | None:
@@ -123,6 +175,10 @@ class _Layers:
         return None
 
 
+def _layers(row: Row, terms: Row) -> _Layers:
+    return _Layers(row, terms, _described(row))
+
+
 def _described(row: Row) -> Row:
     description = str(row.get("contractDesc") or "")
     match = OCC.search(description) if "[" in description else None
@@ -143,10 +199,14 @@ def _kind(known: _Layers) -> Kind:
 
 
 def _multiplier(row: Row, known: _Layers, kind: Kind) -> Decimal:
-    given = number(known.first("multiplier"), "multiplier")
-    if given:
+    given = _given_multiplier(known)
+    if given is not None:
         return given
-    return _derived(row) if kind in DERIVATIVES else Decimal(1)
+    return _derived(row) if kind in DERIVATIVES else ONE
+
+
+def _given_multiplier(known: _Layers) -> Decimal | None:
+    return number(known.first("multiplier"), "multiplier") or None
 
 
 def _derived(row: Row) -> Decimal:
@@ -159,7 +219,7 @@ def _derived(row: Row) -> Decimal:
         top, bottom = number(whole, "avgCost"), number(part, "avgPrice")
         if top and bottom and round(top / bottom) > 0:
             return Decimal(round(top / bottom))
-    return Decimal(1)
+    return ONE
 
 
 def _times(left: Any, right: Any) -> Decimal | None:

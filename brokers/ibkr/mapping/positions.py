@@ -2,48 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal, localcontext
 
-from brokers.ibkr.mapping.instruments import Known, instrument, recognised
-from brokers.ibkr.mapping.rows import key, quantity
+from brokers.ibkr.mapping.instruments import instrument
+from brokers.ibkr.mapping.rows import quantity
 from brokers.ibkr.mapping.values import EXACT, Row, number
 from brokers.types import Instrument, Position
 
 # The holdings, and the contracts that are listed and of which nothing is held.
 Held = tuple[tuple[Position, ...], frozenset[str]]
-
-
-def positions(
-    rows: Iterable[Row],
-    terms: Mapping[str, Row],
-    base_currency: str,
-    known: Known | None = None,
-) -> Held:
-    """The holdings, and the contracts listed with quantity 0; `known` remembers instruments."""
-    found: list[Position] = []
-    zero: set[str] = set()
-    known = {} if known is None else known
-    for row in rows:
-        if row.get("assetClass") == "CASH":
-            # The virtual currency positions are already in the ledger's cash.
-            continue
-        of, amount = key(row), quantity(row)
-        if amount == 0:
-            zero.add(of)
-            continue
-        what = recognised(row, terms.get(of, {}), base_currency, known)
-        found.append(_position(row, what, amount))
-    return summed(found, zero)
+# What a holding, and a multiplier that is not said, are worked out from.
+FIGURES = ("position", "avgPrice", "avgCost", "mktPrice", "mktValue", "unrealizedPnl")
 
 
 def position(row: Row, terms: Row, base_currency: str) -> Position:
     """One holding from a row, full or lean, and what is known of its contract."""
-    return _position(row, instrument(row, terms, base_currency), quantity(row))
+    return position_of(row, instrument(row, terms, base_currency), quantity(row))
 
 
-def _position(row: Row, of: Instrument, amount: Decimal) -> Position:
+def position_of(row: Row, of: Instrument, amount: Decimal) -> Position:
+    """A holding of a known instrument, with the figures of its row."""
     average = number(row.get("avgPrice"), "avgPrice")
     return Position(
         instrument=of,

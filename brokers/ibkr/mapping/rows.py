@@ -1,4 +1,4 @@
-"""Rows of positions before they are understood: whose, which, how much, and each once."""
+"""Rows of positions before they are understood: whose, which, and how much."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from decimal import Decimal, localcontext
 from typing import Any
 
-from brokers.errors import Foreign, Incomplete
+from brokers.errors import Foreign
 from brokers.ibkr import errors
 from brokers.ibkr.mapping.values import EXACT, Row, currency, number
 
@@ -23,8 +23,7 @@ def checked_page(answer: Any, account_id: str) -> list[Row]:
     for row in answer:
         if not isinstance(row, dict):
             raise errors.bad("A row of the positions is not one.")
-        owner = _owner(row, account_id)
-        if owner != account_id and owner != account_id + TWIN:
+        if row.get("acctId") not in (None, account_id, account_id + TWIN):
             raise Foreign(FOREIGN)
         key(row)
         quantity(row)
@@ -50,30 +49,6 @@ def quantity(row: Row) -> Decimal:
     return value
 
 
-def distinct(rows: Iterable[Row], account_id: str) -> list[Row]:
-    """The rows once each; `Incomplete` where one contract came twice with other data."""
-    seen: dict[tuple[str, str], Row] = {}
-    twins = []
-    for row in rows:
-        if _owner(row, account_id) != account_id:
-            twins.append(row)
-            continue
-        before = seen.setdefault(identity(row), row)
-        if before is not row and quantity(before) != quantity(row):
-            raise Incomplete("A position came twice with different quantities.")
-    for row in twins:
-        # The second name of an account repeats its holdings; what it holds alone is not ours.
-        own = seen.get(identity(row))
-        if own is None or quantity(own) != quantity(row):
-            raise Foreign(FOREIGN)
-    return list(seen.values())
-
-
-def _owner(row: Row, account_id: str) -> Any:
-    owner = row.get("acctId")
-    return account_id if owner is None else owner
-
-
 def identity(row: Row) -> tuple[str, str]:
     """A contract and its model: what a row stands for."""
     return key(row), str(row.get("model") or "")
@@ -84,21 +59,15 @@ def is_lean(row: Row) -> bool:
     return not row.get("ticker") or currency(row.get("currency")) is None
 
 
+def is_cash(row: Row) -> bool:
+    """Whether a row is one of the virtual currency positions, which the ledger's cash counts."""
+    return row.get("assetClass") == "CASH"
+
+
 def priced(rows: Iterable[Row]) -> tuple[int, int]:
     """How many holdings carry a price, and how many there are."""
-    held = [row for row in rows if row.get("assetClass") != "CASH" and quantity(row) != 0]
+    held = [row for row in rows if not is_cash(row) and quantity(row) != 0]
     return sum(number(row.get("mktPrice"), "mktPrice") is not None for row in held), len(held)
-
-
-def held(rows: Iterable[Row]) -> int:
-    """How many contracts are held."""
-    return sum(amount != 0 for amount in quantities(rows).values())
-
-
-def quantities(rows: Iterable[Row]) -> dict[str, Decimal]:
-    """How much of each contract the rows list; a quantity of 0 is among them."""
-    counted = (row for row in rows if row.get("assetClass") != "CASH")
-    return totals((key(row), quantity(row)) for row in counted)
 
 
 def totals(amounts: Iterable[tuple[str, Decimal]]) -> dict[str, Decimal]:

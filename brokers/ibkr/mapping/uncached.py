@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
 
 from brokers.errors import Foreign, Incomplete
 from brokers.ibkr import errors
+from brokers.ibkr.mapping.instruments import ENCODE
 from brokers.ibkr.mapping.positions import Held, summed
 from brokers.ibkr.mapping.rows import FOREIGN, identity, quantity, totals
 from brokers.ibkr.mapping.values import Row, currency, number
@@ -26,12 +30,24 @@ class Line(NamedTuple):
     unrealized_pnl: Decimal | None
 
 
+class Holds(Protocol):
+    """What knows its instrument."""
+
+    @property
+    def instrument(self) -> Instrument:
+        """What is held."""
+
+
+TOGETHER = 100
+LINES = msgspec.json.Decoder(list[Line])
+
+
 def uncached(answer: Any, account_id: str) -> list[Line]:
     """The lines of the list, each contract of a model once.
 
     The vendor does not say whose they are, so a mix-up of accounts shows only beside the pages.
     """
-    if not isinstance(answer, list):
+    if isinstance(answer, Mapping | str) or not isinstance(answer, Iterable):
         raise errors.bad("The uncached positions are not a list.")
     found: dict[tuple[str, str], Line] = {}
     for row in answer:
@@ -63,7 +79,26 @@ def _line(key: str, row: Row) -> Line:
     )
 
 
-def repositioned(lines: Iterable[Line], known: Mapping[str, Position]) -> Held | None:
+class Waiting:
+    """Lines until they are compared, small: there may be thousands.
+
+    They come back in pieces, in which all lines of a contract are in the same one.
+    """
+
+    def __init__(self, lines: Sequence[Line]) -> None:
+        seen = Counter(line.key for line in lines)
+        several = [line for line in lines if seen[line.key] > 1]
+        single = [line for line in lines if seen[line.key] == 1]
+        starts = range(0, len(single), TOGETHER)
+        pieces = [several, *(single[start : start + TOGETHER] for start in starts)]
+        self._pieces = [ENCODE(piece) for piece in pieces]
+
+    def pieces(self) -> Iterator[list[Line]]:
+        """The lines, some at a time."""
+        return map(LINES.decode, self._pieces)
+
+
+def repositioned(lines: Iterable[Line], known: Mapping[str, Holds]) -> Held | None:
     """The holdings by these lines, their terms as they are in `known`.
 
     None where a contract is held that is not known there, or is in another currency.

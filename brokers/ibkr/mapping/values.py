@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
+from sys import intern
 from typing import Any
 
 from brokers.contract import CURRENCY
@@ -68,7 +69,8 @@ def _printable(found: str) -> str:
 def currency(value: Any) -> str | None:
     """A currency code, or None where there is none."""
     found = text(value)
-    return found if found is not None and _is_currency(found) else None
+    # Thousands of rows share the few that there are.
+    return intern(found) if found is not None and _is_currency(found) else None
 
 
 @lru_cache(maxsize=256)

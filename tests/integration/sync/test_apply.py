@@ -235,7 +235,7 @@ def test_the_state_has_all_terms_and_quotes(book):
     terms = {"kind": Kind.OPTION, "expiry": date(2027, 1, 15), "strike": D(5), "right": Right.PUT}
     book.put(adding_up(position("1", multiplier=D(10), **terms)))
     (held,) = stored_state(book.session, book.account, SOURCE).holdings
-    assert held.terms == {
+    assert held.terms._asdict() == {
         "symbol": "S1",
         "kind": "option",
         "currency": "USD",

@@ -16,6 +16,7 @@ from brokers.ibkr.agreement import Standing
 from brokers.ibkr.simulator import answers
 from brokers.ibkr.simulator.data import Held
 from brokers.types import Ledger, LedgerRow
+from tests.unit.brokers.ibkr.pages import held_by
 
 ACCOUNT = "U1234567"
 BASE = "USD"
@@ -27,12 +28,15 @@ def wire(value):
 
 def by_pages(account):
     rows = wire([answers.position(of, ACCOUNT, lean=False) for of in account])
-    page = mapping.distinct(mapping.checked_page(rows, ACCOUNT), ACCOUNT)
-    return mapping.positions(page, {}, BASE)
+    return held_by(mapping.checked_page(rows, ACCOUNT), ACCOUNT, BASE)
 
 
 def lines_of(account):
     return mapping.uncached(wire([answers.uncached(of, 1) for of in account]), ACCOUNT)
+
+
+def agrees(positions, lines):
+    return agreement.agree(positions, mapping.Waiting(lines))
 
 
 def keyed(positions):
@@ -87,7 +91,17 @@ def test_the_single_answer_gives_what_the_pages_give(account, shuffle):
     lines = lines_of(shuffled)
     held = mapping.repositioned(lines, keyed(positions))
     assert (keyed(held[0]), held[1]) == (keyed(positions), closed)
-    assert agreement.agree(positions, lines) is True
+    assert agrees(positions, lines) is True
+
+
+@given(accounts())
+def test_lines_that_wait_come_back_as_they_were_each_contract_in_one_piece(account):
+    lines = lines_of(account)
+    pieces = list(mapping.Waiting(lines).pieces())
+    came = [line for piece in pieces for line in piece]
+    assert sorted(map(repr, came)) == sorted(map(repr, lines))
+    keys = [{line.key for line in piece} for piece in pieces]
+    assert sum(map(len, keys)) == len(set().union(*keys))
 
 
 changes = st.sampled_from(["quantity", "average", "currency", "lost", "more"])
@@ -110,7 +124,7 @@ def test_any_difference_is_seen(account, which, change):
     assume(other is None or (other.quantity and row.average))
     changed = [of for of in account if of is not row or change == "more"]
     changed += [] if other is None else [other]
-    assert agreement.agree(positions, lines_of(changed)) is False
+    assert agrees(positions, lines_of(changed)) is False
 
 
 def share(number, quantity="10", **more):
@@ -169,6 +183,24 @@ def test_what_only_has_new_prices_is_believed():
     assert (keyed(positions), closed) == (keyed(by_pages(dearer)[0]), {"900"})
 
 
+numbers = st.one_of(
+    st.decimals("-1e19", "1e19", allow_nan=False).filter(bool),
+    st.sampled_from([D("1"), D("1.0"), D("1E+1"), D("10"), D("-1"), D("-2"), D("1.10")]),
+)
+
+
+@given(
+    numbers,
+    numbers,
+    st.none() | st.decimals(-10, 10, places=3).filter(bool),
+)
+def test_what_is_remembered_of_a_holding_is_equal_where_its_figures_are(one, other, average):
+    of = by_pages([share(1)])[0][0]
+    held = [replace(of, quantity=each, average_price=average) for each in (one, other)]
+    first, second = (agreement.seen([each], ledger()).positions["1"].fixed for each in held)
+    assert (first == second) is (one == other)
+
+
 def test_three_hundred_positions_are_not_enough():
     assert believed(MANY[1:], before=MANY[1:]) is None
 
@@ -213,18 +245,18 @@ def test_a_figure_that_is_missing_now_and_was_there_is_odd():
     for name in ("average_price", "price", "market_value", "unrealized_pnl"):
         less = [lines[0]._replace(**{name: None}), *lines[1:]]
         assert agreement.unchanged(less, seen, ledger(USD="5")) is None
-        assert agreement.agree(by_pages(MANY)[0], less) is None
+        assert agrees(by_pages(MANY)[0], less) is None
 
 
 def test_what_the_pages_do_not_fully_say_is_not_taken_from_the_other_list():
     rows = wire([answers.position(of, ACCOUNT, lean=True) for of in MANY])
-    positions, _ = mapping.positions(rows, {}, BASE)
+    positions, _ = held_by(rows, ACCOUNT, BASE)
     assert agreement.seen(positions, ledger()).positions == {}
     rows = wire([answers.position(of, ACCOUNT, lean=False) for of in MANY])
     rows = [{**row, "currency": None} for row in rows]
-    positions, _ = mapping.positions(rows, {}, BASE)
+    positions, _ = held_by(rows, ACCOUNT, BASE)
     assert agreement.seen(positions, ledger()).positions == {}
-    assert agreement.agree(positions, lines_of(MANY)) is None
+    assert agrees(positions, lines_of(MANY)) is None
 
 
 UNITS = {
@@ -242,7 +274,7 @@ UNITS = {
 def test_a_value_in_another_unit_is_no_agreement(factor, same):
     lines = lines_of(MANY)
     other = lines[0]._replace(market_value=lines[0].market_value * D(factor))
-    assert agreement.agree(by_pages(MANY)[0], [other, *lines[1:]]) is same
+    assert agrees(by_pages(MANY)[0], [other, *lines[1:]]) is same
 
 
 def test_a_price_that_moved_with_its_value_and_one_of_nothing_are_the_same_unit():
@@ -250,16 +282,16 @@ def test_a_price_that_moved_with_its_value_and_one_of_nothing_are_the_same_unit(
     value = lines[0].market_value
     dearer = lines[0]._replace(price=lines[0].price * 10, market_value=value * 10)
     worthless = lines[1]._replace(price=D(0), market_value=D(0))
-    assert agreement.agree(by_pages(MANY)[0], [dearer, worthless, *lines[2:]]) is True
+    assert agrees(by_pages(MANY)[0], [dearer, worthless, *lines[2:]]) is True
     nothing = [replace(of, price=D(0)) for of in MANY]
-    assert agreement.agree(by_pages(nothing)[0], lines) is True
+    assert agrees(by_pages(nothing)[0], lines) is True
 
 
 @pytest.mark.parametrize("value", ["0", "-205"])
 def test_a_value_of_nothing_or_of_the_other_sign_is_no_agreement(value):
     lines = lines_of(MANY)
     other = lines[0]._replace(market_value=D(value))
-    assert agreement.agree(by_pages(MANY)[0], [other, *lines[1:]]) is False
+    assert agrees(by_pages(MANY)[0], [other, *lines[1:]]) is False
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from brokers.errors import BadAnswer, Foreign, Incomplete, SessionStarting
 from brokers.ibkr import mapping
 from brokers.types import Kind, Right
+from tests.unit.brokers.ibkr.pages import held_by
 
 FULL_OPTION = {
     "acctId": "U1234567",
@@ -86,24 +87,24 @@ def test_models_of_one_contract_are_summed():
         {**FULL_OPTION, "model": "", "position": 1, "avgPrice": 10},
         {**FULL_OPTION, "model": "m", "position": 3, "avgPrice": 20},
     ]
-    (found,), closed = mapping.positions(mapping.distinct(rows, "U1234567"), {}, "USD")
+    (found,), closed = held_by(rows, "U1234567", "USD")
     assert (found.quantity, found.average_price) == (4, Decimal("17.5"))
     assert closed == frozenset()
 
 
 def test_a_row_of_zero_is_proof_and_no_holding():
-    found, closed = mapping.positions([{**FULL_OPTION, "position": 0}], {}, "USD")
+    found, closed = held_by([{**FULL_OPTION, "position": 0}], "U1234567", "USD")
     assert (found, closed) == ((), frozenset({"1"}))
 
 
 def test_virtual_currency_rows_are_neither():
     row = {**FULL_OPTION, "assetClass": "CASH"}
-    assert mapping.positions([row], {}, "USD") == ((), frozenset())
+    assert held_by([row], "U1234567", "USD") == ((), frozenset())
 
 
 def test_the_same_contract_with_another_quantity_is_incomplete():
     with pytest.raises(Incomplete):
-        mapping.distinct([FULL_OPTION, {**FULL_OPTION, "position": 9}], "U1234567")
+        held_by([FULL_OPTION, {**FULL_OPTION, "position": 9}], "U1234567", "USD")
 
 
 def test_a_row_of_another_account_is_foreign():
@@ -158,27 +159,28 @@ rows_of = st.fixed_dictionaries(
 @given(st.lists(rows_of, max_size=4))
 def test_any_row_is_mapped_or_refused_and_none_is_lost(rows):
     try:
-        page = mapping.distinct(mapping.checked_page(rows, "U1234567"), "U1234567")
-        found, closed = mapping.positions(page, {}, "USD")
+        page = mapping.checked_page(rows, "U1234567")
+        found, closed = held_by(page, "U1234567", "USD")
     except BadAnswer:
         return
-    kept = {p.instrument.key for p in found} | closed
+    of = {(mapping.key(row), str(row.get("model") or "")): row for row in reversed(page)}
+    counted = [row for row in of.values() if row.get("assetClass") != "CASH"]
     for position in found:
-        mine = [row for row in page if mapping.key(row) == position.instrument.key]
-        counted = [row for row in mine if row.get("assetClass") != "CASH"]
-        assert position.quantity == sum(map(mapping.quantity, counted))
+        mine = [row for row in counted if mapping.key(row) == position.instrument.key]
+        assert position.quantity == sum(map(mapping.quantity, mine))
         assert len(position.instrument.currency) <= 8
-    assert kept == {mapping.key(row) for row in page if row.get("assetClass") != "CASH"}
+    kept = {p.instrument.key for p in found} | closed
+    assert kept == {mapping.key(row) for row in counted}
 
 
 def test_rows_under_the_second_name_of_an_account_count_once_and_never_alone():
     twin = {**FULL_OPTION, "acctId": "U1234567C"}
     page = mapping.checked_page([FULL_OPTION, twin], "U1234567")
-    assert mapping.distinct(page, "U1234567") == [FULL_OPTION]
+    assert held_by(page, "U1234567", "USD") == held_by([FULL_OPTION], "U1234567", "USD")
     with pytest.raises(Foreign):
-        mapping.distinct([twin], "U1234567")
+        held_by([twin], "U1234567", "USD")
     with pytest.raises(Foreign):
-        mapping.distinct([FULL_OPTION, {**twin, "position": 7}], "U1234567")
+        held_by([FULL_OPTION, {**twin, "position": 7}], "U1234567", "USD")
 
 
 @pytest.mark.parametrize("row", [None, [], "USD", {}, {"cashbalance": None}, {"cashbalance": "x"}])
@@ -197,26 +199,61 @@ def test_what_is_no_currency_is_not_known(code):
     assert mapping.currency_of({**FULL_OPTION, "currency": code}, {"currency": "EUR"}) == "EUR"
 
 
-@given(st.lists(rows_of, max_size=3), st.lists(rows_of, max_size=3))
-def test_what_is_remembered_of_an_instrument_is_what_would_be_worked_out(first, second):
-    known = {}
-    for rows in (first, second, first):
+@given(st.lists(rows_of, max_size=3), st.lists(rows_of, max_size=3), st.lists(rows_of, max_size=3))
+def test_what_is_kept_and_remembered_of_rows_is_what_they_say_at_once(first, second, secdef):
+    """One plain row with its terms gives the same as the small ones, and those of later reads."""
+    known, terms = {}, {}
+    for row in secdef:
         try:
-            page = mapping.distinct(mapping.checked_page(rows, "U1234567"), "U1234567")
-            plain = mapping.positions(page, {}, "USD")
+            terms = {mapping.key(row): row, **terms}
         except BadAnswer:
             continue
-        assert mapping.positions(page, {}, "USD", known) == plain
+    for rows in (first, second, first):
+        held = [row for row in rows if row.get("assetClass") != "CASH"]
+        try:
+            page = mapping.checked_page(held, "U1234567")
+            lean = [mapping.key(row) for row in page if mapping.is_lean(row)]
+            plain = {
+                mapping.key(row): mapping.position(
+                    row, terms.get(mapping.key(row), {}) if mapping.is_lean(row) else {}, "USD"
+                )
+                for row in page
+                if mapping.quantity(row)
+            }
+        except BadAnswer:
+            continue
+        if len({mapping.key(row) for row in page}) < len(page):
+            continue
+        of_lean = {of: row for of, row in terms.items() if of in lean}
+        found, _ = held_by(page, "U1234567", "USD", of_lean, known)
+        assert {of.instrument.key: of for of in found} == plain
 
 
 def test_a_multiplier_that_was_derived_is_derived_anew():
-    future = {"conid": 5, "position": 2, "assetClass": "FUT", "currency": "USD"}
+    future = {"conid": 5, "position": 2, "assetClass": "FUT", "currency": "USD", "ticker": "ES"}
     known = {}
-    (bare,), _ = mapping.positions([future], {}, "USD", known)
-    (priced,), _ = mapping.positions(
-        [{**future, "mktPrice": 10, "mktValue": 1000}], {}, "USD", known
-    )
-    assert (bare.instrument.multiplier, priced.instrument.multiplier) == (1, 50)
+    priced = {**future, "mktPrice": 10, "mktValue": 1000}
+    multipliers = [
+        held_by([row], "U1234567", "USD", known=known)[0][0].instrument.multiplier
+        for row in (future, priced, future, priced)
+    ]
+    assert multipliers == [1, 50, 1, 50]
+
+
+def test_terms_are_asked_for_again_after_a_month_and_where_there_were_none():
+    lean, known = {"conid": 5, "position": 2, "contractDesc": "X"}, {}
+
+    def asks(now, terms):
+        entry = mapping.understood(lean, "U1234567", "USD", known, now)
+        if entry.lean is None:
+            return False
+        mapping.with_terms(entry, terms, "USD", known, now)
+        return True
+
+    month = 30 * 24 * 3600
+    named = {"ticker": "X", "currency": "EUR"}
+    looks = [(0, {}), (1, named), (month + 1, named), (month + 2, named), (month + 3, {})]
+    assert [asks(*look) for look in looks] == [True, True, False, True, False]
 
 
 @pytest.mark.parametrize(

@@ -229,6 +229,9 @@ USELESS = {
     "half an answer": fault(body=b'[{"conid":1,"position":'),
     "too large": fault(body=b" " * 20_000_001),
     "down": fault(status=503),
+    "broken": fault(status=500),
+    "not for us": fault(status=403),
+    "elsewhere": fault(status=302),
     "refused": fault(status=401),
     "no ids": whole("conid", None),
     "no quantities": whole("position", None),
@@ -429,18 +432,53 @@ def test_real_troubles_stay_what_they_are_and_are_not_met_again_at_once(desk):
     assert desk.run().how == "pages"
 
 
-def test_silence_fails_one_run_and_the_next_does_without(desk):
-    desk.run()
+def unanswered(desk, place, error):
+    """Calls of a place get no answer."""
     app = desk.network.app
 
     def silent(environ, start_response):
-        if "/portfolio2/" in environ["PATH_INFO"]:
+        if place in environ["PATH_INFO"]:
+            raise error
+        return app(environ, start_response)
+
+    desk.network.app = silent
+    return app
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["first run", "later run"])
+@pytest.mark.parametrize("error", [TimeoutError(), ConnectionResetError()], ids=repr)
+def test_a_list_that_is_never_answered_fails_no_run_not_even_the_tenth(desk, error, known):
+    if known:
+        desk.run()
+    unanswered(desk, "/portfolio2/", error)
+    # What got no answer is not among the simulator's calls.
+    assert [desk.run().how for _ in range(12)] == ["pages"] * 12
+
+
+def test_a_gateway_that_falls_silent_as_a_whole_is_said(desk):
+    desk.run()
+    app = unanswered(desk, LARGE, TimeoutError())
+    with pytest.raises(GatewaySilent):
+        desk.connect().snapshot(LARGE)
+    desk.network.app = app
+    assert desk.run().how in {"at once", "compared"}
+
+
+def test_a_gateway_that_falls_silent_in_a_quick_run_is_said(desk):
+    desk.run()
+    app, first = desk.network.app, []
+
+    def silent(environ, start_response):
+        if "/portfolio2/" in environ["PATH_INFO"] or first:
+            first.append(environ["PATH_INFO"])
             raise TimeoutError
         return app(environ, start_response)
 
     desk.network.app = silent
     with pytest.raises(GatewaySilent):
         desk.connect().snapshot(LARGE)
+    assert first[1:]
+    desk.network.app = app
     assert desk.run().how == "pages"
 
 

@@ -1,0 +1,106 @@
+"""Rows of the pages as they are kept until the last page is there: small, and each once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+import msgspec
+
+from brokers.errors import Foreign, Incomplete
+from brokers.ibkr.mapping.instruments import DESCRIBING, ENCODE, Known, learnt, recognised
+from brokers.ibkr.mapping.positions import FIGURES, Held, position_of, summed
+from brokers.ibkr.mapping.rows import FOREIGN, TWIN, identity, is_cash, quantity, totals
+from brokers.ibkr.mapping.values import Row
+from brokers.types import Position
+
+DECODE = msgspec.json.Decoder().decode
+
+
+class Entry(NamedTuple):
+    """A row of the pages: whose, which, and how much.
+
+    `position` is None where nothing is held, and as long as `lean` waits for its contract's terms.
+    """
+
+    key: str
+    model: str
+    is_own: bool
+    is_cash: bool
+    quantity: Decimal
+    position: Position | None = None
+    lean: bytes | None = None
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it stands for a holding."""
+        return self.quantity != 0 and not self.is_cash
+
+
+def counted(row: Row, account_id: str) -> Entry:
+    """A row of which only the quantity is asked."""
+    of, model = identity(row)
+    is_own = row.get("acctId") != account_id + TWIN
+    return Entry(of, model, is_own, is_cash(row), quantity(row))
+
+
+def understood(row: Row, account_id: str, base_currency: str, known: Known, now: int) -> Entry:
+    """A row with its position, or with all that is needed of it once the terms are there."""
+    entry = counted(row, account_id)
+    if not entry.is_held or not entry.is_own:
+        return entry
+    what = recognised(row, base_currency, known, now)
+    if what is None:
+        return entry._replace(lean=_packed(row))
+    return entry._replace(position=position_of(row, what, entry.quantity))
+
+
+def with_terms(entry: Entry, terms: Row, base_currency: str, known: Known, now: int) -> Entry:
+    """A lean row once the terms of its contract were asked for; `terms` are empty without any."""
+    assert entry.lean is not None
+    row = DECODE(entry.lean)
+    what = learnt(row, terms, base_currency, known, now)
+    return entry._replace(position=position_of(row, what, entry.quantity), lean=None)
+
+
+def _packed(row: Row) -> bytes:
+    """What is needed of a row later; what says nothing of the contract is left out."""
+    kept = {name: value for name in DESCRIBING if (value := row.get(name))}
+    return ENCODE(kept | {name: row.get(name) for name in FIGURES})
+
+
+def distinct(entries: Iterable[Entry]) -> list[Entry]:
+    """The entries once each; `Incomplete` where one contract came twice with other data."""
+    seen: dict[tuple[str, str], Entry] = {}
+    twins = []
+    for entry in entries:
+        if not entry.is_own:
+            twins.append(entry)
+            continue
+        before = seen.setdefault(entry[:2], entry)
+        if before.quantity != entry.quantity:
+            raise Incomplete("A position came twice with different quantities.")
+    for entry in twins:
+        # The second name of an account repeats its holdings; what it holds alone is not ours.
+        own = seen.get(entry[:2])
+        if own is None or own.quantity != entry.quantity:
+            raise Foreign(FOREIGN)
+    return list(seen.values())
+
+
+def held(entries: Iterable[Entry]) -> int:
+    """How many contracts are held."""
+    return sum(amount != 0 for amount in quantities(entries).values())
+
+
+def quantities(entries: Iterable[Entry]) -> dict[str, Decimal]:
+    """How much of each contract is listed; a quantity of 0 is among them."""
+    return totals((entry.key, entry.quantity) for entry in entries if not entry.is_cash)
+
+
+def positions(entries: Sequence[Entry]) -> Held:
+    """The holdings, and the contracts listed with quantity 0; cash is in the ledger already."""
+    found = (entry.position for entry in entries if entry.position is not None)
+    zero = {entry.key for entry in entries if not entry.quantity and not entry.is_cash}
+    return summed(found, zero)
