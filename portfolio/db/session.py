@@ -64,8 +64,16 @@ def _pragmas(connection: Any, _record: object) -> None:
 
 def _begin(connection: Connection) -> None:
     # A reader that turns writer later fails at once, whatever the timeout: writers say so first.
-    writes = connection.get_execution_options().get("foliosync_write")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    options = connection.get_execution_options()
+    writes, patience = options.get("foliosync_write"), options.get("foliosync_patience")
+    if patience is None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        return
+    connection.exec_driver_sql(f"PRAGMA busy_timeout={patience}")
+    try:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    finally:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
 
 
 @contextmanager
@@ -87,9 +95,13 @@ def one_state() -> Iterator[Session]:
 
 
 @contextmanager
-def unit_of_work() -> Iterator[Session]:
-    """A fresh session in one write transaction: all of it is stored, or none of it."""
-    engine = db.engine.execution_options(**WRITE)
+def unit_of_work(*, patience_ms: int | None = None) -> Iterator[Session]:
+    """A fresh session in one write transaction: all of it is stored, or none of it.
+
+    Where SQLite is being written to, it waits for ten seconds, or as long as `patience_ms` says;
+    then it raises `StorageBusy`.
+    """
+    engine = db.engine.execution_options(**WRITE, foliosync_patience=patience_ms)
     with (
         _translated(),
         Session(engine, expire_on_commit=False) as session,
