@@ -25,8 +25,10 @@ BUSY_TIMEOUT_MS = 10_000
 WRITE = {"foliosync_write": True}
 # Any number will do, as long as it is always the same: the letters "start".
 STARTING = 0x7374617274
+# Another one: the letters "write".
+WRITING = 0x7772697465
 # How both databases say that somebody else was first.
-BUSY = ("locked", "busy", "deadlock", "could not serialize")
+BUSY = ("locked", "busy", "deadlock", "could not serialize", "lock timeout")
 
 
 def engine_options(url: str) -> dict[str, Any]:
@@ -88,14 +90,25 @@ def one_state() -> Iterator[Session]:
 
 @contextmanager
 def unit_of_work() -> Iterator[Session]:
-    """A fresh session in one write transaction: all of it is stored, or none of it."""
+    """A fresh session in one write transaction: all of it is stored, or none of it.
+
+    There is one at a time: what a writer has looked for and not found nobody adds meanwhile.
+    """
     engine = db.engine.execution_options(**WRITE)
     with (
         _translated(),
         Session(engine, expire_on_commit=False) as session,
         session.begin(),
     ):
+        _wait_for_writers(session)
         yield session
+
+
+def _wait_for_writers(session: Session) -> None:
+    # SQLite's write transactions wait for each other anyway, and as long.
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text(f"SET LOCAL lock_timeout = {BUSY_TIMEOUT_MS}"))
+        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITING})
 
 
 def only_reads(session: Session) -> bool:
