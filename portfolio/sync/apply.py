@@ -43,12 +43,12 @@ def apply(
     if stored(rows, cash_rows(session, target.account, target.source)) != before:
         raise LeaseLost(target.run.id)
     kept = [row.holding for key, row in rows.items() if key in keep and row.holding.is_open]
-    ids, moved = write_holdings(session, target, rows, snapshot, keep)
+    written = write_holdings(session, target, rows, snapshot, keep)
     wrote, spent = _write_cash(session, target, snapshot)
-    moved |= wrote
+    moved = written.moved or wrote
     rated = _write_rates(session, target, snapshot, rates)
     session.flush()
-    journal.record(session, target.run.id, target.source, plan, ids, spent=spent)
+    journal.record(session, target.run.id, target.source, plan, written.ids, spent=spent)
     replaced = _replace(session, target)
     target.account.synced_at = snapshot.read_at
     if plan.steps or replaced:
@@ -60,6 +60,7 @@ def apply(
         totals.rates_changed(session, target.owner_id, target.moment)
     elif changed:
         totals.renew(session, target.account, target.moment)
+    totals.instruments_changed(session, written.described, target.account, target.moment)
     _totals(session, target, snapshot)
     return _read_back(session, target, snapshot_digest(snapshot, kept))
 

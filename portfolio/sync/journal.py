@@ -145,6 +145,16 @@ def take_back(session: Session, at: Reversal, undone_id: str) -> dict[str, int]:
     return counts
 
 
+def redescribed(session: Session, run_id: str) -> Sequence[int]:
+    """The instruments of which a run has changed the terms."""
+    query = (
+        select(Holding.instrument_id)
+        .join(Change, Change.holding_id == Holding.id)
+        .where(Change.run_id == run_id, Change.field.not_in(OF_HOLDING), Change.old.is_not(None))
+    )
+    return session.scalars(query.distinct()).all()
+
+
 def _held(
     session: Session, account: Account, ids: Sequence[Any]
 ) -> dict[int | str | None, Holding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
@@ -30,18 +30,26 @@ WITH_NULLS = {"render_nulls": True}
 NOTHING = (None,) * len(DESCRIBED)
 
 
+class Written(NamedTuple):
+    """What `write_holdings` did: the ids of all holdings of the source by instrument key.
+
+    `moved` is whether anything that is shown has moved, descriptions included, which are in no
+    plan; `described` are the instruments that are described otherwise than before.
+    """
+
+    ids: dict[str, int]
+    moved: bool
+    described: Sequence[int]
+
+
 def write_holdings(
     session: Session,
     target: Target,
     rows: Mapping[str, StoredRow],
     snapshot: Snapshot,
     keep: frozenset[str],
-) -> tuple[dict[str, int], bool]:
-    """Bring the rows of a source to the snapshot; the holdings in `keep` stay.
-
-    Returns the ids of all its holdings by instrument key, and whether anything that is shown has
-    moved: descriptions of instruments are in no plan.
-    """
+) -> Written:
+    """Bring the rows of a source to the snapshot; the holdings in `keep` stay."""
     instruments, described = _write_instruments(session, target, rows, snapshot.positions)
     new: dict[int, str] = {}
     added, changed, opened, moved = [], [], [], False
@@ -74,7 +82,7 @@ def write_holdings(
             new[of]: holding_id
             for of, holding_id in session.execute(made, added, execution_options=WITH_NULLS)
         }
-    return ids, moved or described
+    return Written(ids, moved or bool(described), described)
 
 
 def _new_row(target: Target, instrument_id: int, position: Position, snapshot: Snapshot) -> Values:
@@ -111,8 +119,8 @@ def _write_instruments(
     target: Target,
     rows: Mapping[str, StoredRow],
     positions: Sequence[Position],
-) -> tuple[dict[str, int], bool]:
-    """The id of each position's instrument, made or brought up to date, and whether any was."""
+) -> tuple[dict[str, int], Sequence[int]]:
+    """The id of each position's instrument, and of those that were brought up to date."""
     scheme = target.source.manifest.identifier_scheme
     known = {key: row.instrument for key, row in rows.items()}
     absent = [p.instrument.key for p in positions if p.instrument.key not in known]
@@ -128,7 +136,7 @@ def _write_instruments(
         session.execute(update(Instrument), changed)
     ids = {key: row.id for key, row in known.items()} | _new_instruments(session, target, new)
     _name(session, target, {ids[p.instrument.key]: p.instrument for p in positions})
-    return ids, bool(changed or new)
+    return ids, [values["id"] for values in changed]
 
 
 def _columns(described: tuple[Any, ...]) -> Values:
