@@ -47,6 +47,28 @@ def test_the_first_request_after_a_start_sees_what_it_has_written(anywhere):
     assert (answer.status_code, answer.json["run"]["origin"]) == (200, "undo")
 
 
+def test_the_profit_follows_an_average_price_that_comes_back(desk):
+    url = desk.connected()
+    desk.simulator.state.accounts[MAIN].find("SPY").price += 1
+    desk.sync(url)
+    before = figures(desk, url, "SPY")
+    desk.simulator.state.accounts[MAIN].find("SPY").average -= 100
+    run = desk.sync(url).json["run"]
+    after = figures(desk, url, "SPY")
+    assert after != before
+    back = decide(desk, run["id"], "undo").json["run"]
+    assert figures(desk, url, "SPY") == before
+    assert decide(desk, back["id"], "undo").status_code == 200
+    assert figures(desk, url, "SPY") == after
+
+
+def figures(desk, url, symbol):
+    held = desk.holdings(url)["holdings"]
+    row = next(of for of in held if of["instrument"]["symbol"] == symbol)
+    names = ("quantity", "average_price", "price", "market_value", "cost", "unrealized_pnl")
+    return {name: Decimal(row[name]) for name in names}
+
+
 def test_terms_that_come_back_bring_the_totals_of_all_who_hold_it(anywhere):
     desk = anywhere
     held = desk.simulator.state.accounts

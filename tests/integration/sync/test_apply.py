@@ -354,6 +354,30 @@ def test_a_price_without_a_value_gets_one_by_the_multiplier(book):
     assert book.holding("S1").market_value == D(20) * D(6) * 10
 
 
+@pytest.mark.parametrize(
+    ("before", "average", "profit"),
+    [
+        # The cost counts as the broker counts it, in tenths here.
+        ({"market_value": D(600), "unrealized_pnl": D(100)}, D(4), D(200)),
+        ({"average_price": None}, D(4), D(20)),
+        ({"price": None}, D(4), D("12.8")),
+        ({"unrealized_pnl": None}, D(4), D(20)),
+        ({"market_value": None}, D(4), None),
+    ],
+)
+def test_the_profit_follows_an_average_price_that_comes_without_a_quote(
+    book, before, average, profit
+):
+    book.put(replace(READ, positions=(replace(position("1"), **before),)))
+    held = book.holding("S1")
+    known = held.price, held.market_value
+    silent = replace(position("1"), price=None, market_value=None, unrealized_pnl=None)
+    book.put(later(READ, positions=(replace(silent, average_price=average),)))
+    assert (held.average_price, held.unrealized_pnl) == (average, profit)
+    assert (held.price, held.market_value) == known
+    assert held.quoted_at == NOON
+
+
 def test_only_the_instruments_that_are_asked_for_are_read(book):
     book.put(READ)
     assert instruments_of(book.session, book.owner.id, "conid", ["2", "9"]).keys() == {"2"}
