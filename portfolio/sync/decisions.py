@@ -108,6 +108,8 @@ def undo(session: Session, of: Decision) -> SyncRun:
     of.run.status = UNDONE
     of.account.synced_at = _brought_back(session, of.run)
     row = totals.touch(session, of.account, of.moment)
+    restated = journal.redescribed(session, of.run.id)
+    totals.instruments_changed(session, restated, of.account, of.moment)
     _forget_broker_total(row)
     made.digest = digest_of(session, of.account, of.source)
     if untouched and _is_newest(session, of) and made.digest != of.run.digest_before:
