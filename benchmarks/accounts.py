@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from time import process_time
 
 from flask import Flask
-from sqlalchemy import insert
+from flask.testing import FlaskClient
+from sqlalchemy import insert, text
 from sqlalchemy.orm import Session
 
+from benchmarks.measuring import cpu_of
 from benchmarks.processes import LARGE
 from brokers.addresses import split_address
 from brokers.contract import Connection, Context
@@ -25,7 +28,7 @@ from portfolio.app import create_app, prepare_database
 from portfolio.clock import Moment
 from portfolio.connections.services import LinkRequest, Place, connect
 from portfolio.db.base import db
-from portfolio.db.session import unit_of_work
+from portfolio.db.session import end_reading, read_only, unit_of_work
 from portfolio.settings import Settings
 from portfolio.sync.models import SUCCEEDED
 from portfolio.sync.queries import RunView, find_run
@@ -99,6 +102,36 @@ def sync(app: Flask, place: Place) -> RunView:
     if run.status != SUCCEEDED:
         raise RuntimeError(f"the sync {run.status}: {run.error or run.reason}")
     return run
+
+
+def spent(task: Callable[[], object]) -> float:
+    """CPU seconds of a task in this process, and in those of the database server behind it."""
+    began = process_time() + _of_database()
+    task()
+    return process_time() + _of_database() - began
+
+
+def _of_database() -> float:
+    """What the processes behind our connections have used: the pool keeps them alive."""
+    if db.engine.dialect.name == "sqlite":
+        return 0.0
+    ours = text("SELECT pid FROM pg_stat_activity WHERE datname = current_database()")
+    with read_only() as session:
+        pids = session.scalars(ours).all()
+    used = 0.0
+    for pid in pids:
+        with suppress(FileNotFoundError):
+            used += cpu_of(pid)
+    return used
+
+
+def visit(client: FlaskClient, path: str) -> bytes:
+    """A page as a server answers it: with a session of its own, not with that of our context."""
+    end_reading()
+    answer = client.get(path)
+    if answer.status_code != 200:
+        raise RuntimeError(f"{path} answered {answer.status_code}")
+    return answer.get_data()
 
 
 def fill(place: Place, count: int, source: str = "manual") -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.cookiejar import DefaultCookiePolicy
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeVar
@@ -34,6 +35,8 @@ def _session() -> requests.Session:
     """A connection that is kept, as a browser keeps it, without anybody's environment."""
     session = requests.Session()
     session.trust_env = False
+    # A program sends none, and is asked for no form's token.
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     return session
 
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import partial
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import cast
+from zoneinfo import ZoneInfo
 
 from flask import Flask
 
 from benchmarks.accounts import application, new_account
 from benchmarks.figures import Figure, Row
-from benchmarks.measuring import cpu, exponent
+from benchmarks.measuring import cpu
 from benchmarks.options import chosen
 from brokers.contract import Connection
 from brokers.ibkr import MANIFEST
@@ -34,9 +34,10 @@ from portfolio.clock import Moment, SystemClock
 from portfolio.connections.services import Place
 from portfolio.db.session import read_only, unit_of_work
 from portfolio.sync.apply import apply
+from portfolio.sync.decisions import Decision, undo
 from portfolio.sync.models import SUCCEEDED, SyncRun
 from portfolio.sync.past import past_of
-from portfolio.sync.plan import Source
+from portfolio.sync.plan import Source, stored_digest
 from portfolio.sync.reading import read
 from portfolio.sync.target import Replaced, Target
 
@@ -44,7 +45,6 @@ POSITIONS = 10_000
 # One row in so many changes from one read to the next.
 CHANGED = 20
 ROUNDS = 5
-SIZES = (1_000, 10_000, 100_000)
 SOURCE = Source(manifest=MANIFEST, broker_account="U1")
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -65,26 +65,6 @@ def figures() -> Iterable[Row]:
     named = f"{size:,} positions, one in {CHANGED} changed"
     yield Figure(f"judge and store {named}", ours, "s CPU", bare, "raw statements, texts", None)
     yield Figure(f"judge and store {size:,} unchanged", same, "s CPU", bare, "the same", None)
-    yield from growth()
-
-
-def growth() -> Iterable[Row]:
-    """How first reads and later ones grow."""
-    sizes = SIZES[:-1] if chosen().quick else SIZES
-    first, later = {}, {}
-    for size in sizes:
-        with TemporaryDirectory() as folder, application(Path(folder)) as app:
-            account = StoredAccount(app, "A")
-            following = iter([snapshot(size, round_) for round_ in range(ROUNDS + 1)])
-            put = partial(_put_next, account, following)
-            first[size], later[size] = cpu(put, 1), cpu(put, ROUNDS)
-    to = f"1,000 to {sizes[-1]:,} holdings"
-    yield Figure(f"growth of a first read, {to}", exponent(first), "exponent", None, "", 1.1)
-    yield Figure(f"growth of a later read, {to}", exponent(later), "exponent", None, "", 1.1)
-
-
-def _put_next(account: StoredAccount, following: Iterator[Snapshot]) -> None:
-    account.put(next(following))
 
 
 class Answer:
@@ -105,8 +85,8 @@ class StoredAccount:
         self._place: Place = new_account(app, name)
         self._runs = count()
 
-    def put(self, found: Snapshot) -> None:
-        """Judge a snapshot, and store it."""
+    def put(self, found: Snapshot) -> str:
+        """Judge a snapshot, and store it; the id of the run."""
         with read_only() as session:
             past = past_of(session, self._place.find(session), SOURCE, None)
         reading = read(cast(Connection, Answer(found)), SOURCE, past, SystemClock())
@@ -131,7 +111,24 @@ class StoredAccount:
                 moment=Moment(now=found.read_at, day=found.read_at.date()),
                 replaced=Replaced(),
             )
-            apply(session, target, reading.plan, found, before=past.stored, rates={})
+            before = past.stored
+            run.digest_before = stored_digest(before)
+            run.digest = apply(session, target, reading.plan, found, before=before, rates={})
+            return run.id
+
+    def take_back(self, run_id: str) -> str:
+        """Undo a run; the id of the run that does it."""
+        with unit_of_work() as session:
+            decision = Decision(
+                run=session.get_one(SyncRun, run_id),
+                account=self._place.find(session),
+                source=SOURCE,
+                new_id=f"{next(self._runs):032}",
+                decided_by="",
+                moment=Moment.at(SystemClock().now(), UTC),
+                zone=ZoneInfo("UTC"),
+            )
+            return undo(session, decision).id
 
 
 def snapshot(size: int, round_: int) -> Snapshot:

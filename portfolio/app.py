@@ -252,6 +252,7 @@ def _attach_runtime(
     )
     daily = Daily(
         today=lambda: Moment.at(outside.clock.now(), zone),
+        zone=zone,
         fetch_rates=fetch_rates,
         reference_rates=settings.reference_rates == "daily",
     )
@@ -324,7 +325,7 @@ def _zone_name(zone: ZoneInfo) -> str:
 
 def _register_templates(app: Flask, settings: Settings, clock: Clock) -> None:
     filters.register(app)
-    app.jinja_env.globals.update(bars=charts.bars, line=charts.line)
+    app.jinja_env.globals.update(bars=charts.bars)
     runtime: Runtime = app.extensions[EXTENSION]
 
     @app.context_processor

@@ -182,6 +182,8 @@ class Holding(Base):
             unique=True,
             sqlite_where=OPEN,
         ),
+        # Of those that left, too: notes and former sizes are read with each snapshot.
+        Index("ix_holding_account", "account_id"),
         *numbers("quantity", "average_price", "price", "market_value", "unrealized_pnl"),
         *numbers("target_weight"),
         one_of("twin", *TWINS),
@@ -213,13 +215,17 @@ class Holding(Base):
 
 
 class CashBalance(Base):
-    """Money in one currency of an account; accruals are what is earned but not yet paid."""
+    """Money in one currency of an account; accruals are what is earned but not yet paid.
+
+    An id is never given a second time: the rows that a connection is to replace are known by it.
+    """
 
     __tablename__ = "cash_balance"
     __table_args__ = (
         UniqueConstraint("account_id", "currency", "source", "source_account"),
         *numbers("amount", "settled", "accrued_interest", "accrued_dividends"),
         one_of("twin", *TWINS),
+        {"sqlite_autoincrement": True},
     )
 
     id: Mapped[Key]
@@ -240,6 +246,8 @@ class Rate(Base):
     __tablename__ = "rate"
     __table_args__ = (
         UniqueConstraint("owner_id", "from_currency", "to_currency", "day", "source"),
+        Index("ix_rate_owner_day", "owner_id", "day"),
+        Index("ix_rate_owner_source_day", "owner_id", "source", "day"),
         *numbers("value"),
         CheckConstraint("from_currency <> to_currency", name="currencies_differ"),
     )

@@ -37,15 +37,24 @@ def revalued(before: Quoted, after: Quoted, multiplier: Decimal) -> Quoted:
 
     The broker's own value per unit of price is kept: bonds, and quotes in minor units, stay right.
     """
-    size = _per_unit(before.market_value, before.quantity, before.price) or multiplier
+    size = _size(before, multiplier)
+    value = _times(after.quantity, after.price, size)
+    return _with_profit(before, after._replace(market_value=value), size)
+
+
+def _size(of: Quoted, multiplier: Decimal) -> Decimal:
+    return _per_unit(of.market_value, of.quantity, of.price) or multiplier
+
+
+def _with_profit(before: Quoted, after: Quoted, size: Decimal) -> Quoted:
+    """`after` with the profit that its value and its average price leave."""
     cost = None
     if before.market_value is not None and before.unrealized_pnl is not None:
         cost = MONEY.subtract(before.market_value, before.unrealized_pnl)
     cost_size = _per_unit(cost, before.quantity, before.average_price) or size
-    value = _times(after.quantity, after.price, size)
-    at_cost = _times(after.quantity, after.average_price, cost_size)
+    value, at_cost = after.market_value, _times(after.quantity, after.average_price, cost_size)
     profit = None if value is None or at_cost is None else MONEY.subtract(value, at_cost)
-    return after._replace(market_value=value, unrealized_pnl=profit)
+    return after._replace(unrealized_pnl=profit)
 
 
 def rescaled(
@@ -56,8 +65,10 @@ def rescaled(
     A quantity and an average that move against each other are a split: the price moves with them.
     """
     after = before._replace(quantity=quantity, average_price=average)
-    if not before.quantity or before.quantity == quantity:
+    if not before.quantity or (before.quantity, before.average_price) == (quantity, average):
         return after
+    if before.quantity == quantity:
+        return _with_profit(before, after, _size(before, multiplier))
     if before.price is not None and _is_split(before, quantity, average):
         price = MONEY.divide(MONEY.multiply(before.price, before.quantity), quantity)
         after = after._replace(price=MONEY.quantize(price, DECIMALS).normalize(MONEY))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, bindparam, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, bindparam, select
 from sqlalchemy.orm import Session, aliased, defer, joinedload
 
 from brokers.registry import Registry
@@ -78,7 +79,7 @@ def linked(session: Session, account_ids: Sequence[int]) -> Mapping[int, Linked]
             run=run_view(run) if run else None,
             applied=run_view(wrote) if wrote else None,
         )
-        for row, run, wrote in session.execute(_LINKED, {"accounts": list(account_ids)})
+        for row, run, wrote in session.execute(_linked(), {"accounts": list(account_ids)})
     }
 
 
@@ -89,17 +90,22 @@ def _newest(*only: ColumnElement[bool]) -> ScalarSelect[str]:
     return ordered.correlate(Connection).scalar_subquery()
 
 
-_RUN, _APPLIED = aliased(SyncRun), aliased(SyncRun)
-# Built once: that takes longer than to carry it out.
-_LINKED = (
-    select(Connection, _RUN, _APPLIED)
-    .select_from(Connection)
-    .outerjoin(_RUN, _RUN.id == _newest())
-    .outerjoin(_APPLIED, _APPLIED.id == _newest(SyncRun.digest.is_not(None)))
-    .where(Connection.account_id.in_(bindparam("accounts", expanding=True)))
-    # A snapshot that was not applied may be of ten thousand positions.
-    .options(joinedload(Connection.gateway), defer(_RUN.kept), defer(_APPLIED.kept))
-)
+@cache
+def _linked() -> Select[Connection, SyncRun, SyncRun]:
+    """Connections, each with its newest run and the newest that wrote; built once.
+
+    To build it takes longer than to carry it out.
+    """
+    run, applied = aliased(SyncRun), aliased(SyncRun)
+    return (
+        select(Connection, run, applied)
+        .select_from(Connection)
+        .outerjoin(run, run.id == _newest())
+        .outerjoin(applied, applied.id == _newest(SyncRun.digest.is_not(None)))
+        .where(Connection.account_id.in_(bindparam("accounts", expanding=True)))
+        # A snapshot that was not applied may be of ten thousand positions.
+        .options(joinedload(Connection.gateway), defer(run.kept), defer(applied.kept))
+    )
 
 
 def card(view: AccountView, of: Linked | None, brokers: Registry, now: datetime) -> Card:

@@ -30,7 +30,7 @@ from portfolio.connections.models import Connection, Gateway
 from portfolio.db.session import unit_of_work
 from portfolio.errors import Conflict, NotConnected, NotFound
 from portfolio.sync import lease
-from portfolio.sync.models import INTERRUPTED, RUNNING, SyncRun
+from portfolio.sync.models import INTERRUPTED, IS_RUNNING, SyncRun
 from portfolio.sync.services import lease_name
 from portfolio.users.people import one_at_a_time
 
@@ -226,7 +226,7 @@ def disconnect(place: Place, *, close_holdings: bool, moment: Moment) -> None:
 
 def _stop_running(session: Session, account: Account, now: datetime) -> None:
     """A run under way finds its row taken and writes nothing."""
-    running = SyncRun.account_id == account.id, SyncRun.status == RUNNING
+    running = SyncRun.account_id == account.id, IS_RUNNING
     ended = {"status": INTERRUPTED, "reason": "disconnected", "finished_at": now}
     session.execute(update(SyncRun).where(*running).values(**ended))
 

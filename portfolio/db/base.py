@@ -40,7 +40,10 @@ _TYPED = re.compile(r"-?\d{1,20}(\.\d{1,20})?\Z", re.ASCII)
 
 def canonical(value: Decimal) -> str:
     """The one way to write a number: plain digits, no exponent, no trailing zeros, no -0."""
-    text = format(value, "f")
+    text = str(value)
+    if "E" in text:
+        # Rare, and writing all of them by a format would take twice as long.
+        text = format(value, "f")
     if "." in text:
         text = text.rstrip("0").rstrip(".")
     return "0" if text in {"-0", ""} else text

@@ -25,8 +25,10 @@ BUSY_TIMEOUT_MS = 10_000
 WRITE = {"foliosync_write": True}
 # Any number will do, as long as it is always the same: the letters "start".
 STARTING = 0x7374617274
+# Another one: the letters "write".
+WRITING = 0x7772697465
 # How both databases say that somebody else was first.
-BUSY = ("locked", "busy", "deadlock", "could not serialize")
+BUSY = ("locked", "busy", "deadlock", "could not serialize", "lock timeout")
 
 
 def engine_options(url: str) -> dict[str, Any]:
@@ -64,8 +66,17 @@ def _pragmas(connection: Any, _record: object) -> None:
 
 def _begin(connection: Connection) -> None:
     # A reader that turns writer later fails at once, whatever the timeout: writers say so first.
-    writes = connection.get_execution_options().get("foliosync_write")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    options = connection.get_execution_options()
+    patience = options.get("foliosync_patience", BUSY_TIMEOUT_MS)
+    if patience == BUSY_TIMEOUT_MS:
+        writes = options.get("foliosync_write")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        return
+    connection.exec_driver_sql(f"PRAGMA busy_timeout={patience}")
+    try:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    finally:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
 
 
 @contextmanager
@@ -87,15 +98,27 @@ def one_state() -> Iterator[Session]:
 
 
 @contextmanager
-def unit_of_work() -> Iterator[Session]:
-    """A fresh session in one write transaction: all of it is stored, or none of it."""
-    engine = db.engine.execution_options(**WRITE)
+def unit_of_work(*, patience_ms: int = BUSY_TIMEOUT_MS) -> Iterator[Session]:
+    """A fresh session in one write transaction: all of it is stored, or none of it.
+
+    There is one at a time: what a writer has looked for and not found nobody adds meanwhile. Who
+    has waited for `patience_ms` gets `StorageBusy`.
+    """
+    engine = db.engine.execution_options(**WRITE, foliosync_patience=patience_ms)
     with (
         _translated(),
         Session(engine, expire_on_commit=False) as session,
         session.begin(),
     ):
+        _wait_for_writers(session, patience_ms)
         yield session
+
+
+def _wait_for_writers(session: Session, patience_ms: int) -> None:
+    # SQLite's write transactions wait for each other anyway, and as long.
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text(f"SET LOCAL lock_timeout = {patience_ms:d}"))
+        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITING})
 
 
 def only_reads(session: Session) -> bool:

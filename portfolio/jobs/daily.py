@@ -1,9 +1,11 @@
-"""What is done once a day: values of accounts kept by hand, and reference rates."""
+"""What is done once a day: values of accounts kept by hand, reference rates, old runs."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta, tzinfo
+from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,14 +21,19 @@ from portfolio.clock import Moment
 from portfolio.db.session import read_only, unit_of_work
 from portfolio.errors import RatesUnavailable
 from portfolio.jobs.told import Told
+from portfolio.sync.thinning import thin
 from portfolio.users.models import User
 from portfolio.users.people import user_ids
+
+log = logging.getLogger(__name__)
 
 FRANKFURT = ZoneInfo("Europe/Berlin")
 # Published around 16:00 on working days.
 PUBLISHED = time(16, 15)
 SATURDAY = 5
 RETRY = timedelta(hours=1)
+# Transactions of one turn: after years without it, others must come to write in between.
+A_FEW = 12
 
 
 class DailyValues:
@@ -102,10 +109,11 @@ class ReferenceRates:
 
 def _newest_of_each() -> list[Any]:
     """The newest day that each user has reference rates of, or None."""
-    theirs = (Rate.owner_id == User.id) & (Rate.source == ECB)
-    query = select(func.max(Rate.day)).select_from(User).outerjoin(Rate, theirs)
+    theirs = Rate.owner_id == User.id, Rate.source == ECB
+    # Of each user by the index: the rates of years are not gone through each minute.
+    newest = select(func.max(Rate.day)).where(*theirs).correlate(User).scalar_subquery()
     with read_only() as session:
-        return list(session.scalars(query.group_by(User.id)))
+        return list(session.scalars(select(newest).select_from(User)))
 
 
 def newest_publication(now: datetime) -> date:
@@ -113,3 +121,23 @@ def newest_publication(now: datetime) -> date:
     local = now.astimezone(FRANKFURT)
     day = local.date() - timedelta(days=local.time() < PUBLISHED)
     return day - timedelta(days=max(0, day.weekday() - SATURDAY + 1))
+
+
+class OldRuns:
+    """After midnight, lets runs go that changed nothing and that nobody will ask for."""
+
+    def __init__(self, today: Callable[[], Moment], zone: tzinfo) -> None:
+        self._today = today
+        self._zone = zone
+        self._done: date | None = None
+
+    def __call__(self) -> None:
+        """Let some go, until none of that age are left for today."""
+        moment = self._today()
+        if self._done == moment.day:
+            return
+        gone = list(islice(thin(moment.now, self._zone), A_FEW))
+        if gone:
+            log.info("old runs that changed nothing: %d removed", sum(gone))
+        if len(gone) < A_FEW:
+            self._done = moment.day

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from functools import partial
 from typing import Any
 
@@ -21,7 +21,7 @@ from portfolio.connections.services import Place
 from portfolio.connections.upkeep import Outcome, Planned
 from portfolio.db.session import read_only, unit_of_work
 from portfolio.errors import DomainError, StorageBusy
-from portfolio.jobs.daily import DailyValues, ReferenceRates
+from portfolio.jobs.daily import DailyValues, OldRuns, ReferenceRates
 from portfolio.jobs.engine import Engine, Task
 from portfolio.jobs.told import Told
 from portfolio.sync.services import bury
@@ -174,6 +174,7 @@ class Daily:
     """What the jobs of each day work with."""
 
     today: Callable[[], Moment]
+    zone: tzinfo
     fetch_rates: Callable[[], bytes]
     reference_rates: bool = False
 
@@ -186,6 +187,7 @@ def schedule(engine: Engine, means: Means, daily: Daily, tell: Task) -> None:
     engine.every("end dead runs", BEAT, partial(end_dead_runs, means.outside))
     engine.every("tell what is new", BETWEEN_NEWS, tell)
     engine.every("daily values", SLOW_BEAT, DailyValues(daily.today), jitter=BEAT)
+    engine.every("old runs", SLOW_BEAT, OldRuns(daily.today, daily.zone), jitter=BEAT)
     if daily.reference_rates:
         rates = ReferenceRates(daily.fetch_rates, daily.today)
         engine.every("reference rates", SLOW_BEAT, rates, jitter=BEAT)

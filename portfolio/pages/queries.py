@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 
 from sqlalchemy.orm import Session
@@ -14,7 +14,7 @@ from portfolio.accounts.models import Account, Portfolio
 from portfolio.accounts.queries import portfolios as accounts
 from portfolio.accounts.queries.heirs import Heir, heirs
 from portfolio.accounts.queries.order import Wanted
-from portfolio.accounts.queries.rates import LONGEST_CHART, DayValue, daily_values, known_rates
+from portfolio.accounts.queries.rates import daily_values, known_rates
 from portfolio.accounts.queries.scope import Scope
 from portfolio.accounts.queries.totals import in_base, totals_views
 from portfolio.accounts.queries.twins import LikelyTwin, likely_twins
@@ -23,6 +23,7 @@ from portfolio.accounts.resources import AccountView, HoldingsPage, PortfolioLin
 from portfolio.clock import Moment
 from portfolio.connections import cards
 from portfolio.connections.cards import Card, ConnectionView, GatewayLine
+from portfolio.web.charts import Line, line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,15 +75,9 @@ class AccountPage(AccountTable):
 
     portfolio: Portfolio
     totals: TotalsView
-    history: Sequence[DayValue]
+    drawn: Line | None
     twins: tuple[LikelyTwin, ...] = ()
     heirs: tuple[Heir, ...] = ()
-
-    @property
-    def points(self) -> list[tuple[date, Decimal | None]]:
-        """The values day by day in the account's present currency; others are not comparable."""
-        ours = [row for row in self.history if row.currency == self.totals.currency]
-        return [(row.day, row.net_liquidation) for row in ours]
 
     @property
     def has_shorts(self) -> bool:
@@ -163,7 +158,7 @@ def account_page(
         holdings=table.holdings,
         wanted=wanted,
         card=card,
-        history=daily_values(session, account, newest=LONGEST_CHART),
+        drawn=line(daily_values(session, account)),
         twins=() if shared else likely_twins(session, account),
         # Asked only after a sync in which something left: others need no more statements.
         heirs=heirs(session, account, moment.now)

@@ -111,7 +111,9 @@ def connections(session: Session) -> list[dict[str, Any]]:
 def runs(session: Session) -> list[dict[str, Any]]:
     """The last runs, the newest first: what became of them, and in how many seconds."""
     known = codes()
-    newest = select(SyncRun).order_by(SyncRun.started_at.desc(), SyncRun.id).limit(MOST_RUNS)
+    newest = (
+        select(SyncRun).order_by(SyncRun.started_at.desc(), SyncRun.id.desc()).limit(MOST_RUNS)
+    )
     return [
         {
             "started_at": _time(row.started_at),

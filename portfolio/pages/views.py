@@ -13,7 +13,9 @@ from portfolio.accounts.queries.portfolios import (
     visible_account,
     visible_portfolio,
 )
+from portfolio.accounts.queries.rates import values_page
 from portfolio.accounts.services import portfolios as services
+from portfolio.accounts.views.holdings import look
 from portfolio.accounts.views.portfolios import form, problems
 from portfolio.connections.preview import leaving
 from portfolio.connections.views.connections import (
@@ -40,6 +42,8 @@ blueprint = Blueprint("pages", __name__)
 ACCOUNT = "/portfolio/<int:portfolio_id>/accounts/<account_name>"
 # The id of the element that HTMX replaces with the table.
 HOLDINGS = "holdings-table"
+# Of the table of daily values, on one page.
+DAYS = 250
 KINDS = tuple((str(kind), capitalize_first(kind_label(kind))) for kind in Kind)
 
 
@@ -102,6 +106,16 @@ def wanted_page() -> int:
     number = request.args.get("page", "1")
     usable = number.isascii() and number.isdigit() and len(number) < 6
     return max(1, int(number)) if usable else 1
+
+
+@blueprint.get(f"{ACCOUNT}/values")
+def values(portfolio_id: int, account_name: str) -> Response:
+    """What an account was worth, day by day, the newest first."""
+    at, page = look(portfolio_id, account_name), wanted_page()
+    start = (page - 1) * DAYS
+    rows = values_page(reading(), at.account, start=start, limit=DAYS, newest_first=True)
+    of = {"account": at.view, "portfolio": at.account.portfolio}
+    return respond.page("accounts/values.html", **of, rows=rows, page=page)
 
 
 @blueprint.get(f"{ACCOUNT}/edit")

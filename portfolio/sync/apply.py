@@ -58,6 +58,7 @@ def apply(
         totals.rates_changed(session, target.owner_id, target.moment)
     elif changed:
         totals.renew(session, target.account, target.moment)
+    totals.instruments_changed(session, written.described, target.account, target.moment)
     _totals(session, target, snapshot)
     kept = [row for row in before.holdings if row.key in keep and row.is_open]
     return _read_back(session, target, snapshot_digest(snapshot, kept))

@@ -19,8 +19,8 @@ from portfolio.sync.lease import Held
 from portfolio.sync.models import (
     BY_DECISION,
     BY_UNDO,
+    IS_RUNNING,
     REJECTED,
-    RUNNING,
     SUCCEEDED,
     UNDONE,
     Change,
@@ -108,6 +108,8 @@ def undo(session: Session, of: Decision) -> SyncRun:
     of.run.status = UNDONE
     of.account.synced_at = _brought_back(session, of.run)
     row = totals.touch(session, of.account, of.moment)
+    restated = journal.redescribed(session, of.run.id)
+    totals.instruments_changed(session, restated, of.account, of.moment)
     _forget_broker_total(row)
     made.digest = digest_of(session, of.account, of.source)
     if untouched and _is_newest(session, of) and made.digest != of.run.digest_before:
@@ -138,10 +140,11 @@ def shown_since(session: Session, run: SyncRun) -> datetime | None:
         .where(
             SyncRun.account_id == run.account_id,
             SyncRun.status == SUCCEEDED,
+            SyncRun.digest.is_not(None),
             SyncRun.origin != BY_UNDO,
             SyncRun.started_at < run.started_at,
         )
-        .order_by(SyncRun.started_at.desc())
+        .order_by(SyncRun.started_at.desc(), SyncRun.id.desc())
     )
     return session.scalar(before.limit(1))
 
@@ -203,7 +206,7 @@ def kept_reading(run: SyncRun, past: Past) -> Reading:
 def _reserve(session: Session, of: Decision) -> Held | None:
     """Keep runs away while the state changes; `Conflict` while one is under way."""
     bury(session, of.moment.now, of.account.id)
-    running = SyncRun.account_id == of.account.id, SyncRun.status == RUNNING
+    running = SyncRun.account_id == of.account.id, IS_RUNNING
     if session.scalar(select(SyncRun.id).where(*running)) is not None:
         raise Conflict("A sync of this account is under way.", "Wait until it is over.")
     if of.run.connection_id is None:

@@ -153,6 +153,16 @@ def take_back(session: Session, at: Reversal, undone_id: str) -> dict[str, int]:
     return counts
 
 
+def redescribed(session: Session, run_id: str) -> Sequence[int]:
+    """The instruments of which a run has changed the terms."""
+    query = (
+        select(Holding.instrument_id)
+        .join(Change, Change.holding_id == Holding.id)
+        .where(Change.run_id == run_id, Change.field.not_in(OF_HOLDING), Change.old.is_not(None))
+    )
+    return session.scalars(query.distinct()).all()
+
+
 def _held(
     session: Session, account: Account, ids: Sequence[Any]
 ) -> dict[int | str | None, Holding]:
@@ -218,21 +228,20 @@ def _holding_back(at: Reversal, row: Holding | None, changes: list[Change], late
     if closing:
         row.closed_at = None
         return "added"
-    if quantity is not None:
-        _rescale(row, quantity, fields.get("average_price"))
+    _rescale(row, fields)
     for change in changes:
         of = row if change.field in OF_HOLDING else row.instrument
         setattr(of, COLUMNS.get(change.field, change.field), _value(change.field, change.old))
     return "changed"
 
 
-def _rescale(row: Holding, quantity: Change, average: Change | None) -> None:
+def _rescale(row: Holding, fields: Mapping[str, Change]) -> None:
     """Let the last known quote follow the figures that come back."""
-    assert quantity.old is not None
-    before = row.average_price
-    if average is not None:
-        before = None if average.old is None else Decimal(average.old)
-    follows = rescaled(quoted(row), row.instrument.multiplier, Decimal(quantity.old), before)
+    names = OF_HOLDING & fields.keys()
+    come_back: dict[str, Any] = {name: _value(name, fields[name].old) for name in names}
+    former = quoted(row)._replace(**come_back)
+    of = row.instrument.multiplier
+    follows = rescaled(quoted(row), of, former.quantity, former.average_price)
     row.price, row.market_value = follows.price, follows.market_value
     row.unrealized_pnl = follows.unrealized_pnl
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, text
+from sqlalchemy import JSON, ForeignKey, Index, String, TextClause, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portfolio.db.base import Base, Code, Key, one_of
@@ -14,6 +14,14 @@ RUNNING, SUCCEEDED, REJECTED = "running", "succeeded", "rejected"
 FAILED, INTERRUPTED, UNDONE = "failed", "interrupted", "undone"
 BY_HAND, BY_SCHEDULE, BY_UNDO, BY_DECISION = ORIGINS = ("hand", "schedule", "undo", "decision")
 IS_RUNNING = text("status = 'running'")
+# Of years of runs these indexes hold a few, or the newest of them is found without the others.
+HAS_READ, IS_KEPT = text("evidence IS NOT NULL"), text("kept IS NOT NULL")
+WAS_APPLIED = text("digest IS NOT NULL")
+
+
+def _some(name: str, *columns: str, where: TextClause, unique: bool = False) -> Index:
+    """An index over some of the rows only."""
+    return Index(name, *columns, unique=unique, sqlite_where=where)
 
 
 class SyncRun(Base):
@@ -30,13 +38,12 @@ class SyncRun(Base):
     __table_args__ = (
         one_of("status", RUNNING, SUCCEEDED, REJECTED, FAILED, INTERRUPTED, UNDONE),
         one_of("origin", *ORIGINS),
-        Index(
-            "uq_sync_run_running",
-            "account_id",
-            unique=True,
-            sqlite_where=IS_RUNNING,
-        ),
-        Index("ix_sync_run_account_started", "account_id", "started_at"),
+        _some("uq_sync_run_running", "account_id", where=IS_RUNNING, unique=True),
+        _some("ix_sync_run_kept", "account_id", where=IS_KEPT),
+        _some("ix_sync_run_read", "account_id", "started_at", "id", where=HAS_READ),
+        _some("ix_sync_run_applied", "account_id", "started_at", "id", where=WAS_APPLIED),
+        Index("ix_sync_run_account_started", "account_id", "started_at", "id"),
+        Index("ix_sync_run_started", "started_at"),
     )
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -76,7 +83,11 @@ class Change(Base):
     """
 
     __tablename__ = "change"
-    __table_args__ = (Index("ix_change_run", "run_id"),)
+    __table_args__ = (
+        Index("ix_change_run", "run_id"),
+        Index("ix_change_holding", "holding_id"),
+        Index("ix_change_source", "source", "source_account"),
+    )
 
     id: Mapped[Key]
     run_id: Mapped[str] = mapped_column(ForeignKey("sync_run.id", ondelete="CASCADE"))

@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portfolio.accounts.models import Account, AccountTotals, Portfolio, Rate
+from portfolio.accounts.models import Account, AccountTotals, Portfolio
+from portfolio.accounts.queries.rates import last_rates
 from portfolio.sync.models import REJECTED, RUNNING, SUCCEEDED, Change, SyncRun
 from portfolio.sync.plan import Source
 from portfolio.sync.rates import Doubt
@@ -36,7 +37,7 @@ def past_of(
         # Where nothing is stored, there is nothing to compare with either.
         first=nothing or _never_applied(session, account.portfolio.owner_id, source),
         emptied_before=emptied_before(session, account.id),
-        rates=_last_good(session, account.portfolio.owner_id, source, base) if base else {},
+        rates=_last_good(session, account, source, base),
         base_currency=base,
         doubts=_doubts(seen),
         futures_profit_counts=futures_profit_counts,
@@ -63,23 +64,29 @@ def _never_applied(session: Session, owner_id: int, source: Source) -> bool:
 
 def emptied_before(session: Session, account_id: int) -> datetime | None:
     """When a first run, not followed by an applied one, saw the account empty in both reads."""
-    query = select(SyncRun).where(SyncRun.account_id == account_id, SyncRun.status != RUNNING)
-    first = None
-    for run in session.scalars(query.order_by(SyncRun.started_at.desc()).limit(MOST_RUNS)):
-        if run.status == SUCCEEDED:
+    # What a run would have done stands there, too, and may be of ten thousand positions.
+    is_empty = SyncRun.evidence["empty"].as_boolean()
+    query = select(SyncRun.status, SyncRun.started_at, is_empty).where(
+        SyncRun.account_id == account_id, SyncRun.status != RUNNING
+    )
+    first: datetime | None = None
+    newest = query.order_by(SyncRun.started_at.desc(), SyncRun.id.desc()).limit(MOST_RUNS)
+    for status, started_at, empty in session.execute(newest):
+        if status == SUCCEEDED:
             break
-        if run.status == REJECTED and (run.evidence or {}).get("empty"):
-            first = run.started_at
+        if status == REJECTED and empty:
+            first = started_at
     return first
 
 
-def _last_good(session: Session, owner_id: int, source: Source, base: str) -> dict[str, Decimal]:
+def _last_good(
+    session: Session, account: Account, source: Source, base: str | None
+) -> dict[str, Decimal]:
     """The newest rate of each currency that this broker gave."""
-    query = select(Rate).where(
-        Rate.owner_id == owner_id, Rate.to_currency == base, Rate.source == source.manifest.key
-    )
-    rows = session.scalars(query.order_by(Rate.day))
-    return {row.from_currency: row.value for row in rows}
+    if base is None:
+        return {}
+    owner = account.portfolio.owner_id
+    return last_rates(session, owner, source=source.manifest.key, to=base)
 
 
 def _last_evidence(session: Session, account_id: int) -> dict[str, Any]:
@@ -88,7 +95,7 @@ def _last_evidence(session: Session, account_id: int) -> dict[str, Any]:
         SyncRun.account_id == account_id, SyncRun.evidence.is_not(None)
     )
     found: dict[str, Any] | None = session.scalar(
-        query.order_by(SyncRun.started_at.desc()).limit(1)
+        query.order_by(SyncRun.started_at.desc(), SyncRun.id.desc()).limit(1)
     )
     return found or {}
 

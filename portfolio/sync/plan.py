@@ -173,9 +173,9 @@ def _holding_step(row: StoredHolding | None, position: Position) -> Step | None:
     if row is not None and row.is_open and _is_same(row, position, terms):
         # The usual case by far, told as quickly as it can be.
         return None
-    if not _holding_changes(row, position):
-        return None
     is_new = row is None or not row.is_open
+    if not is_new and not _holding_changes(row, position):
+        return None
     return Step(
         subject="holding",
         key=instrument.key,

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import ColumnElement, TextClause, or_, select, update
 from sqlalchemy.orm import Session
 
 from portfolio.accounts.models import Account
@@ -21,6 +21,7 @@ from portfolio.sync.lease import Held, LeaseLost
 from portfolio.sync.models import (
     FAILED,
     INTERRUPTED,
+    IS_RUNNING,
     REJECTED,
     RUNNING,
     SUCCEEDED,
@@ -77,9 +78,7 @@ def begin(
     # Whoever comes second waits here, and then finds the run of the first.
     session.execute(select(Account.id).where(Account.id == account_id).with_for_update())
     bury(session, now, account_id)
-    running = session.scalar(
-        select(SyncRun).where(SyncRun.account_id == account_id, SyncRun.status == RUNNING)
-    )
+    running = session.scalar(select(SyncRun).where(SyncRun.account_id == account_id, IS_RUNNING))
     if running is not None:
         return Begun(run=running, held=None)
     held = lease.take(session, lease_name(connection_id), new_id, now)
@@ -111,7 +110,7 @@ def lease_name(connection_id: int) -> str:
 def bury(session: Session, now: datetime, account_id: int | None = None) -> int:
     """Mark runs as interrupted whose process ended without a word; returns how many."""
     over = or_(SyncRun.lease_until <= now, SyncRun.lease_until > now + lease.FURTHEST)
-    dead = [SyncRun.status == RUNNING, over]
+    dead: list[ColumnElement[bool] | TextClause] = [IS_RUNNING, over]
     if account_id is not None:
         dead.append(SyncRun.account_id == account_id)
     ended = {"status": INTERRUPTED, "reason": "interrupted", "finished_at": now, "progress": None}
@@ -184,9 +183,13 @@ def _differed(session: Session, run: SyncRun) -> bool:
     before = (
         select(SyncRun.reconciliation)
         .where(
-            SyncRun.account_id == run.account_id, SyncRun.status == SUCCEEDED, SyncRun.id != run.id
+            SyncRun.account_id == run.account_id,
+            SyncRun.status == SUCCEEDED,
+            # Said for the index: runs of a long outage are not among those that it holds.
+            SyncRun.digest.is_not(None),
+            SyncRun.id != run.id,
         )
-        .order_by(SyncRun.started_at.desc())
+        .order_by(SyncRun.started_at.desc(), SyncRun.id.desc())
         .limit(1)
     )
     found = session.scalar(before)

@@ -17,7 +17,7 @@ from portfolio.accounts.models import Holding, Instrument, InstrumentIdentifier
 from portfolio.accounts.quotes import Quoted, quoted_at, rescaled
 from portfolio.db.batches import STREAMED, batches
 from portfolio.sync.lease import LeaseLost
-from portfolio.sync.plan import Plan, Stored, symbol_of
+from portfolio.sync.plan import Plan, Stored, StoredHolding, symbol_of
 from portfolio.sync.rows import (
     DESCRIBED,
     FIGURES,
@@ -42,11 +42,13 @@ NOTHING = (None,) * len(DESCRIBED)
 class Written:
     """The ids of the holdings that a plan is about, by key, and whether anything shown moved.
 
-    What is shown and in no plan are quotes, and descriptions of instruments.
+    What is shown and in no plan are quotes, and descriptions of instruments; `described` are the
+    ids of instruments that are described otherwise than before.
     """
 
     ids: Mapping[str, int]
     moved: bool
+    described: Sequence[int]
 
 
 @dataclass(slots=True)
@@ -60,6 +62,8 @@ class _Differences:
     kept: list[Values] = field(default_factory=list)
     isins: dict[int, str] = field(default_factory=dict)
     moved: bool = False
+    # Instruments of others' holdings, known before this account had them.
+    met_again: list[int] = field(default_factory=list)
 
     def bring(self, row: StoredRow, position: Position, target: Target, read_at: datetime) -> None:
         """Note what differs between a row and its position."""
@@ -106,7 +110,7 @@ def write_holdings(
     """
     absent = {position.instrument.key: position for position in snapshot.positions}
     expected = {row.key: row for row in before.holdings}
-    planned = {step.key for step in plan.steps if step.subject == "holding"}
+    planned = {step.key for step in plan.steps if isinstance(step.old, StoredHolding)}
     ids, todo, read_at = dict[str, int](), _Differences(), snapshot.read_at
     for row in rows_of(session, target.account, target.source):
         key = row.holding.key
@@ -127,7 +131,8 @@ def write_holdings(
     if absent:
         ids |= _add(session, target, tuple(absent.values()), todo, read_at)
     _name(session, target, todo.isins)
-    return Written(ids=ids, moved=todo.moved)
+    described = [values["id"] for values in todo.described] + todo.met_again
+    return Written(ids=ids, moved=todo.moved or bool(described), described=described)
 
 
 def _add(
@@ -141,7 +146,7 @@ def _add(
     instruments: dict[str, int] = {}
     for some in batches(positions):
         ids, described = _write_instruments(session, target, some)
-        todo.moved |= described
+        todo.met_again += described
         for position in some:
             todo.name(ids[position.instrument.key], position)
         values = [_new_row(target, ids[p.instrument.key], p, read_at) for p in some]
@@ -187,8 +192,8 @@ def _dated(row: StoredRow, target: Target) -> Values:
 
 def _write_instruments(
     session: Session, target: Target, positions: Sequence[Position]
-) -> tuple[dict[str, int], bool]:
-    """The id of each position's instrument, made or brought up to date, and whether any was."""
+) -> tuple[dict[str, int], Sequence[int]]:
+    """The id of each position's instrument, and of those that were brought up to date."""
     scheme = target.source.manifest.identifier_scheme
     keys = [position.instrument.key for position in positions]
     known = instruments_of(session, target.owner_id, scheme, keys)
@@ -202,7 +207,7 @@ def _write_instruments(
     if changed:
         session.execute(update(Instrument), changed)
     made = _new_instruments(session, target, new)
-    return {key: row.id for key, row in known.items()} | made, bool(changed or new)
+    return {key: row.id for key, row in known.items()} | made, [values["id"] for values in changed]
 
 
 def _columns(described: tuple[Any, ...]) -> Values:

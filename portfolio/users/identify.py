@@ -19,6 +19,9 @@ from portfolio.users.tokens import find_token, note_use
 from portfolio.web.identity import Identity, Kind, bearer
 from portfolio.web.runtime import runtime
 
+# A page must not wait for a long sync only to note that somebody was there: the next one does it.
+PATIENCE_MS = 50
+
 
 def by_token(session: Session) -> Identity | None:
     """For whom the token of a program acts; None where it sends none.
@@ -36,7 +39,7 @@ def by_token(session: Session) -> Identity | None:
             raise TokenRefused
     token, user = found
     if token.last_used_on != now.date():
-        with suppress(DomainError), unit_of_work() as writing:
+        with suppress(DomainError), unit_of_work(patience_ms=PATIENCE_MS) as writing:
             note_use(writing, token.id, now.date())
     scopes = frozenset(token.scopes)
     return Identity(user_id=user.id, name=user.name, kind=Kind.TOKEN, scopes=scopes)
@@ -88,5 +91,5 @@ def signed_in(session: Session) -> Identity | None:
 
 def _note(login_id: int, now: datetime) -> None:
     # A database that is busy must not end a login that is in use.
-    with suppress(DomainError), unit_of_work() as session:
+    with suppress(DomainError), unit_of_work(patience_ms=PATIENCE_MS) as session:
         touch(session, login_id, now)

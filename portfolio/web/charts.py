@@ -12,8 +12,8 @@ from decimal import Decimal
 
 from portfolio.db.base import MONEY
 
-# The box of a chart, in units of its own.
-WIDTH, HEIGHT = Decimal(600), Decimal(120)
+# How high a line is, in units of its own: some to each pixel.
+HEIGHT = 480
 CENT = Decimal("0.01")
 
 
@@ -49,9 +49,10 @@ def bars(parts: Mapping[str, Decimal], whole: Decimal | None) -> tuple[Bar, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A line of values over time, as the `points` of an SVG polyline; gaps begin a new one."""
+    """A line of values over time: the path of an SVG of `days` by `HEIGHT`; gaps interrupt it."""
 
-    pieces: tuple[str, ...]
+    path: str
+    days: int
     first: date
     last: date
     low: Decimal
@@ -65,23 +66,18 @@ def line(values: Sequence[tuple[date, Decimal | None]]) -> Line | None:
         return None
     first, last = values[0][0], values[-1][0]
     low, high = min(known), max(known)
-    days = Decimal(max(1, (last - first).days))
-    unit = MONEY.divide(HEIGHT, high - low) if high > low else Decimal(0)
-    pieces: list[list[str]] = [[]]
+    unit = HEIGHT / (high - low) if high > low else Decimal(0)
+    path, drawing, x, y = "", False, 0, 0
     for day, value in values:
         if value is None:
-            pieces.append([])
+            drawing = False
             continue
-        x = _point(WIDTH * (day - first).days / days)
-        y = _point(HEIGHT - (value - low) * unit) if unit else _point(HEIGHT / 2)
-        pieces[-1].append(f"{x},{y}")
-    return Line(
-        pieces=tuple(" ".join(piece) for piece in pieces if piece),
-        first=first,
-        last=last,
-        low=low,
-        high=high,
-    )
+        to = (day - first).days, HEIGHT - round((value - low) * unit) if unit else HEIGHT // 2
+        # A point between two gaps is a dot; steps are shorter than places.
+        path += f" {to[0] - x} {to[1] - y}" if drawing else f"M{to[0]} {to[1]}l0 0"
+        drawing, (x, y) = True, to
+    days = max(1, (last - first).days)
+    return Line(path=path, days=days, first=first, last=last, low=low, high=high)
 
 
 def _point(value: Decimal) -> Decimal:

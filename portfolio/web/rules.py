@@ -21,7 +21,7 @@ static pages.favicon pages.healthz pages.readyz pages.metrics
 login.ask login.enter login.ask_code login.enter_code login.ask_first login.make_first
 """
 _SHARED = """
-pages.portfolio pages.account
+pages.portfolio pages.account pages.values
 holdings_api.get_holding holdings_api.list_holdings holdings_api.list_values
 cash_api.list_cash
 accounts_api.get_portfolio accounts_api.get_account accounts_api.list_accounts

@@ -14,7 +14,14 @@ FILE = "symbol,kind,currency,quantity,price,underlying\n" + "".join(
 URL = "/portfolio/1/accounts/Bank"
 PAGES = (
     *("/", "/portfolio/1", URL, f"{URL}?group=underlying", f"{URL}/edit", f"{URL}/delete"),
-    *(f"{URL}/holdings/new", f"{URL}/cash/new", f"{URL}/import", "/rates", "/api"),
+    *(
+        f"{URL}/holdings/new",
+        f"{URL}/cash/new",
+        f"{URL}/import",
+        f"{URL}/values",
+        "/rates",
+        "/api",
+    ),
     *("/portfolio/1/edit", "/portfolio/1/delete", "/portfolio/new", "/nothing"),
 )
 

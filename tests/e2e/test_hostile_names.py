@@ -18,7 +18,7 @@ LINKED = "/portfolio/1/accounts/~1"
 # What a page may ask for by itself, beside where it is sent.
 OURS = ("/static/", "/favicon.ico")
 # What these lead to is kept, not shown.
-FILES = ("export.csv", "/api/openapi", "/settings/diagnostics")
+FILES = ("export.csv", "export.json", "/api/openapi", "/settings/diagnostics")
 WATCH = """
 window.reports = [];
 document.addEventListener("securitypolicyviolation", (of) => window.reports.push(of.blockedURI));

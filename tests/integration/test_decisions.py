@@ -15,7 +15,7 @@ from portfolio.sync.models import RUNNING, SyncRun
 from portfolio.users.identify import LocalOwner
 from portfolio.web.runtime import EXTENSION
 
-MAIN = "U1234567"
+MAIN, KIDS = "U1234567", "U7654321"
 HTML = {"Accept": "text/html"}
 
 
@@ -45,6 +45,48 @@ def test_the_first_request_after_a_start_sees_what_it_has_written(anywhere):
     anywhere.app.extensions[EXTENSION] = started
     answer = decide(anywhere, run["id"], "undo")
     assert (answer.status_code, answer.json["run"]["origin"]) == (200, "undo")
+
+
+def test_the_profit_follows_an_average_price_that_comes_back(desk):
+    url = desk.connected()
+    desk.simulator.state.accounts[MAIN].find("SPY").price += 1
+    desk.sync(url)
+    before = figures(desk, url, "SPY")
+    desk.simulator.state.accounts[MAIN].find("SPY").average -= 100
+    run = desk.sync(url).json["run"]
+    after = figures(desk, url, "SPY")
+    assert after != before
+    back = decide(desk, run["id"], "undo").json["run"]
+    assert figures(desk, url, "SPY") == before
+    assert decide(desk, back["id"], "undo").status_code == 200
+    assert figures(desk, url, "SPY") == after
+
+
+def figures(desk, url, symbol):
+    held = desk.holdings(url)["holdings"]
+    row = next(of for of in held if of["instrument"]["symbol"] == symbol)
+    names = ("quantity", "average_price", "price", "market_value", "cost", "unrealized_pnl")
+    return {name: Decimal(row[name]) for name in names}
+
+
+def test_terms_that_come_back_bring_the_totals_of_all_who_hold_it(anywhere):
+    desk = anywhere
+    held = desk.simulator.state.accounts
+    held[KIDS].held = [replace(held[MAIN].find("SPY"))]
+    url, other = desk.connected(), desk.account("B")
+    assert desk.connect(other, account_id=KIDS).status_code == 201
+    assert desk.sync(other).status_code == 200
+    before = totals(desk, other)
+    held[MAIN].find("SPY").asset = "CFD"
+    run = desk.sync(url).json["run"]
+    assert run["status"] == "succeeded", run
+    assert totals(desk, other) != before
+    assert decide(desk, run["id"], "undo").status_code == 200
+    assert totals(desk, other) == before
+
+
+def totals(desk, url):
+    return desk.holdings(url)["totals"]["net_liquidation"]
 
 
 def test_a_run_is_taken_back_field_by_field_and_the_schedule_pauses(anywhere):

@@ -569,7 +569,7 @@ class Listed:
 @pytest.mark.parametrize("wanted", [False, True])
 def test_reference_rates_are_off_unless_they_are_wanted(desk, wanted):
     engine = Listed()
-    daily = Daily(today=lambda: None, fetch_rates=lambda: b"", reference_rates=wanted)
+    daily = Daily(today=lambda: None, zone=UTC, fetch_rates=lambda: b"", reference_rates=wanted)
     schedule(engine, night_of(desk).means, daily, lambda: None)
     assert ("reference rates" in engine.names) is wanted
-    assert len(engine.names) == 5 + wanted
+    assert len(engine.names) == 6 + wanted

@@ -54,8 +54,8 @@ def seen(house):
 def reads(url):
     api = url.replace("/portfolio/", f"{P}/")
     return [
-        *("/portfolio/1", url, f"{url}/export.csv", f"{url}/syncs", f"{P}/1", api),
-        *(f"{P}/1/accounts", f"{api}/holdings", f"{api}/holdings/1", f"{api}/cash"),
+        *("/portfolio/1", url, f"{url}/export.csv", f"{url}/syncs", f"{url}/values", api),
+        *(f"{P}/1", f"{P}/1/accounts", f"{api}/holdings", f"{api}/holdings/1", f"{api}/cash"),
         *(f"{api}/values", f"{api}/runs", f"{api}/export.csv"),
     ]
 

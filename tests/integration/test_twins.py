@@ -155,3 +155,16 @@ def test_disconnecting_says_what_leaves(desk):
     assert "It brought 230 holdings" in page
     assert "and 222 more" in page
     assert "CHF, EUR, GBP, JPY, USD" in page
+
+
+def test_cash_that_came_after_the_choice_is_not_replaced(kept):
+    """SQLite gives the id of the last row again, unless it is told never to."""
+    desk, url = kept
+    chosen = {"account_id": "U1234567", "replace_holdings": [], "replace_cash": [1]}
+    assert desk.program.post(f"{url}/connect/ibkr", json=chosen).status_code == 201
+    assert desk.program.delete(f"{A}/cash/1").status_code == 204
+    body = {"currency": "GBP", "amount": "9"}
+    assert desk.program.post(f"{A}/cash", json=body).status_code == 201
+    assert desk.sync(url).json["run"]["closed"] == 0
+    page, _ = held(desk)
+    assert ("GBP", "manual") in {(row["currency"], row["source"]) for row in page["cash"]}

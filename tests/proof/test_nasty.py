@@ -259,7 +259,7 @@ def test_every_part_of_every_address_takes_any_text(places, library, effort, dra
 
 FIELDS = ("ticker", "name", "fullName", "contractDesc", "undSym", "listingExchange", "type")
 SAID = [of if isinstance(of, str) else of.decode("latin-1") for of in NASTY]
-PAGES = ("", "/edit", "/syncs", "/import", "/delete")
+PAGES = ("", "/edit", "/syncs", "/values", "/import", "/delete")
 
 
 def named(row: dict[str, Any], text: str) -> dict[str, Any]:

@@ -21,7 +21,9 @@ from tests.proof.stand import KIDS, Sides
 from tests.proof.truth import Truth, look
 from tests.proof.wire import AFTER, BEFORE, Wire
 
-pytestmark = pytest.mark.postgres
+# A cursor of a connection that is gone cannot be closed, and psycopg warns of that.
+GONE = "ignore:Exception ignored in.*ServerCursorMixin:pytest.PytestUnraisableExceptionWarning"
+pytestmark = [pytest.mark.postgres, pytest.mark.filterwarnings(GONE)]
 DIGEST = "SELECT digest FROM sync_run WHERE status = 'succeeded' ORDER BY started_at DESC LIMIT 1"
 RUNNING = "SELECT count(*) FROM sync_run WHERE status = 'running'"
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from itertools import groupby
 
 from sqlalchemy import BindParameter, Integer, Select, bindparam, select
@@ -69,11 +70,11 @@ def visible_account(session: Session, user_id: int, portfolio_id: int, name: str
     """An account that this user may see by its name or its `~<id>` slug, or `NotFound`."""
     number = name[1:] if name.startswith("~") else ""
     usable = number.isascii() and number.isdigit() and len(number) < 10
-    by_id, named = (_BY_ID, int(number) if usable else -1), (_BY_NAME, name)
-    query, value = by_id if name.startswith("~") else named
+    by_id, named = ("id", int(number) if usable else -1), ("name", name)
+    column, value = by_id if name.startswith("~") else named
     values = {"user": user_id, "portfolio": portfolio_id, "value": value}
     # No database holds this character, and some refuse to look for it.
-    account = None if "\0" in name else session.scalar(query, values)
+    account = None if "\0" in name else session.scalar(_account_by(column), values)
     if account is None:
         raise NotFound("account")
     return account
@@ -87,13 +88,13 @@ def _accounts(user_id: int | BindParameter[int]) -> Select[Account]:
     return joined.where(visible(user_id))
 
 
-# Built once: every page of an account begins with one of them.
-_BY_NAME, _BY_ID = (
-    _accounts(bindparam("user", type_=Integer)).where(
-        Account.portfolio_id == bindparam("portfolio"), column == bindparam("value")
+@cache
+def _account_by(column: str) -> Select[Account]:
+    """One account by its name or its id; built once: each page of an account begins with it."""
+    return _accounts(bindparam("user", type_=Integer)).where(
+        Account.portfolio_id == bindparam("portfolio"),
+        getattr(Account, column) == bindparam("value"),
     )
-    for column in (Account.name, Account.id)
-)
 
 
 def portfolios(session: Session, owner_id: int) -> list[Portfolio]:

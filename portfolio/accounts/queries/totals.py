@@ -19,8 +19,8 @@ from portfolio.accounts.models import (
     Holding,
     Instrument,
     Portfolio,
-    Rate,
 )
+from portfolio.accounts.queries.rates import newest_rates
 from portfolio.accounts.resources import TotalsView
 from portfolio.db.base import MONEY
 from portfolio.db.batches import STREAMED
@@ -69,8 +69,8 @@ class _Counted(NamedTuple):
 
 
 def owner_rates(session: Session, owner_id: int) -> Rates:
-    """All exchange rates of an owner."""
-    return Rates(session.scalars(select(Rate).where(Rate.owner_id == owner_id)))
+    """The exchange rates that an owner's figures are computed with."""
+    return Rates(newest_rates(session, owner_id))
 
 
 def open_holdings(account_id: int) -> Select[Holding]:

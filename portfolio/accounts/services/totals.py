@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portfolio.accounts.figures import Rates
-from portfolio.accounts.models import Account, AccountTotals, DailyValue, Portfolio
+from portfolio.accounts.models import Account, AccountTotals, DailyValue, Holding, Portfolio
 from portfolio.accounts.queries.totals import TOTAL_FIELDS, compute_totals, owner_rates, stamp
 from portfolio.accounts.services import twins
 from portfolio.clock import Moment
+from portfolio.db.batches import batches
 from portfolio.users.models import User, new_stamp
 
 
@@ -35,6 +38,20 @@ def rates_changed(session: Session, owner_id: int, moment: Moment) -> None:
     members = select(Account).join(Account.portfolio).where(Portfolio.owner_id == owner_id)
     for account in session.scalars(members.order_by(Account.id)):
         store(session, account, rates, moment)
+
+
+def instruments_changed(
+    session: Session, instruments: Sequence[int], through: Account, moment: Moment
+) -> None:
+    """Note that instruments have changed `through` an account: others that hold them follow."""
+    concerned: set[int] = set()
+    for some in batches(instruments):
+        holding = Holding.instrument_id.in_(some), Holding.closed_at.is_(None)
+        concerned |= set(session.scalars(select(Holding.account_id).where(*holding).distinct()))
+    others = select(Account).where(Account.id.in_(concerned - {through.id}))
+    for account in session.scalars(others.order_by(Account.id)) if concerned else ():
+        account.revision += 1
+        renew(session, account, moment)
 
 
 def store(session: Session, account: Account, rates: Rates, moment: Moment) -> AccountTotals:

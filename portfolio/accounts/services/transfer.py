@@ -41,17 +41,6 @@ class Step:
     terms: Terms | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImportPlan:
-    """What a file would do, line by line."""
-
-    steps: tuple[Step, ...]
-
-    def count(self, action: str) -> int:
-        """How many lines would be added, changed, unchanged, or are bad."""
-        return sum(step.action == action for step in self.steps)
-
-
 class _Shelf:
     """What is there already, read once, so that ten thousand lines cost a few statements."""
 
@@ -77,6 +66,18 @@ class _Shelf:
         return self.held.get(instrument.id) if instrument else None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportPlan:
+    """What a file would do, line by line, to what was there."""
+
+    steps: tuple[Step, ...]
+    there: _Shelf
+
+    def count(self, action: str) -> int:
+        """How many lines would be added, changed, unchanged, or are bad."""
+        return sum(step.action == action for step in self.steps)
+
+
 def _terms(row: Instrument) -> Terms:
     return Terms(**{name: getattr(row, name) for name in TERMS})
 
@@ -94,7 +95,7 @@ def plan_import(at: Scope, rows: Sequence[Row]) -> ImportPlan:
         elif step.action != BAD:
             seen[key] = row.line
         steps.append(step)
-    return ImportPlan(steps=tuple(steps))
+    return ImportPlan(steps=tuple(steps), there=shelf)
 
 
 def _bad(row: Row, problems: Mapping[str, str]) -> Step:
@@ -185,8 +186,8 @@ def _cash_step(shelf: _Shelf, row: Row) -> Step:
 
 
 def apply_import(at: Scope, plan: ImportPlan) -> None:
-    """Write the good lines of a plan; bad ones are left out."""
-    shelf = _Shelf(at)
+    """Write the good lines of a plan, made in the same transaction; bad ones are left out."""
+    shelf = plan.there
     for step in plan.steps:
         if step.action in (ADDED, CHANGED):
             if step.terms is None:

@@ -79,3 +79,10 @@ def test_a_number_too_long_is_refused(table):
 def test_a_naive_time_is_refused(table):
     with pytest.raises(StatementError, match="aware"):
         back(table, "at", datetime(2026, 1, 1))
+
+
+@given(st.decimals("-1e30", "1e30") | st.decimals("-1e9", "1e9", places=8))
+def test_a_number_is_written_as_a_plain_format_would_write_it(value):
+    plain = format(value, "f")
+    plain = plain.rstrip("0").rstrip(".") if "." in plain else plain
+    assert canonical(value) == ("0" if plain in {"-0", ""} else plain)

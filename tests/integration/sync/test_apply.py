@@ -27,6 +27,7 @@ from portfolio.accounts.models import (
     Portfolio,
     Rate,
 )
+from portfolio.accounts.queries.totals import owner_rates, totals_views
 from portfolio.clock import Moment
 from portfolio.db.base import Base
 from portfolio.errors import StorageFailed
@@ -353,6 +354,30 @@ def test_a_price_without_a_value_gets_one_by_the_multiplier(book):
     assert book.holding("S1").market_value == D(20) * D(6) * 10
 
 
+@pytest.mark.parametrize(
+    ("before", "average", "profit"),
+    [
+        # The cost counts as the broker counts it, in tenths here.
+        ({"market_value": D(600), "unrealized_pnl": D(100)}, D(4), D(200)),
+        ({"average_price": None}, D(4), D(20)),
+        ({"price": None}, D(4), D("12.8")),
+        ({"unrealized_pnl": None}, D(4), D(20)),
+        ({"market_value": None}, D(4), None),
+    ],
+)
+def test_the_profit_follows_an_average_price_that_comes_without_a_quote(
+    book, before, average, profit
+):
+    book.put(replace(READ, positions=(replace(position("1"), **before),)))
+    held = book.holding("S1")
+    known = held.price, held.market_value
+    silent = replace(position("1"), price=None, market_value=None, unrealized_pnl=None)
+    book.put(later(READ, positions=(replace(silent, average_price=average),)))
+    assert (held.average_price, held.unrealized_pnl) == (average, profit)
+    assert (held.price, held.market_value) == known
+    assert held.quoted_at == NOON
+
+
 def test_only_the_instruments_that_are_asked_for_are_read(book):
     book.put(READ)
     assert instruments_of(book.session, book.owner.id, "conid", ["2", "9"]).keys() == {"2"}
@@ -461,6 +486,30 @@ def test_whatever_moves_brings_the_totals_after_it(book, read):
     assert book.account.revision == 2
     (totals,) = book.all(AccountTotals)
     assert totals.net_liquidation == read.ledger.total.net_liquidation
+
+
+@pytest.mark.parametrize(
+    ("terms", "total"), [({"kind": Kind.FUTURE}, D(100)), ({"kind": Kind.CFD}, D(101))]
+)
+def test_other_terms_bring_the_totals_of_all_who_hold_it_after_them(book, terms, total):
+    first, other, third = book.account, book.another("B"), book.another("C")
+    book.put(adding_up(position("1")))
+    book.account = other
+    book.put(adding_up(position("1")), source=replace(SOURCE, broker_account="U2"))
+    book.account = third
+    book.put(adding_up(position("2")), source=replace(SOURCE, broker_account="U3"))
+    book.account = first
+    book.put(later(adding_up(position("1", **terms))))
+    rates = owner_rates(book.session, book.owner.id)
+    shown = totals_views(book.session, [first, other, third], rates)
+    found = [shown[account.id].net_liquidation for account in (first, other, third)]
+    assert found == [total, total, D(160)]
+    kept = {row.account_id: row.net_liquidation for row in book.all(AccountTotals)}
+    assert kept == {account: of.net_liquidation for account, of in shown.items()}
+    days = {row.account_id: row.net_liquidation for row in book.all(DailyValue)}
+    assert days == kept
+    # What does not hold it is as it was.
+    assert (other.revision, third.revision) == (2, 1)
 
 
 def test_interest_in_one_of_two_currencies_brings_the_totals_after_it(book):

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
+from time import monotonic
 
 import pytest
 from sqlalchemy import text
 
 from portfolio.app import create_app
 from portfolio.db.base import db
+from portfolio.db.session import BUSY_TIMEOUT_MS
 from portfolio.settings import Settings
 from portfolio.users.passwords import Passwords
 from portfolio.web.runtime import EXTENSION
@@ -77,6 +81,27 @@ def test_each_login_has_a_new_id_whatever_the_browser_brings(alone):
     anna.post("/logout", "/")
     anna.sign_in()
     assert len({first, anna.cookie(), "chosen-by-an-attacker"}) == 3
+
+
+def test_a_page_does_not_wait_for_a_long_write_to_note_that_somebody_was_there(alone):
+    anna = Browser(alone.app)
+    anna.sign_in()
+    seen, patience = "SELECT seen_at FROM login_session", "PRAGMA busy_timeout"
+    before = stored(alone, seen)
+    alone.turn(61)
+    with alone.app.app_context():
+        file = db.engine.url.database
+    with closing(sqlite3.connect(file, isolation_level=None)) as writing:
+        writing.execute("BEGIN IMMEDIATE")
+        began = monotonic()
+        assert anna.is_in
+        # It would be ten seconds.
+        assert monotonic() - began < BUSY_TIMEOUT_MS / 2_000
+        assert stored(alone, seen) == before
+        # Who writes something else waits as long as ever.
+        assert stored(alone, patience) == [(BUSY_TIMEOUT_MS,)]
+    assert anna.is_in
+    assert stored(alone, seen) != before
 
 
 @pytest.mark.parametrize(

@@ -21,11 +21,11 @@ def test_a_share_of_nothing_is_unknown():
 def test_a_line_breaks_where_a_value_is_unknown():
     days = [date(2026, 11, day) for day in (1, 2, 3, 5)]
     drawn = line(list(zip(days, [D(10), None, D(20), D(30)], strict=True)))
-    assert drawn.pieces == ("0.00,120.00", "300.00,60.00 600.00,0.00")
+    assert (drawn.path, drawn.days) == ("M0 480l0 0M2 240l0 0 2 -240", 4)
     assert (drawn.low, drawn.high) == (D(10), D(30))
     assert line([(days[0], D(1))]) is None
 
 
 def test_a_flat_line_is_in_the_middle():
     drawn = line([(date(2026, 1, 1), D(5)), (date(2026, 1, 2), D(5))])
-    assert drawn.pieces == ("0.00,60.00 600.00,60.00",)
+    assert (drawn.path, drawn.days) == ("M0 240l0 0 1 0", 1)
