@@ -90,6 +90,7 @@ from portfolio.web import (
     timing,
 )
 from portfolio.web.parsing import KeyConverter, StrictRequest
+from portfolio.web.routing import LateRule
 from portfolio.web.runtime import EXTENSION, Runtime
 from portfolio.web.signing import signing_key
 
@@ -124,6 +125,7 @@ def create_app(
         static_folder=None,
     )
     app.request_class = StrictRequest
+    app.url_rule_class = LateRule
     _configure(app, settings)
     _open_database(app)
     sealer = sealer_of(settings)
