@@ -6,7 +6,7 @@ import pytest
 import requests
 
 from brokers.errors import Malformed, Refused
-from brokers.http import LARGEST_ANSWER, Caller, decode, encode, plain_session
+from brokers.http import LARGEST_ANSWER, Caller, decode, decode_rows, encode, plain_session
 from brokers.ibkr import endpoints
 from brokers.pacing import Pacer
 from brokers.testing.clock import FakeClock
@@ -107,3 +107,19 @@ def test_a_name_that_stands_twice_is_no_answer(body):
 )
 def test_what_only_looks_like_a_name_twice_is_one(body):
     assert decode(body) is not None
+
+
+@pytest.mark.parametrize("count", [0, 1, 100, 101, 250])
+def test_rows_that_are_decoded_some_at_a_time_are_those_of_the_whole_list(count):
+    body = encode(
+        [{"conid": number, "price": Decimal("0.10"), "of": [1]} for number in range(count)]
+    )
+    assert list(decode_rows(body)) == decode(body)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[", b"[1,]", b"[1] 2", b'[{"a":1,"a":2}]', b'{"a":1}', b"[1,nul]", b"[NaN]"]
+)
+def test_rows_of_what_is_no_list_are_refused_as_a_whole_list_is(body):
+    with pytest.raises(Malformed):
+        list(decode_rows(body))
