@@ -222,7 +222,7 @@ def decode(body: bytes) -> Any:
 
 
 def decode_rows(body: bytes) -> Iterator[Any]:
-    """The values of a JSON list, some at a time, as there may be thousands; strict like `decode`."""
+    """The values of a JSON list, some at a time; strict like `decode`."""
     try:
         rows = ROWS.decode(body)
     except (msgspec.MsgspecError, ValueError, RecursionError):
