@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from time import process_time
+from zoneinfo import ZoneInfo
 
 from flask import Flask
 from flask.testing import FlaskClient
@@ -24,6 +25,7 @@ from brokers.ibkr.state import GatewayState
 from brokers.registry import Registry
 from portfolio.accounts.models import Holding, Instrument, InstrumentIdentifier
 from portfolio.accounts.services.portfolios import create_account, create_portfolio
+from portfolio.accounts.services.totals import touch
 from portfolio.app import create_app, prepare_database
 from portfolio.clock import Moment
 from portfolio.connections.services import LinkRequest, Place, connect
@@ -135,14 +137,15 @@ def visit(client: FlaskClient, path: str) -> bytes:
 
 
 def fill(place: Place, count: int, source: str = "manual") -> None:
-    """Give an account so many holdings, written straight into the database."""
+    """Give an account so many holdings, written straight into the database, and their totals."""
     now = datetime.now(UTC)
     with unit_of_work() as session:
         account = place.find(session)
         for first in range(1, count + 1, AT_ONCE):
             numbers = range(first, min(first + AT_ONCE, count + 1))
             _fill(session, [_values(number, source) for number in numbers], account.id, now, place)
-        account.revision += 1
+        # As any change does: without them, each page would add all rows up.
+        touch(session, account, Moment.at(now, ZoneInfo("UTC")))
 
 
 def _fill(

@@ -11,7 +11,7 @@ from benchmarks.figures import Figure, MissingPrerequisite, Row, Unmeasured
 from benchmarks.table import as_line
 
 # What `make bench` runs.
-MODULES = ("start", "reading", "storing", "syncing", "pages", "decade", "growth")
+MODULES = ("start", "reading", "storing", "syncing", "pages", "beside", "decade", "growth")
 # By hand: it needs an environment with the other program.
 BY_HAND = ("fava",)
 

@@ -5,23 +5,19 @@ from __future__ import annotations
 import gzip
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
-from statistics import quantiles
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 from benchmarks.accounts import application, fill, new_account
 from benchmarks.figures import Figure, Row
-from benchmarks.measuring import forget_peak, memory_of
+from benchmarks.measuring import forget_peak, memory_of, percentiles
 from benchmarks.options import chosen
 from benchmarks.processes import Running, free_port, scratch, server, serving
-from portfolio.accounts.services.totals import touch
-from portfolio.clock import Moment, SystemClock
-from portfolio.db.session import unit_of_work
 
 MANY, FEW = 10_000, 100
 CLIENTS, EACH = 32, 30
@@ -87,23 +83,15 @@ def _bare(folder: Path) -> Iterator[Running]:
 def _program(folder: Path) -> Iterator[Running]:
     data = folder / "data"
     with application(data) as app:
-        now = Moment.at(SystemClock().now(), ZoneInfo("UTC"))
         for name, size in (("A", MANY), ("B", FEW)):
-            place = new_account(app, name)
-            fill(place, size)
-            # The totals of rows that came in by the side door, stored as by any change.
-            with unit_of_work() as session:
-                touch(session, place.find(session), now)
+            fill(new_account(app, name), size)
     with server(data, NOBODY) as running:
         yield running
 
 
 def _get(of: Running, path: str, headers: dict[str, str] = AS_BROWSERS) -> bytes:
-    connection = HTTPConnection(urlsplit(of.url).netloc, timeout=60)
-    try:
+    with closing(HTTPConnection(urlsplit(of.url).netloc, timeout=60)) as connection:
         return _answer(connection, path, headers)
-    finally:
-        connection.close()
 
 
 def _answer(connection: HTTPConnection, path: str, headers: dict[str, str]) -> bytes:
@@ -117,25 +105,25 @@ def _answer(connection: HTTPConnection, path: str, headers: dict[str, str]) -> b
 
 def _seconds(of: Running, path: str, rounds: int) -> tuple[float, float]:
     """The median and the 95th of a hundred, over one connection that is kept."""
-    connection = HTTPConnection(urlsplit(of.url).netloc, timeout=60)
-    spent = []
-    for _ in range(rounds):
-        began = time.perf_counter()
-        _answer(connection, path, AS_BROWSERS)
-        spent.append(time.perf_counter() - began)
-    connection.close()
-    cut = quantiles(spent, n=100)
-    return cut[49], cut[94]
+    with asking(of, path) as page:
+        median, p95, _ = percentiles(page, rounds)
+    return median, p95
+
+
+@contextmanager
+def asking(of: Running, path: str) -> Iterator[Callable[[], bytes]]:
+    """A way to ask for a page as a browser does, over one connection that is kept."""
+    with closing(HTTPConnection(urlsplit(of.url).netloc, timeout=60)) as connection:
+        yield partial(_answer, connection, path, AS_BROWSERS)
 
 
 def _for_each(of: Running, path: str) -> float:
     """Seconds a page where many clients ask at once; none may fail."""
 
     def client(_: int) -> None:
-        connection = HTTPConnection(urlsplit(of.url).netloc, timeout=60)
-        for _ in range(EACH):
-            _answer(connection, path, AS_BROWSERS)
-        connection.close()
+        with asking(of, path) as page:
+            for _ in range(EACH):
+                page()
 
     began = time.perf_counter()
     with ThreadPoolExecutor(CLIENTS) as pool:

@@ -123,13 +123,15 @@ def environ(data: Path, gateway: str, **settings: str) -> dict[str, str]:
     return ours | {f"FOLIOSYNC_{name}": of for name, of in (given | settings).items()}
 
 
-def connected(served: Running, account: str = LARGE) -> str:
-    """An account “A” of portfolio 1, connected; returns its URL."""
-    served.call("POST", "/api/v1/portfolios", json={"name": "P", "base_currency": "USD"})
-    made = {"name": "A", "currency": "USD"}
-    served.call("POST", "/api/v1/portfolios/1/accounts", json=made)
-    served.call("POST", "/portfolio/1/accounts/A/connect/ibkr", json={"account_id": account})
-    return "/portfolio/1/accounts/A"
+def connected(served: Running, account: str = LARGE, name: str = "A") -> str:
+    """An account of a portfolio of its own, connected; returns its URL."""
+    made = {"name": f"P of {name}", "base_currency": "USD"}
+    portfolio = served.call("POST", "/api/v1/portfolios", json=made).json()["id"]
+    made = {"name": name, "currency": "USD"}
+    served.call("POST", f"/api/v1/portfolios/{portfolio}/accounts", json=made)
+    url = f"/portfolio/{portfolio}/accounts/{name}"
+    served.call("POST", f"{url}/connect/ibkr", json={"account_id": account})
+    return url
 
 
 def synced(served: Running, url: str) -> dict[str, Any]:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
-
-import requests
 
 from benchmarks import naive, shortest
 from benchmarks.accounts import application, linked, sync
@@ -35,7 +32,6 @@ LATENCY = 0.08
 ROUNDS = 3
 # The account list may be asked for once in five seconds; connecting has asked for it.
 AFTER_CONNECTING = 6
-SYNCS, READERS = 1_000, 4
 MOST_MEGABYTES = 25
 SHORTEST = "the shortest script: the same calls, msgspec, raw sqlite3"
 # The last one is close to what the gateway's pages hold.
@@ -43,14 +39,12 @@ SIZES = (1_000, 3_000, 10_000, 19_000)
 
 
 def figures() -> Iterable[Row]:
-    """Time at the pace of the gateway, CPU beside floors, memory, growth, and pages beside."""
+    """Time at the pace of the gateway, CPU beside floors, memory, and growth."""
     positions = 1_000 if chosen().quick else POSITIONS
     least = yield from _unpaced(positions)
     yield _paced(positions, least)
     yield _memory(positions)
     yield from _growth()
-    if chosen().full:
-        yield _beside()
 
 
 def _paced(positions: int, least: float) -> Figure:
@@ -156,37 +150,3 @@ def _grown(name: str, database: Callable[[], AbstractContextManager[str | None]]
     return Figure(
         f"sync, growth of CPU, {range_}, {name}", exponent(spent), "", None, "", 1.1, note
     )
-
-
-def _beside() -> Figure:
-    """How many of many syncs and of the pages beside them fail, in whatever way."""
-    count = 20 if chosen().quick else SYNCS
-    with scratch() as folder, gateway(0, "--no-limits") as broker:
-        with server(folder / "data", broker.url, program="benchmarks.unpaced") as ours:
-            url, done, failed = connected(ours, "U1234567"), threading.Event(), list[str]()
-            page = f"{ours.url}{url}"
-            readers = [
-                threading.Thread(target=_read, args=(page, done, failed)) for _ in range(READERS)
-            ]
-            for each in readers:
-                each.start()
-            for _ in range(count):
-                try:
-                    synced(ours, url)
-                except (requests.RequestException, RuntimeError) as error:
-                    failed.append(str(error))
-            done.set()
-            for each in readers:
-                each.join()
-        log = (folder / "data.log").read_text(encoding="utf-8")
-    failed += [line for line in log.splitlines() if "database is locked" in line]
-    name = f"{count:,} syncs beside {READERS} readers of pages: failures"
-    return Figure(name, len(failed), "", None, "", 0, "; ".join(failed[:3]))
-
-
-def _read(page: str, done: threading.Event, failed: list[str]) -> None:
-    with requests.Session() as session:
-        while not done.is_set():
-            status = session.get(page, timeout=60).status_code
-            if status != 200:
-                failed.append(f"a page answered {status}")
