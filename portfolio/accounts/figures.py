@@ -17,7 +17,8 @@ from portfolio.db.base import MONEY
 
 # Their profit is already in the broker's cash, or only their profit counts.
 NOTIONAL_KINDS = frozenset({"future", "cfd"})
-DECIMALS = Decimal(1).scaleb(-20)
+ONE = Decimal(1)
+DECIMALS = ONE.scaleb(-20)
 PARTS = ("amount", "accrued_interest", "accrued_dividends")
 
 
@@ -205,7 +206,7 @@ def _counts(kind: str, value: Decimal | None, profit: Decimal | None) -> Decimal
 
 def product(*factors: Decimal | None) -> Decimal | None:
     """The product of all factors, or None where one is unknown."""
-    result = Decimal(1)
+    result = ONE
     for factor in factors:
         if factor is None:
             return None

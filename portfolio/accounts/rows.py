@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-
-from markupsafe import escape
+from html import escape
 
 from portfolio.accounts.models import MANUAL
 from portfolio.accounts.resources import AccountView, HoldingView, InstrumentView
@@ -48,31 +47,29 @@ class HoldingRows:
 
     def __html__(self) -> str:
         """What a template shows; every text from outside is escaped."""
-        return "".join([self._row(of) for of in self.holdings])
+        link = f"{escape(self.at)}/holdings/"
+        return "".join([self._row(of, link) for of in self.holdings])
 
-    def _row(self, of: HoldingView) -> str:
+    def _row(self, of: HoldingView, link: str) -> str:
         member = ' class="member"' if self.inner else ""
         worth = _worth(of, self.account.currency) if of.counts_in_value else _notional(of)
         price = _unknown("no price") if of.price is None else quantity(of.price)
         bar = "" if of.weight is None else _bar(of.weight, self.largest)
         return (
-            f'<tr{member}><th scope="row">{self._what(of)}</th>'
+            f'<tr{member}><th scope="row">{self._what(of, link)}</th>'
             f"<td{_below(of.quantity)}>{quantity(of.quantity)}</td><td>{price}</td>{worth}"
             f"{_profit(of)}<td>{bar}</td><td>{_weight(of)}</td></tr>\n"
         )
 
-    def _what(self, row: HoldingView) -> str:
+    def _what(self, row: HoldingView, link: str) -> str:
         of, shared = row.instrument, self.account.shared_by
         symbol = escape(of.symbol)
         # On a phone this and the name have a line each.
-        first = f"<b>{symbol}</b>" if shared else f'<a href="{self._link(row)}">{symbol}</a>'
+        first = f"<b>{symbol}</b>" if shared else f'<a href="{link}{row.id}">{symbol}</a>'
         if of.expiry:
             first = f"<span>{first}{escape(contract(of))}</span>"
         about = f"{escape(of.name or '')}{_size(of)}{_tags(row)}"
         return f"{first} <small>{about}</small>{_notes(row) if shared and row.notes else ''}"
-
-    def _link(self, row: HoldingView) -> str:
-        return f"{escape(self.at)}/holdings/{row.id}"
 
 
 def _size(of: InstrumentView) -> str:
@@ -91,7 +88,7 @@ def _tags(row: HoldingView) -> str:
 
 def _notes(row: HoldingView) -> str:
     of = f'Notes<span class="hidden"> of {escape(row.instrument.symbol)}</span>'
-    notes = f"<summary>{of}</summary><p>{escape(row.notes)}</p>"
+    notes = f"<summary>{of}</summary><p>{escape(row.notes or '')}</p>"
     return f'<details class="note-line small">{notes}</details>'
 
 

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import Connection, CursorResult, Delete, Engine, Update, event, text
+from sqlalchemy import (
+    Connection,
+    CursorResult,
+    Delete,
+    Engine,
+    Executable,
+    Row,
+    Update,
+    event,
+    text,
+)
 from sqlalchemy.exc import (
     DatabaseError,
     DBAPIError,
@@ -143,6 +153,18 @@ def _translated() -> Iterator[None]:
         if not is_of_storage(error):
             raise
         raise storage_error(error) from error
+
+
+def columns(
+    session: Session, statement: Executable, values: Mapping[str, Any]
+) -> Sequence[Row[*tuple[Any, ...]]]:
+    """The rows of a statement that asks for columns only, in a fraction of the session's time.
+
+    What the session does for each statement and row serves objects, of which there are none here.
+    """
+    # What it has not written yet belongs to the answer.
+    session.flush()
+    return session.connection().execute(statement, values).all()
 
 
 def changed_rows(session: Session, statement: Update | Delete) -> int:

@@ -45,6 +45,7 @@ HOLDINGS = "holdings-table"
 # Of the table of daily values, on one page.
 DAYS = 250
 KINDS = tuple((str(kind), capitalize_first(kind_label(kind))) for kind in Kind)
+NAMES_OF_KINDS = frozenset(map(str, Kind))
 
 
 @blueprint.get("/")
@@ -94,7 +95,7 @@ def wanted_holdings() -> Wanted:
     return Wanted(
         sort=sort if sort.removeprefix("-") in SORTS else DEFAULT_SORT,
         text=given.get("text", "").strip()[:100],
-        kind=kind if kind in set(Kind) else "",
+        kind=kind if kind in NAMES_OF_KINDS else "",
         group=given.get("group") == "underlying",
         start=(wanted_page() - 1) * PAGE,
         identifiers=False,

@@ -14,8 +14,8 @@ from flask import Flask, Request, Response, request
 from portfolio.web.gate import SITE_HEADER
 
 GZIP, ACCEPT = "gzip", "Accept-Encoding"
-# A page of fifty holdings: another level is a tenth smaller or takes twice as long.
-LEVEL = 5
+# A page of fifty holdings: the next two levels are a twelfth smaller and take twice as long.
+LEVEL = 3
 # What fits into one packet arrives no sooner.
 WORTH_IT = 1_000
 TYPES = frozenset({"application/json", "application/javascript", "image/svg+xml"})

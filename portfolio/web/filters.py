@@ -11,7 +11,7 @@ from flask import Flask
 from markupsafe import Markup, escape
 
 from brokers.tls import grouped
-from portfolio.db.base import MONEY, canonical
+from portfolio.db.base import MONEY
 
 UNKNOWN = "—"
 MINUS = "−"
@@ -60,7 +60,8 @@ def quantity(value: Decimal | None) -> str:
     """A quantity or price with all its digits and no trailing zeros."""
     if value is None:
         return UNKNOWN
-    return _minus(f"{Decimal(canonical(value)):,f}")
+    text = f"{value:,f}"
+    return _minus(text.rstrip("0").rstrip(".") if "." in text else text)
 
 
 def percent(ratio: Decimal | None, places: int = 1) -> str:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from portfolio.accounts.models import Account, Holding, Instrument, InstrumentIdentifier
 from portfolio.accounts.resources import InstrumentView
+from portfolio.db.session import columns
 
 # The account is looked at in Python: SQLite would take its index, and walk through all of it.
 _HELD = (
@@ -69,7 +70,7 @@ def held_rows(
     session: Session, account: Account, ids: Sequence[int], *, identifiers: bool = True
 ) -> list[HeldRow]:
     """The holdings of an account with these ids, in their order, but those no longer held."""
-    rows = session.execute(_HELD, {"ids": list(ids)}).all()
+    rows = columns(session, _HELD, {"ids": list(ids)})
     named = _named(session, {row.instrument_id for row in rows}) if identifiers else {}
     found = {row.id: _held(row, named) for row in rows if row.account_id == account.id}
     return [found[each] for each in ids if each in found]
@@ -78,7 +79,7 @@ def held_rows(
 def _named(session: Session, ids: Iterable[int]) -> Mapping[int, Mapping[str, str | None]]:
     """The identifiers of instruments by their ids."""
     named: dict[int, dict[str, str | None]] = {each: {"isin": None} for each in ids}
-    for of, scheme, value in session.execute(_NAMED, {"ids": list(named)}):
+    for of, scheme, value in columns(session, _NAMED, {"ids": list(named)}):
         named[of][scheme] = value
     return named
 

@@ -25,7 +25,7 @@ from portfolio.accounts.figures import Rates
 from portfolio.accounts.models import Account, DailyValue, Rate
 from portfolio.db.memory import Memory
 from portfolio.db.paging import Page, page_of
-from portfolio.db.session import only_reads
+from portfolio.db.session import columns, only_reads
 from portfolio.users.models import User
 
 # A chart of more points than pixels says nothing more.
@@ -138,7 +138,7 @@ def daily_values(
     Those in another currency are not comparable.
     """
     of = {"account": account.id, "currency": account.currency, "newest": newest}
-    rows = session.execute(_VALUES, of).all()
+    rows = columns(session, _VALUES, of)
     return [
         (date.fromisoformat(day), Decimal(value) if value else None)
         for day, value in reversed(rows)

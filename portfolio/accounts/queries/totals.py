@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import Row, Select, bindparam, select
 from sqlalchemy.orm import Session, contains_eager
 
 from portfolio.accounts import figures
@@ -24,6 +24,7 @@ from portfolio.accounts.queries.rates import newest_rates
 from portfolio.accounts.resources import TotalsView
 from portfolio.db.base import MONEY
 from portfolio.db.batches import STREAMED
+from portfolio.db.session import columns
 from portfolio.users.models import User
 
 # As plain values: totals are renewed with each price, and need no row of their own.
@@ -42,14 +43,20 @@ _CASH = (
     .where(CashBalance.account_id == bindparam("account"))
     .order_by(CashBalance.currency, CashBalance.source)
 )
+TOTAL_FIELDS = tuple(field.name for field in fields(Totals) if field.name != "incomplete")
+_BROKERS = ("broker_net_liquidation", "broker_currency")
 _STORED = (
-    select(Account.id, AccountTotals, User.rates_revision)
+    select(
+        Account.id.label("account_id"),
+        User.rates_revision,
+        *(getattr(AccountTotals, name) for name in ("state", "incomplete", *TOTAL_FIELDS)),
+        *(getattr(AccountTotals, name) for name in _BROKERS),
+    )
     .outerjoin(AccountTotals, AccountTotals.account_id == Account.id)
     .join(Portfolio, Portfolio.id == Account.portfolio_id)
     .join(User, User.id == Portfolio.owner_id)
     .where(Account.id.in_(bindparam("accounts", expanding=True)))
 )
-TOTAL_FIELDS = tuple(field.name for field in fields(Totals) if field.name != "incomplete")
 
 
 class _Terms(NamedTuple):
@@ -101,25 +108,25 @@ def totals_views(
 ) -> Mapping[int, TotalsView]:
     """The totals of some accounts by id; one statement where all that is stored is fresh."""
     by_id = {account.id: account for account in rows}
-    found = session.execute(_STORED, {"accounts": list(by_id)})
+    found = columns(session, _STORED, {"accounts": list(by_id)})
     return {
-        id_: _totals_view(session, by_id[id_], stored, stamp(by_id[id_], revision), rates)
-        for id_, stored, revision in found
+        row.account_id: _totals_view(session, by_id[row.account_id], row, rates) for row in found
     }
 
 
 def _totals_view(
-    session: Session, account: Account, row: AccountTotals | None, state: str, rates: Rates
+    session: Session, account: Account, row: Row[*tuple[Any, ...]], rates: Rates
 ) -> TotalsView:
-    if row is not None and row.state == state:
+    if row.state == stamp(account, row.rates_revision):
         values = {name: getattr(row, name) for name in TOTAL_FIELDS}
         of = Totals(**values, incomplete=tuple(row.incomplete))
     else:
+        # There are none, or they are of another state.
         of = compute_totals(session, account, rates)
     return _with_broker(of, row)
 
 
-def _with_broker(of: Totals, row: AccountTotals | None) -> TotalsView:
+def _with_broker(of: Totals, row: Row[*tuple[Any, ...]]) -> TotalsView:
     values = {field.name: getattr(of, field.name) for field in fields(Totals)}
     leverage = None
     if of.exposure is not None and of.net_liquidation is not None and of.net_liquidation > 0:
@@ -127,8 +134,7 @@ def _with_broker(of: Totals, row: AccountTotals | None) -> TotalsView:
     return TotalsView(
         **values,
         leverage=leverage,
-        broker_net_liquidation=row.broker_net_liquidation if row else None,
-        broker_currency=row.broker_currency if row else None,
+        **{name: getattr(row, name) for name in _BROKERS},
     )
 
 

@@ -5,7 +5,10 @@ from decimal import Decimal as D
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from portfolio.db.base import canonical
 from portfolio.web import filters
 
 
@@ -27,6 +30,12 @@ def test_quantities_keep_all_digits():
     assert filters.quantity(D("1250.50000")) == "1,250.5"
     assert filters.quantity(D("0.00000001")) == "0.00000001"
     assert filters.quantity(D("-3")) == "−3"
+
+
+@given(st.decimals(-(10**20), 10**20, places=8) | st.decimals("-1e9", "1e9"))
+def test_a_quantity_is_its_canonical_text_with_its_thousands_grouped(value):
+    plain = f"{D(canonical(value)):,f}"
+    assert filters.quantity(value) == plain.replace("-", "−")
 
 
 def test_signs_are_printed():
