@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from portfolio.web.runtime import Runtime
 
 THREADS = 32
+# After how many new objects Python looks for garbage among them. With its 700, a sync of ten
+# thousand rows looks through all its rows again and again, and every page waits for that.
+SELDOM = 10_000
 GATEWAYS_PORT = 5000
 # The numbers by which glibc knows its most arenas, and from which size on a block is a mapping of
 # its own (malloc.h); and how many and how large we let them be.
@@ -80,6 +83,7 @@ def begin(app: Flask) -> None:
     # What is loaded by now stays for good: looking through it again would only hold requests up.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(SELDOM)
 
 
 def end(app: Flask) -> None:

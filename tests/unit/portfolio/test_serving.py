@@ -10,8 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from flask import Flask
 
-from portfolio.serving import ARENAS, loading
+from portfolio.serving import ARENAS, EXTENSION, SELDOM, begin, loading
+from portfolio.settings import Settings
 
 ROOT = Path(__file__).parent.parent.parent.parent
 # Each thread holds memory of its own while the others do; glibc then tells of its arenas.
@@ -64,4 +66,18 @@ def test_loading_looks_for_no_garbage_and_leaves_the_collector_as_it_was():
         assert not gc.isenabled()
     finally:
         gc.enable()
+        gc.unfreeze()
+
+
+def test_a_server_looks_for_garbage_seldom():
+    class Quiet:
+        settings = Settings.load({"FOLIOSYNC_JOBS": "off"})
+
+    app, before = Flask(__name__), gc.get_threshold()
+    app.extensions[EXTENSION] = Quiet()
+    try:
+        begin(app)
+        assert gc.get_threshold()[0] == SELDOM
+    finally:
+        gc.set_threshold(*before)
         gc.unfreeze()
