@@ -11,6 +11,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from portfolio.accounts.figures import Totals, product, profit_ratio
+from portfolio.db.base import MONEY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +63,14 @@ class TotalsView(Totals):
     leverage: Decimal | None = None
     broker_net_liquidation: Decimal | None = None
     broker_currency: str | None = None
+
+    @property
+    def apart(self) -> Decimal | None:
+        """The broker's net liquidation minus ours, where both are known and in one currency."""
+        ours, theirs = self.net_liquidation, self.broker_net_liquidation
+        if ours is None or theirs is None or self.currency != self.broker_currency:
+            return None
+        return MONEY.subtract(theirs, ours)
 
 
 @dataclass(slots=True, kw_only=True)
