@@ -70,7 +70,7 @@ def test_what_differs_has_no_mark_and_says_by_what_it_was_judged(desk):
     more = f"more than the tolerance of {tolerance}"
     assert f"differs from IBKR by 5,000.00 USD, {more}: " in card
     assert f"IBKR said {theirs(desk, url)} (read 1" in totals
-    assert "): 5,000.00 more than this total" in totals
+    assert "), in all 5,000.00 more than this total" in totals
     assert "✓" not in card + totals
 
 
@@ -81,7 +81,10 @@ def test_two_moments_are_said_as_two(desk):
     card, totals = said(desk, url)
     assert f"✓ agreed with IBKR’s {theirs(desk, url)} to the cent when it was read" in card
     assert "✓" not in totals
-    assert "1,000.00 less than this total, which has changed since or counts more" in totals
+    changed = "for what is kept by hand or has changed since"
+    assert f", in all 1,000.00 less than this total, {changed}" in totals
+    # Two balances in one currency are of one currency.
+    assert "5 currencies" in totals
 
 
 def test_a_run_of_before_says_no_tolerance(desk):
