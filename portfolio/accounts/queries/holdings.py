@@ -42,9 +42,10 @@ class Known:
 def holdings_page(session: Session, known: Known, wanted: Wanted) -> HoldingsPage:
     """A stretch of an account's holdings, with the totals of the whole account."""
     order = ordered(session, known.account, known.rates, wanted)
-    ids = order.stretch(wanted.start, wanted.limit)
+    start = wanted.start_of(order.count)
+    ids = order.stretch(start, wanted.limit)
     lines = holding_views(session, known, ids, identifiers=wanted.identifiers)
-    end = wanted.start + wanted.limit
+    end = start + wanted.limit
     return HoldingsPage(
         account=known.view,
         holdings=lines,
@@ -52,7 +53,7 @@ def holdings_page(session: Session, known: Known, wanted: Wanted) -> HoldingsPag
         cash=cash_views(session, known),
         totals=known.totals,
         count=order.count,
-        page=wanted.start // wanted.limit + 1,
+        page=start // wanted.limit + 1,
         pages=max(1, -(-order.count // wanted.limit)),
         largest_weight=max((abs(line.weight or Decimal(0)) for line in lines), default=Decimal(0)),
         next_cursor=str(end) if end < order.count else None,
