@@ -83,6 +83,8 @@ def _cash_cells(row: CashView) -> Cells:
         "currency": row.currency,
         "quantity": amount,
         "source": row.source,
+        # In its own currency, as that of a holding: it is what there is of it.
+        "market_value": amount,
     }
 
 

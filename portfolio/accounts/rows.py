@@ -52,13 +52,14 @@ class HoldingRows:
 
     def _row(self, of: HoldingView) -> str:
         member = ' class="member"' if self.inner else ""
-        worth = _worth(of, self.account.currency) if of.counts_in_value else _notional(of)
+        base = self.account.currency
+        worth = _worth(of, base) if of.counts_in_value else _notional(of, base)
         price = _unknown("no price") if of.price is None else quantity(of.price)
         bar = "" if of.weight is None else _bar(of.weight, self.largest)
         return (
             f'<tr{member}><th scope="row">{self._what(of)}</th>'
             f"<td{_below(of.quantity)}>{quantity(of.quantity)}</td><td>{price}</td>{worth}"
-            f"{_profit(of)}<td>{bar}</td><td>{_weight(of)}</td></tr>\n"
+            f"{_profit(of, base)}<td>{bar}</td><td>{_weight(of)}</td></tr>\n"
         )
 
     def _what(self, row: HoldingView) -> str:
@@ -104,18 +105,27 @@ def _worth(row: HoldingView, base: str) -> str:
         base_cost = f'<div title="at today’s rate">{_amount(row.base_cost, why, base)}</div>'
     return (
         f"<td{_below(value)}>{_amount(value, 'no price', row.currency)}{base_value}</td>"
-        f"<td{_below(cost)}>{_amount(cost, 'average price not known')}{base_cost}</td>"
+        f"<td{_below(cost)}>{_amount(cost, 'average price not known', _code(row, base))}"
+        f"{base_cost}</td>"
     )
 
 
-def _notional(row: HoldingView) -> str:
+def _code(row: HoldingView, base: str) -> str | None:
+    """The currency of a figure, where it is another than the account's."""
+    return None if row.currency == base else row.currency
+
+
+def _notional(row: HoldingView, base: str) -> str:
     why = "in cash" if row.instrument.kind == "future" else "P&amp;L counts"
-    return f'<td class="quiet">{why}</td><td class="quiet">notional {money(row.notional)}</td>'
+    size = f"notional {money(row.notional)}{_unit(_code(row, base))}"
+    return f'<td class="quiet">{why}</td><td class="quiet">{size}</td>'
 
 
-def _profit(row: HoldingView) -> str:
+def _profit(row: HoldingView, base: str) -> str:
     profit, ratio = row.unrealized_pnl, row.unrealized_pct
-    amount = _unknown("not known") if profit is None else signed(profit)
+    amount = f"{signed(profit)}{_unit(_code(row, base))}"
+    if profit is None:
+        amount = _unknown("not known")
     share = _unknown("cost not known") if ratio is None else percent(ratio)
     return f"<td{_sign(profit)}>{amount}</td><td{_sign(ratio)}>{share}</td>"
 
@@ -140,7 +150,12 @@ def _weight(row: HoldingView) -> str:
 def _amount(value: Decimal | None, reason: str, code: str | None = None) -> str:
     if value is None:
         return _unknown(reason)
-    return f"{money(value)} <small>{escape(code)}</small>" if code else money(value)
+    return f"{money(value)}{_unit(code)}"
+
+
+def _unit(code: str | None) -> str:
+    # Up to five in a row: an element with a longer name makes a page a kilobyte longer.
+    return f" <i>{escape(code)}</i>" if code else ""
 
 
 def _unknown(reason: str) -> str:
