@@ -95,8 +95,9 @@ class InstrumentView:
 class HoldingView:
     """A holding with its figures, in its instrument's currency; `weight` is a share of one.
 
-    `rate` is today's, to the account's currency. `days_left` is until an option expires or a bond
-    matures; `editable` is whether it is changed by hand.
+    `quoted_at` is when its price was read or typed, `rate` today's to the account's currency.
+    `days_left` is until an option expires or a bond matures; `editable` is whether it is changed
+    by hand.
     """
 
     id: int
@@ -109,6 +110,7 @@ class HoldingView:
     notional: Decimal | None
     counts_in_value: bool
     unrealized_pnl: Decimal | None
+    quoted_at: datetime | None
     rate: Decimal | None
     weight: Decimal | None
     currency: str

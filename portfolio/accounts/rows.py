@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, tzinfo
 from decimal import Decimal
 
 from markupsafe import escape
@@ -23,6 +24,7 @@ from portfolio.web.filters import (
     percent,
     quantity,
     signed,
+    when,
 )
 
 USUAL_KINDS = frozenset({"stock", "etf"})
@@ -37,13 +39,15 @@ class HoldingRows:
     """Some holdings of an account as rows; the longest bar is that of the `largest` weight.
 
     `at` is the path of the account's page: in a relative link, a colon would end a scheme.
-    `inner` rows are members of a group.
+    `inner` rows are members of a group. Ages are told as `now` in the `zone`.
     """
 
     holdings: Sequence[HoldingView]
     account: AccountView
     at: str
     largest: Decimal
+    now: datetime
+    zone: tzinfo
     inner: bool = False
 
     def __html__(self) -> str:
@@ -69,8 +73,15 @@ class HoldingRows:
         first = f"<b>{symbol}</b>" if shared else f'<a href="{self._link(row)}">{symbol}</a>'
         if of.expiry:
             first = f"<span>{first}{escape(contract(of))}</span>"
-        about = f"{escape(of.name or '')}{_size(of)}{_tags(row)}"
+        about = f"{escape(of.name or '')}{_size(of)}{_tags(row)}{self._age(row)}"
         return f"{first} <small>{about}</small>{_notes(row) if shared and row.notes else ''}"
+
+    def _age(self, row: HoldingView) -> str:
+        """The time of a price that is older than all else that the account was read with."""
+        of, read_at = row.quoted_at, self.account.synced_at
+        if of is None or read_at is None or of >= read_at:
+            return ""
+        return f' <span class="tag">price as of {when(of, self.now, self.zone)}</span>'
 
     def _link(self, row: HoldingView) -> str:
         return f"{escape(self.at)}/holdings/{row.id}"
