@@ -81,8 +81,8 @@ def test_two_moments_are_said_as_two(desk):
     card, totals = said(desk, url)
     assert f"✓ agreed with IBKR’s {theirs(desk, url)} to the cent when it was read" in card
     assert "✓" not in totals
-    changed = "for what is kept by hand or has changed since"
-    assert f", in all 1,000.00 less than this total, {changed}" in totals
+    changed = "perhaps something is kept by hand or has changed since"
+    assert f", in all 1,000.00 less than this total; {changed}" in totals
     # Two balances in one currency are of one currency.
     assert "5 currencies" in totals
 
