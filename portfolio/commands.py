@@ -143,7 +143,7 @@ def _said(run: RunView) -> str:
     if run.status == SUCCEEDED:
         return (
             f"{run.added} added, {run.changed} changed, {run.closed} no longer held, "
-            f"{run.unchanged} unchanged"
+            f"{run.unchanged} unchanged (holdings and cash)"
         )
     if run.status == REJECTED:
         return f"not applied: {run.saw}"

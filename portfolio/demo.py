@@ -60,7 +60,7 @@ def fill(app: Flask) -> str:
         raise SetupProblem(f"The sample account could not be synced: {run.error or run.reason}.")
     return (
         f"“{ACCOUNT}” is synced: {run.added} added, {run.changed} changed, "
-        f"{run.unchanged} unchanged."
+        f"{run.unchanged} unchanged (holdings and cash)."
     )
 
 

@@ -11,6 +11,14 @@ import pytest
 from brokers.errors import CredentialsMissing
 from brokers.ibkr.simulator.scenarios import SCENARIOS
 from brokers.testing.contract import failures
+from portfolio.accounts.csvfile import WRITTEN
+from portfolio.accounts.schemas import (
+    CashSchema,
+    HoldingSchema,
+    HoldingsSchema,
+    InstrumentSchema,
+    TotalsSchema,
+)
 from portfolio.errors import DomainError
 from portfolio.settings import as_document
 from portfolio.web.errors import CODES
@@ -74,6 +82,28 @@ def entries():
 def leaves(of):
     below = of.__subclasses__()
     return {of.code} if not below else {code for each in below for code in leaves(each)}
+
+
+def described(text, first):
+    """The names in the first cell of each row of a table, or in the second of the row `first`."""
+    rows = re.findall(r"^\| (.+?) \| (.*)\|$", text, re.MULTILINE)
+    cells = [one for one, _ in rows] if first is None else [b for a, b in rows if first == a]
+    return re.findall(r"`(\w+)`(?! of)", " ".join(cells))
+
+
+def test_each_column_and_each_key_of_an_export_is_described():
+    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    file = text.split("### An account as a file")[1].split("\n## ")[0]
+    csv, json = file.split("**The keys of `export.json`**")
+    assert described(csv, None) == list(WRITTEN)
+    for row, schema in {
+        "`holdings`": HoldingSchema,
+        "`instrument` of a holding": InstrumentSchema,
+        "`cash`": CashSchema,
+        "`totals`": TotalsSchema,
+    }.items():
+        assert set(schema().fields) <= set(described(json, row)), row
+    assert set(described(json, None)) == set(HoldingsSchema().fields)
 
 
 WARNINGS = {"signed_in_elsewhere", "no_market_data", "certificate_stock", "currency_guessed"}

@@ -25,7 +25,7 @@ COLUMNS = (
     *("multiplier", "isin", "expiry", "strike", "right", "underlying", "notes", "source"),
 )
 # What only we can say; whoever reads the file back works it out anew.
-WRITTEN = (*COLUMNS, "market_value", "cost", "unrealized_pnl", "weight")
+WRITTEN = (*COLUMNS, "market_value", "cost", "unrealized_pnl", "weight", "quoted_at")
 # What people and brokers write as they like; the other columns are of closed lists, or numbers.
 TEXTS = ("symbol", "name", "currency", "isin", "underlying", "notes", "source")
 LONGEST = 50_000

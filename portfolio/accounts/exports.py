@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 
 from flask import Response
@@ -22,6 +22,7 @@ from portfolio.accounts.schemas import HoldingsSchema
 from portfolio.db.base import canonical
 from portfolio.db.session import one_state
 from portfolio.web import respond
+from portfolio.web.openapi import utc
 from portfolio.web.runtime import moment, owner_id, runtime
 
 Place = tuple[int, str]
@@ -73,6 +74,7 @@ def _holding_cells(row: HoldingView) -> Cells:
         "cost": _exact(row.cost),
         "unrealized_pnl": _exact(row.unrealized_pnl),
         "weight": _exact(row.weight),
+        "quoted_at": _time(row.quoted_at),
     }
 
 
@@ -83,6 +85,8 @@ def _cash_cells(row: CashView) -> Cells:
         "currency": row.currency,
         "quantity": amount,
         "source": row.source,
+        # In its own currency, as that of a holding: it is what there is of it.
+        "market_value": amount,
     }
 
 
@@ -123,6 +127,7 @@ def plain(row: HoldingView) -> dict[str, object]:
         "notional": _exact(row.notional),
         "counts_in_value": row.counts_in_value,
         "unrealized_pnl": _exact(row.unrealized_pnl),
+        "quoted_at": _time(row.quoted_at),
         "weight": _exact(row.weight),
         "currency": row.currency,
         "source": row.source,
@@ -134,6 +139,10 @@ def plain(row: HoldingView) -> dict[str, object]:
 
 def _exact(value: Decimal | None) -> str | None:
     return None if value is None else canonical(value)
+
+
+def _time(value: datetime | None) -> str | None:
+    return None if value is None else utc(value)
 
 
 def _day(value: date | None) -> str | None:

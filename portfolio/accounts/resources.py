@@ -11,6 +11,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from portfolio.accounts.figures import Totals, product, profit_ratio
+from portfolio.db.base import MONEY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +64,14 @@ class TotalsView(Totals):
     broker_net_liquidation: Decimal | None = None
     broker_currency: str | None = None
 
+    @property
+    def apart(self) -> Decimal | None:
+        """The broker's net liquidation minus ours, where both are known and in one currency."""
+        ours, theirs = self.net_liquidation, self.broker_net_liquidation
+        if ours is None or theirs is None or self.currency != self.broker_currency:
+            return None
+        return MONEY.subtract(theirs, ours)
+
 
 @dataclass(slots=True, kw_only=True)
 class InstrumentView:
@@ -86,8 +95,9 @@ class InstrumentView:
 class HoldingView:
     """A holding with its figures, in its instrument's currency; `weight` is a share of one.
 
-    `rate` is today's, to the account's currency. `days_left` is until an option expires or a bond
-    matures; `editable` is whether it is changed by hand.
+    `quoted_at` is when its price was read or typed, `rate` today's to the account's currency.
+    `days_left` is until an option expires or a bond matures; `editable` is whether it is changed
+    by hand.
     """
 
     id: int
@@ -100,6 +110,7 @@ class HoldingView:
     notional: Decimal | None
     counts_in_value: bool
     unrealized_pnl: Decimal | None
+    quoted_at: datetime | None
     rate: Decimal | None
     weight: Decimal | None
     currency: str

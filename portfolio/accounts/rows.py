@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, tzinfo
 from decimal import Decimal
 from html import escape
 
@@ -22,6 +23,7 @@ from portfolio.web.filters import (
     percent,
     quantity,
     signed,
+    when,
 )
 
 USUAL_KINDS = frozenset({"stock", "etf"})
@@ -36,13 +38,15 @@ class HoldingRows:
     """Some holdings of an account as rows; the longest bar is that of the `largest` weight.
 
     `at` is the path of the account's page: in a relative link, a colon would end a scheme.
-    `inner` rows are members of a group.
+    `inner` rows are members of a group. Ages are told as `now` in the `zone`.
     """
 
     holdings: Sequence[HoldingView]
     account: AccountView
     at: str
     largest: Decimal
+    now: datetime
+    zone: tzinfo
     inner: bool = False
 
     def __html__(self) -> str:
@@ -52,13 +56,14 @@ class HoldingRows:
 
     def _row(self, of: HoldingView, link: str) -> str:
         member = ' class="member"' if self.inner else ""
-        worth = _worth(of, self.account.currency) if of.counts_in_value else _notional(of)
+        base = self.account.currency
+        worth = _worth(of, base) if of.counts_in_value else _notional(of, base)
         price = _unknown("no price") if of.price is None else quantity(of.price)
         bar = "" if of.weight is None else _bar(of.weight, self.largest)
         return (
             f'<tr{member}><th scope="row">{self._what(of, link)}</th>'
             f"<td{_below(of.quantity)}>{quantity(of.quantity)}</td><td>{price}</td>{worth}"
-            f"{_profit(of)}<td>{bar}</td><td>{_weight(of)}</td></tr>\n"
+            f"{_profit(of, base)}<td>{bar}</td><td>{_weight(of)}</td></tr>\n"
         )
 
     def _what(self, row: HoldingView, link: str) -> str:
@@ -68,8 +73,15 @@ class HoldingRows:
         first = f"<b>{symbol}</b>" if shared else f'<a href="{link}{row.id}">{symbol}</a>'
         if of.expiry:
             first = f"<span>{first}{escape(contract(of))}</span>"
-        about = f"{escape(of.name or '')}{_size(of)}{_tags(row)}"
+        about = f"{escape(of.name or '')}{_size(of)}{_tags(row)}{self._age(row)}"
         return f"{first} <small>{about}</small>{_notes(row) if shared and row.notes else ''}"
+
+    def _age(self, row: HoldingView) -> str:
+        """The time of a price that is older than all else that the account was read with."""
+        of, read_at = row.quoted_at, self.account.synced_at
+        if of is None or read_at is None or of >= read_at:
+            return ""
+        return f' <span class="tag">price as of {when(of, self.now, self.zone)}</span>'
 
 
 def _size(of: InstrumentView) -> str:
@@ -101,18 +113,27 @@ def _worth(row: HoldingView, base: str) -> str:
         base_cost = f'<div title="at today’s rate">{_amount(row.base_cost, why, base)}</div>'
     return (
         f"<td{_below(value)}>{_amount(value, 'no price', row.currency)}{base_value}</td>"
-        f"<td{_below(cost)}>{_amount(cost, 'average price not known')}{base_cost}</td>"
+        f"<td{_below(cost)}>{_amount(cost, 'average price not known', _code(row, base))}"
+        f"{base_cost}</td>"
     )
 
 
-def _notional(row: HoldingView) -> str:
+def _code(row: HoldingView, base: str) -> str | None:
+    """The currency of a figure, where it is another than the account's."""
+    return None if row.currency == base else row.currency
+
+
+def _notional(row: HoldingView, base: str) -> str:
     why = "in cash" if row.instrument.kind == "future" else "P&amp;L counts"
-    return f'<td class="quiet">{why}</td><td class="quiet">notional {money(row.notional)}</td>'
+    size = f"notional {money(row.notional)}{_unit(_code(row, base))}"
+    return f'<td class="quiet">{why}</td><td class="quiet">{size}</td>'
 
 
-def _profit(row: HoldingView) -> str:
+def _profit(row: HoldingView, base: str) -> str:
     profit, ratio = row.unrealized_pnl, row.unrealized_pct
-    amount = _unknown("not known") if profit is None else signed(profit)
+    amount = f"{signed(profit)}{_unit(_code(row, base))}"
+    if profit is None:
+        amount = _unknown("not known")
     share = _unknown("cost not known") if ratio is None else percent(ratio)
     return f"<td{_sign(profit)}>{amount}</td><td{_sign(ratio)}>{share}</td>"
 
@@ -137,7 +158,12 @@ def _weight(row: HoldingView) -> str:
 def _amount(value: Decimal | None, reason: str, code: str | None = None) -> str:
     if value is None:
         return _unknown(reason)
-    return f"{money(value)} <small>{escape(code)}</small>" if code else money(value)
+    return f"{money(value)}{_unit(code)}"
+
+
+def _unit(code: str | None) -> str:
+    # Up to five in a row: an element with a longer name makes a page a kilobyte longer.
+    return f" <i>{escape(code)}</i>" if code else ""
 
 
 def _unknown(reason: str) -> str:

@@ -148,6 +148,11 @@ class HoldingSchema(Schema):
     notional = Exact(required=True, allow_none=True)
     counts_in_value = fields.Boolean(required=True)
     unrealized_pnl = Exact(required=True, allow_none=True)
+    quoted_at = Utc(
+        required=True,
+        allow_none=True,
+        metadata={"description": "When its price was read or typed"},
+    )
     weight = Exact(required=True, allow_none=True)
     currency = fields.String(required=True, metadata=CURRENCY)
     source = fields.String(required=True, metadata={"example": "ibkr"})

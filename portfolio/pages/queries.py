@@ -23,7 +23,11 @@ from portfolio.accounts.resources import AccountView, HoldingsPage, PortfolioLin
 from portfolio.clock import Moment
 from portfolio.connections import cards
 from portfolio.connections.cards import Card, ConnectionView, GatewayLine
+from portfolio.db.base import MONEY
+from portfolio.sync.reconcile import AGREES
 from portfolio.web.charts import Line, line
+
+CENT = Decimal("0.01")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +82,17 @@ class AccountPage(AccountTable):
     drawn: Line | None
     twins: tuple[LikelyTwin, ...] = ()
     heirs: tuple[Heir, ...] = ()
+
+    @property
+    def moved(self) -> bool:
+        """Whether our total is no longer what the last sync found to agree with the broker's.
+
+        Something was changed by hand since, or is kept by hand beside what the broker knows.
+        """
+        judged, apart = self.card.read and self.card.read.reconciliation, self.totals.apart
+        if not judged or judged["status"] != AGREES or apart is None:
+            return False
+        return abs(MONEY.subtract(apart, Decimal(judged["difference"]))) > CENT
 
     @property
     def has_shorts(self) -> bool:

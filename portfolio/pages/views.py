@@ -99,6 +99,7 @@ def wanted_holdings() -> Wanted:
         group=given.get("group") == "underlying",
         start=(wanted_page() - 1) * PAGE,
         identifiers=False,
+        paged=True,
     )
 
 

@@ -77,7 +77,8 @@ def run_view(run: SyncRun) -> RunView:
         unchanged=run.unchanged,
         repriced=run.repriced,
         warnings=tuple(run.warnings),
-        reconciliation=dict(run.reconciliation),
+        # Runs of earlier versions did not note by what tolerance they were judged.
+        reconciliation={"tolerance": None, **run.reconciliation},
         error=run.error,
         origin=run.origin,
         concerns=run.concerns,

@@ -51,6 +51,7 @@ class Gap:
     """A difference beyond its tolerance: books minus positions, in a currency."""
 
     amount: Decimal
+    tolerance: Decimal
     currency: str
     cause: str
 
@@ -59,6 +60,7 @@ class Gap:
 class Judgement:
     """Whether a snapshot adds up, by how much it does not, and probably why.
 
+    `tolerance` is what the difference was judged by, in the same currency.
     `by_class` is whether positions and books agree in every class, as two gates want to know;
     `refuted` is whether a class that can be compared does not.
     `futures_profit_counts` is what the books say of futures, or None while they say nothing.
@@ -66,6 +68,7 @@ class Judgement:
 
     status: str
     difference: Decimal | None
+    tolerance: Decimal | None
     currency: str | None
     likely_cause: str | None
     by_class: bool
@@ -78,22 +81,26 @@ def reconcile(snapshot: Snapshot, futures_profit_counts: bool | None = None) -> 
     learnt = _learn(snapshot.ledger)
     counts = futures_profit_counts if learnt is None else learnt
     own = _own_gap(snapshot.ledger, with_futures=bool(counts))
-    gaps, unknown, allowed = _class_gaps(snapshot)
+    gaps, unknown, by_class = _class_gaps(snapshot)
     total = _total(snapshot, with_futures=bool(counts))
+    allowed = by_class + _of_total(snapshot.ledger)
     rates = {row.currency: row.rate_to_base or Decimal(1) for row in snapshot.ledger.rows}
     worst = own or max(gaps, key=lambda gap: _weight(gap, rates), default=None)
     if worst is None and unknown is None:
         worst = _total_gap(snapshot, total, allowed)
+    judged: tuple[str, Decimal | None, Decimal | None, str | None, str | None]
     if worst is not None:
-        status, amount, currency, cause = DIFFERS, worst.amount, worst.currency, worst.cause
+        judged = DIFFERS, worst.amount, worst.tolerance, worst.currency, worst.cause
     elif unknown or total is None:
         why = unknown or "a rate or a total of the broker is not known"
-        status, amount, currency, cause = UNAVAILABLE, None, None, why
+        judged = UNAVAILABLE, None, None, None, why
     else:
-        status, amount, currency, cause = AGREES, total, snapshot.ledger.base_currency, None
+        judged = AGREES, total, allowed, snapshot.ledger.base_currency, None
+    status, difference, within, currency, cause = judged
     return Judgement(
         status=status,
-        difference=amount,
+        difference=difference,
+        tolerance=within,
         currency=currency,
         likely_cause=cause,
         by_class=not gaps and unknown is None,
@@ -119,13 +126,17 @@ def _fields(row: LedgerRow, *, with_futures: bool) -> list[Decimal]:
     ]
 
 
-def _own_difference(row: LedgerRow, *, with_futures: bool) -> Decimal | None:
-    """By how much a row of the books does not add up; None where it does, or says no total."""
+def _own_difference(row: LedgerRow, *, with_futures: bool) -> tuple[Decimal, Decimal] | None:
+    """By how much a row of the books does not add up, and what was allowed.
+
+    None where it does, or says no total.
+    """
     if row.net_liquidation is None:
         return None
     fields = _fields(row, with_futures=with_futures)
     difference = row.net_liquidation - sum(fields, Decimal(0))
-    return difference if abs(difference) > tolerance([*fields, row.net_liquidation]) else None
+    allowed = tolerance([*fields, row.net_liquidation])
+    return (difference, allowed) if abs(difference) > allowed else None
 
 
 def _lines(ledger: Ledger) -> tuple[LedgerRow, ...]:
@@ -146,13 +157,15 @@ def _learn(ledger: Ledger) -> bool | None:
 def _own_gap(ledger: Ledger, *, with_futures: bool) -> Gap | None:
     """Where the books do not add up by themselves, the total last."""
     for row in _lines(ledger):
-        amount = _own_difference(row, with_futures=with_futures)
-        if amount is not None:
+        found = _own_difference(row, with_futures=with_futures)
+        if found is not None:
+            amount, allowed = found
             is_total = row is ledger.total
             currency = ledger.base_currency if is_total else row.currency
             where = "in total" if is_total else f"in {currency}"
             return Gap(
                 amount=amount,
+                tolerance=allowed,
                 currency=currency,
                 cause=f"The broker’s own books do not add up {where}.",
             )
@@ -164,15 +177,20 @@ def _weight(gap: Gap, rates: Mapping[str, Decimal]) -> Decimal:
     return abs(MONEY.multiply(gap.amount, rates.get(gap.currency, Decimal(1))))
 
 
+def _of_total(ledger: Ledger) -> Decimal:
+    """How far single precision puts the total of the books off."""
+    said = [ledger.total.net_liquidation, ledger.total.cash, *ledger.total.values.values()]
+    return tolerance(said)
+
+
 def _total_gap(snapshot: Snapshot, total: Decimal | None, allowed: Decimal) -> Gap | None:
     """What every class hides and the total shows: a wrong rate, or a kind the books leave out."""
-    ledger = snapshot.ledger
-    said = [ledger.total.net_liquidation, ledger.total.cash, *ledger.total.values.values()]
-    if total is None or abs(total) <= allowed + tolerance(said):
+    if total is None or abs(total) <= allowed:
         return None
     return Gap(
         amount=total,
-        currency=ledger.base_currency,
+        tolerance=allowed,
+        currency=snapshot.ledger.base_currency,
         cause="A rate of the broker, or a kind of holding that its books do not have.",
     )
 
@@ -229,7 +247,12 @@ class _Compared:
                 del open_gaps[group]
                 break
         return [
-            Gap(amount=gap, currency=self.currency, cause=self._cause(group, gap))
+            Gap(
+                amount=gap,
+                tolerance=self._tolerance(group),
+                currency=self.currency,
+                cause=self._cause(group, gap),
+            )
             for group, gap in open_gaps.items()
         ]
 
@@ -321,6 +344,7 @@ def as_stored(of: Judgement) -> dict[str, str | None]:
     return {
         "status": of.status,
         "difference": None if of.difference is None else canonical(of.difference),
+        "tolerance": None if of.tolerance is None else canonical(of.tolerance),
         "currency": of.currency,
         "likely_cause": of.likely_cause,
     }

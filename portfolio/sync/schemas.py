@@ -8,10 +8,14 @@ from portfolio.web.openapi import ErrorBody, Utc
 
 
 class ReconciliationSchema(Schema):
-    """Whether the holdings add up to what the broker says."""
+    """Whether the holdings add up to what the broker says.
+
+    `difference` is the broker's figure minus ours; `tolerance` is what it was judged by.
+    """
 
     status = fields.String(required=True, metadata={"example": "unavailable"})
     difference = fields.String(required=True, allow_none=True)
+    tolerance = fields.String(required=True, allow_none=True)
     currency = fields.String(required=True, allow_none=True)
     likely_cause = fields.String(required=True, allow_none=True)
 

@@ -35,6 +35,7 @@ from portfolio.sync.target import Replaced, Target
 NO_RECONCILIATION: dict[str, Any] = {
     "status": "unavailable",
     "difference": None,
+    "tolerance": None,
     "currency": None,
     "likely_cause": None,
 }

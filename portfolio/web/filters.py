@@ -112,7 +112,8 @@ def kind_label(kind: str) -> str:
 
 
 def _kind_title(kind: str) -> str:
-    return capitalize_first(kind_label(kind))
+    # As in net liquidation: interest and dividends that are owed are no holding.
+    return "Cash and accruals" if kind == "cash" else capitalize_first(kind_label(kind))
 
 
 def days_left(days: int, kind: str) -> str:

@@ -72,13 +72,16 @@ class Typed(Exact):
     PATTERN = r"^-?[0-9]{1,20}(\.[0-9]{1,20})?$"
 
 
+def utc(value: datetime) -> str:
+    """A time as all JSON says it."""
+    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 class Utc(fields.Field[datetime]):
     """A time in ISO 8601, always UTC."""
 
     def _serialize(self, value: datetime | None, attr: Any, obj: Any, **kwargs: Any) -> Any:
-        if value is None:
-            return None
-        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return None if value is None else utc(value)
 
 
 class Flag(fields.Boolean):

@@ -96,6 +96,8 @@ def test_a_narrow_screen_never_scrolls_sideways(page, house):
     page.get_by_role("heading", name="Holdings · 230").wait_for()
     width = page.evaluate("document.documentElement.scrollWidth")
     assert width <= 360
+    menu = page.get_by_role("navigation", name="Main").get_by_role("link").all()
+    assert len({link.bounding_box()["y"] for link in menu}) == 1
     accessible(page)
 
 

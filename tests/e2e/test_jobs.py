@@ -129,7 +129,7 @@ def by_hand(simulator, at):
     done = run("sync", **at)
     assert (done.returncode, done.stdout) == (
         0,
-        "P/A: 0 added, 0 changed, 0 no longer held, 235 unchanged\n",
+        "P/A: 0 added, 0 changed, 0 no longer held, 235 unchanged (holdings and cash)\n",
     ), done.stderr
     simulator.sign_out()
     failed = run("sync", "A", **at)

@@ -44,6 +44,7 @@ def test_the_whole_story_over_json(desk):
     assert run["reconciliation"] == {
         "status": "agrees",
         "difference": "0",
+        "tolerance": run["reconciliation"]["tolerance"],
         "currency": "USD",
         "likely_cause": None,
     }

@@ -63,6 +63,23 @@ def test_the_csv_has_the_figures_of_the_page(desk):
     assert any(row["weight"].startswith("-") for row in lines)
 
 
+def test_money_in_the_csv_is_worth_itself(desk):
+    url = desk.connected()
+    text = desk.program.get(f"{url}/export.csv").get_data(as_text=True)
+    lines = [row for row in csv.DictReader(io.StringIO(text)) if row["type"] == "cash"]
+    assert len(lines) == 5
+    assert all(row["market_value"] == row["quantity"] for row in lines)
+    # What is worked out anew is not read back.
+    again = desk.program.post(f"{API}/import", json={"csv": text, "apply": False}).json
+    assert again["bad"] == 0
+
+
+def test_a_filter_does_not_narrow_the_file_and_the_link_says_so(desk):
+    url = desk.connected()
+    page = desk.program.get(f"{url}?kind=option", headers={"Accept": "text/html"})
+    assert f'<a href="{url}/export.csv">Export all as CSV</a>' in page.get_data(as_text=True)
+
+
 def test_all_of_a_file_is_of_one_moment(anywhere):
     anywhere.connected()
     with anywhere.app.app_context(), one_state() as session:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -25,6 +26,7 @@ _HELD = (
         Holding.price,
         Holding.market_value,
         Holding.unrealized_pnl,
+        Holding.quoted_at,
         Holding.notes,
         Holding.twin,
         Instrument.id.label("instrument_id"),
@@ -46,7 +48,7 @@ _NAMED = select(
     InstrumentIdentifier.instrument_id, InstrumentIdentifier.scheme, InstrumentIdentifier.value
 ).where(InstrumentIdentifier.instrument_id.in_(bindparam("ids", expanding=True)))
 # Where the columns of the instrument begin.
-OF_INSTRUMENT = 11
+OF_INSTRUMENT = 12
 
 
 class HeldRow(NamedTuple):
@@ -61,6 +63,7 @@ class HeldRow(NamedTuple):
     price: Decimal | None
     market_value: Decimal | None
     unrealized_pnl: Decimal | None
+    quoted_at: datetime | None
     notes: str | None
     twin: str
     instrument: InstrumentView

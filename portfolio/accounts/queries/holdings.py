@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 
 from sqlalchemy.orm import Session, selectinload
 
 from portfolio.accounts import figures
 from portfolio.accounts.figures import Rates
-from portfolio.accounts.models import Account, CashBalance, Holding, Instrument
+from portfolio.accounts.models import MANUAL, Account, CashBalance, Holding, Instrument
 from portfolio.accounts.queries.held import HeldRow, held_rows
 from portfolio.accounts.queries.order import Wanted, ordered
 from portfolio.accounts.queries.totals import cash_rows, open_holdings
@@ -42,9 +42,10 @@ class Known:
 def holdings_page(session: Session, known: Known, wanted: Wanted) -> HoldingsPage:
     """A stretch of an account's holdings, with the totals of the whole account."""
     order = ordered(session, known.account, known.rates, wanted)
-    ids = order.stretch(wanted.start, wanted.limit)
+    start = wanted.start_of(order.count)
+    ids = order.stretch(start, wanted.limit)
     lines = holding_views(session, known, ids, identifiers=wanted.identifiers)
-    end = wanted.start + wanted.limit
+    end = start + wanted.limit
     return HoldingsPage(
         account=known.view,
         holdings=lines,
@@ -52,7 +53,7 @@ def holdings_page(session: Session, known: Known, wanted: Wanted) -> HoldingsPag
         cash=cash_views(session, known),
         totals=known.totals,
         count=order.count,
-        page=wanted.start // wanted.limit + 1,
+        page=start // wanted.limit + 1,
         pages=max(1, -(-order.count // wanted.limit)),
         largest_weight=max((abs(line.weight or Decimal(0)) for line in lines), default=Decimal(0)),
         next_cursor=str(end) if end < order.count else None,
@@ -90,6 +91,7 @@ def _view(
         notional=shown.notional,
         counts_in_value=shown.counts_in_value,
         unrealized_pnl=shown.unrealized_pnl,
+        quoted_at=_quoted_at(known.view, row),
         rate=rate,
         weight=figures.weight(counts, rate, known.totals.net_liquidation),
         currency=of.currency,
@@ -100,6 +102,13 @@ def _view(
         closed_at=None,
         duplicate_of=duplicate_of,
     )
+
+
+def _quoted_at(account: AccountView, row: HeldRow) -> datetime | None:
+    """When its price was read or typed; a row without a time has that of the last read."""
+    if row.price is None and row.market_value is None:
+        return None
+    return row.quoted_at or (None if row.source == MANUAL else account.synced_at)
 
 
 def _groups(lines: Sequence[HoldingView]) -> tuple[HoldingGroup, ...]:

@@ -35,7 +35,8 @@ REMEMBERED_IDS = 2_000_000
 class Wanted:
     """Which holdings are wanted, and how: `sort` is a column, after `-` a descending one.
 
-    Without `identifiers` those of the instruments are left out.
+    Without `identifiers` those of the instruments are left out. Where `paged`, a `start` beyond
+    the end is that of the last page: a list that has become shorter since.
     """
 
     sort: str = DEFAULT_SORT
@@ -45,6 +46,12 @@ class Wanted:
     start: int = 0
     limit: int = PAGE
     identifiers: bool = True
+    paged: bool = False
+
+    def start_of(self, count: int) -> int:
+        """Where the stretch begins among so many rows."""
+        last = max(0, count - 1) // self.limit * self.limit
+        return min(self.start, last) if self.paged else self.start
 
 
 @dataclass(frozen=True, slots=True)

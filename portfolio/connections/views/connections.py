@@ -232,7 +232,7 @@ def told(run: RunView) -> tuple[str, str]:
 
 
 def counted(run: RunView) -> str:
-    """What a run changed, in words."""
+    """What a run changed, in words; holdings and cash balances both count."""
     counts = {"added": run.added, "changed": run.changed, "no longer held": run.closed}
     parts = [f"{count} {what}" for what, count in counts.items() if count]
-    return ", ".join(parts) or "nothing changed"
+    return f"{', '.join(parts)} (holdings and cash)" if parts else "nothing changed"

@@ -35,7 +35,12 @@ def runs(portfolio_id: int, account_name: str) -> Response:
     start, user = wanted_start(), owner_id()
     page = queries.runs(reading(), account, user, start=start, limit=DEFAULT_LIMIT)
     return respond.page(
-        "connections/runs.html", account=view, portfolio=account.portfolio, card=card, page=page
+        "connections/runs.html",
+        account=view,
+        portfolio=account.portfolio,
+        card=card,
+        page=page,
+        start=start,
     )
 
 
@@ -49,15 +54,15 @@ def wanted_start() -> int:
 def run(portfolio_id: int, account_name: str, run_id: str) -> Response:
     """One run field by field, with what can still be decided about it."""
     account = visible_account(portfolio_id, account_name)
-    view, card = view_and_card(account)
+    view, start = view_and_card(account)[0], wanted_start()
     row = queries.run_of(reading(), account.id, run_id)
     return respond.page(
         "connections/run.html",
         account=view,
         portfolio=account.portfolio,
-        card=card,
         run=queries.find_run(reading(), owner_id(), run_id),
-        changes=queries.changes(reading(), run_id, start=wanted_start(), limit=DEFAULT_LIMIT),
+        changes=queries.changes(reading(), run_id, start=start, limit=DEFAULT_LIMIT),
+        start=start,
         would=queries.would_change(row),
         **only_for_owner(account, row, view.shared_by),
     )

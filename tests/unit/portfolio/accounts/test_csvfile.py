@@ -110,5 +110,5 @@ def test_any_text_survives_the_way_through_a_file(cells):
 
 def test_lines_end_as_the_standard_says():
     assert "".join(csvfile.written([{"symbol": 'a"b,c'}])).endswith(
-        ',"a""b,c",' + "," * 17 + "\r\n"
+        ',"a""b,c",' + "," * 18 + "\r\n"
     )

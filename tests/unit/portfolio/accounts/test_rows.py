@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal as D
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from portfolio.accounts.rows import HoldingRows, share_of
 from portfolio.web import filters
 
 PLAIN = Path(__file__).parent / "plain_rows.html"
+NOW = datetime(2026, 11, 27, 14, 5, tzinfo=UTC)
 NASTY = "<b>&\"'`{{ 7 }}</b>"
 
 
@@ -32,6 +33,9 @@ def plain():
 
 numbers = st.decimals(-(10**12), 10**12, places=6)
 known = st.none() | numbers
+moments = st.none() | st.datetimes(
+    datetime(2026, 11, 1), datetime(2026, 11, 30), timezones=st.just(UTC)
+)
 texts = st.text(max_size=12) | st.just(NASTY)
 instruments = st.builds(
     InstrumentView,
@@ -63,6 +67,7 @@ def holdings(draw):
         notional=draw(known),
         counts_in_value=of.kind not in ("future", "cfd"),
         unrealized_pnl=draw(known),
+        quoted_at=draw(moments),
         rate=draw(known),
         weight=draw(known),
         currency=of.currency,
@@ -74,7 +79,7 @@ def holdings(draw):
     )
 
 
-def account(shared_by=None, currency="USD"):
+def account(shared_by=None, currency="USD", synced_at=None):
     return AccountView(
         id=1,
         portfolio_id=1,
@@ -83,7 +88,7 @@ def account(shared_by=None, currency="USD"):
         currency=currency,
         mode="manual",
         notes=None,
-        synced_at=None,
+        synced_at=synced_at,
         stale=False,
         attention_code=None,
         shared_by=shared_by,
@@ -92,15 +97,15 @@ def account(shared_by=None, currency="USD"):
 
 @given(
     rows=st.lists(holdings(), max_size=4),
-    shared=st.sampled_from([None, "Ada"]),
-    currency=st.sampled_from(["USD", NASTY]),
+    whose=st.tuples(st.sampled_from([None, "Ada"]), st.sampled_from(["USD", NASTY]), moments),
     largest=st.sampled_from([D(0), D("0.5"), D(10**12)]),
     inner=st.booleans(),
 )
-def test_rows_are_those_of_a_plain_template(plain, rows, shared, currency, largest, inner):
-    of = account(shared, currency)
-    written = HoldingRows(rows, of, "A%20B", largest, inner).__html__()
-    template = plain.render(rows=rows, account=of, at="A%20B", largest=largest, inner=inner)
+def test_rows_are_those_of_a_plain_template(plain, rows, whose, largest, inner):
+    of = account(*whose)
+    written = HoldingRows(rows, of, "A%20B", largest, NOW, UTC, inner).__html__()
+    around = {"at": "A%20B", "largest": largest, "now": NOW, "zone": UTC, "inner": inner}
+    template = plain.render(rows=rows, account=of, **around)
     # Both ways to write a quotation mark mean the same.
     assert written == template.replace("&#34;", "&quot;").replace("&#39;", "&#x27;")
 
@@ -114,5 +119,5 @@ def test_a_bar_is_as_long_as_its_share_of_the_longest(weight, largest, percent):
 
 
 def test_a_template_takes_them_as_they_are():
-    rows = HoldingRows((), account(), NASTY, D(0))
+    rows = HoldingRows((), account(), NASTY, D(0), NOW, UTC)
     assert escape(rows) == ""

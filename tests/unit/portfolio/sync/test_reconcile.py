@@ -40,6 +40,7 @@ def test_the_broker_s_own_books_that_do_not_add_up_are_said():
     found = reconcile(with_books(snapshot(position("1")), row))
     assert (found.status, found.difference, found.currency) == (DIFFERS, D(40), "USD")
     assert "own books do not add up in USD" in found.likely_cause
+    assert found.tolerance == D("0.02") + D("0.000001") * (100 + 60 + 200)
 
 
 def test_single_precision_is_no_difference():
@@ -69,6 +70,7 @@ def test_a_row_that_the_books_do_not_have_is_named():
     found = reconcile(with_books(snapshot(position("1"), position("2", quantity="7")), row))
     assert (found.status, found.difference, found.by_class) == (DIFFERS, D(-42), False)
     assert found.likely_cause == "The gap in stocks is the value of S2."
+    assert found.tolerance == D("0.02") + D("0.0005") * 102
 
 
 def test_a_currency_that_the_books_do_not_have_is_said():
@@ -99,7 +101,11 @@ def test_options_are_valued_by_a_model_on_weekdays_only():
     option = position("O", kind=Kind.OPTION, price="100")
     row = ledger_row("USD", "100", rate="1", options="1025")
     friday = with_books(snapshot(option), row)
-    assert reconcile(friday).status == AGREES
+    found = reconcile(friday)
+    assert (found.status, found.difference) == (AGREES, D(25))
+    # The model's 3 %, the cents of each class, what is read moments apart, and single precision.
+    cents = D("0.02") * (len(GROUPS) + 1)
+    assert found.tolerance == cents + D("0.0305") * 1025 + D("0.000001") * (1125 + 100 + 1025)
     assert reconcile(replace(friday, read_at=friday.read_at + timedelta(days=1))).status == DIFFERS
 
 

@@ -1,0 +1,64 @@
+"""A price that is older than the last read says so, with its time: on the page and in files."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from decimal import Decimal
+
+from tests.integration.test_fooled import without_price
+
+HTML = {"Accept": "text/html"}
+MAIN = "U1234567"
+P = "/api/v1/portfolios/1/accounts/A"
+
+
+def row_of(desk, url, symbol):
+    page = desk.program.get(f"{url}?text={symbol}", headers=HTML).get_data(as_text=True)
+    return re.search(rf"<tr>(?:(?!</tr>).)*>{symbol}</a>.*?</tr>", page, re.DOTALL)[0]
+
+
+def in_json(desk, symbol):
+    answer = desk.program.get(f"{P}/holdings?text={symbol}").json
+    (found,) = (of for of in answer["holdings"] if of["instrument"]["symbol"] == symbol)
+    return found, answer["synced_at"]
+
+
+def test_a_price_that_no_read_renewed_keeps_its_time_until_one_does(desk):
+    url = desk.connected()
+    found, read_at = in_json(desk, "BRK B")
+    assert found["quoted_at"] == read_at
+    assert "as of" not in row_of(desk, url, "BRK B")
+    without_price(desk, MAIN, "BRK B")
+    desk.turn(3 * 86_400)
+    assert desk.sync(url).status_code == 200
+    found, later = in_json(desk, "BRK B")
+    assert (found["quoted_at"], later > read_at) == (read_at, True)
+    assert Decimal(found["price"]) > 0
+    told = r'class="tag">price as of \w{3} \d+ \w{3} \d\d, \d\d:\d\d<'
+    assert re.search(told, row_of(desk, url, "BRK B"))
+    assert "as of" not in row_of(desk, url, "SPY")
+    text = desk.program.get(f"{P}/export.csv").get_data(as_text=True)
+    times = {of["symbol"]: of["quoted_at"] for of in csv.DictReader(io.StringIO(text))}
+    assert (times["BRK B"], times["SHEL"], times[""]) == (read_at, later, "")
+    desk.simulator.state.rewrites.clear()
+    assert desk.sync(url).status_code == 200
+    found, now = in_json(desk, "BRK B")
+    assert found["quoted_at"] == now
+    assert "as of" not in row_of(desk, url, "BRK B")
+
+
+def test_a_price_typed_by_hand_has_the_time_it_was_typed(desk):
+    url = desk.connected()
+    body = {"symbol": "HAND", "kind": "stock", "currency": "USD", "quantity": "1", "price": "5"}
+    made = desk.program.post(f"{P}/holdings", json=body).json
+    assert made["quoted_at"] is not None
+    bare = desk.program.post(f"{P}/holdings", json={**body, "symbol": "BARE", "price": None}).json
+    assert bare["quoted_at"] is None
+    assert "as of" not in row_of(desk, url, "HAND")
+    desk.turn(86_400)
+    assert desk.sync(url).status_code == 200
+    assert 'class="tag">price as of yesterday ' in row_of(desk, url, "HAND")
+    found, _ = in_json(desk, "HAND")
+    assert found["quoted_at"] == made["quoted_at"]

@@ -1,0 +1,50 @@
+"""Figures say what they are of: their currency, what is in them, and what was counted."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+HTML = {"Accept": "text/html"}
+P = "/api/v1/portfolios/1/accounts/A"
+
+
+def text(desk, path):
+    page = desk.program.get(path, headers=HTML, follow_redirects=True).get_data(as_text=True)
+    return " ".join(re.sub(r"<[^>]+>", " ", page).split())
+
+
+def test_cost_and_profit_name_their_currency_where_it_is_not_the_account_s(desk):
+    url = desk.account()
+    for symbol, currency in (("AA", "EUR"), ("AA X", "EUR"), ("UU", "USD")):
+        body = {"symbol": symbol, "kind": "stock", "currency": currency, "quantity": "2"}
+        body |= {"price": "11", "average_price": "10", "underlying": symbol[:2]}
+        assert desk.program.post(f"{P}/holdings", json=body).status_code == 201
+    page = text(desk, url)
+    assert page.count("22.00 EUR") == 2
+    assert page.count("+2.00 EUR") == 2
+    assert page.count("20.00 EUR") == 2
+    assert "22.00 USD 20.00 +2.00 10.0 %" in page
+    groups = text(desk, f"{url}?group=underlying")
+    assert "2 positions 44.00 EUR 40.00 EUR +4.00 EUR" in groups
+
+
+def test_the_share_of_cash_says_that_accruals_are_in_it(desk):
+    url = desk.connected()
+    totals = desk.holdings(url)["totals"]
+    assert totals["accrued_interest"] != "0" or totals["accrued_dividends"] != "0"
+    for path in (url, "/portfolio/1"):
+        assert re.search(r"Cash and accruals −?[\d,.]+", text(desk, path)), path
+
+
+@pytest.mark.parametrize("path", ["", "/syncs"])
+def test_what_a_sync_counted_is_said(desk, path):
+    url = desk.connected()
+    counts = "235 added, 0 changed, 0 no longer held (holdings and cash)"
+    assert counts in text(desk, f"{url}{path}")
+    desk.simulator.sell("U1234567", "SPY")
+    desk.turn()
+    told = desk.program.post(f"{url}/sync", headers=HTML, follow_redirects=True)
+    said = "Synced: 1 changed, 1 no longer held (holdings and cash)."
+    assert said in told.get_data(as_text=True)
