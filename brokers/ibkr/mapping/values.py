@@ -68,14 +68,15 @@ def _printable(found: str) -> str:
 
 def currency(value: Any) -> str | None:
     """A currency code, or None where there is none."""
-    found = text(value)
-    # Thousands of rows share the few that there are.
-    return intern(found) if found is not None and _is_currency(found) else None
+    is_short = type(value) is str and len(value) <= LONGEST_TEXT
+    return _currency(value if is_short else text(value))
 
 
+# Thousands of rows share the few that there are.
 @lru_cache(maxsize=256)
-def _is_currency(found: str) -> bool:
-    return CURRENCY.fullmatch(found) is not None
+def _currency(value: str | None) -> str | None:
+    found = text(value)
+    return intern(found) if found is not None and CURRENCY.fullmatch(found) else None
 
 
 def day(value: Any) -> date | None:
