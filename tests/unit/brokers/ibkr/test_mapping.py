@@ -174,6 +174,26 @@ def test_a_contract_has_one_id_however_it_is_written(given):
     assert found == known
 
 
+written = st.from_regex(r" ?-?[0-9]{0,40}(\.[0-9]{0,40})?(e-?[0-9]{1,2})?", fullmatch=True)
+
+
+@given(written | st.decimals() | st.decimals(-(10**20), 10**20, places=3))
+def test_a_number_is_read_the_same_however_it_is_written(given):
+    try:
+        plain = None if given == "" else Decimal(str(given).strip())
+    except InvalidOperation:
+        plain = Decimal("NaN")
+    good = plain is None or (plain.is_finite() and (not plain or ordinary(plain)))
+    try:
+        assert (mapping.number(given, "strike"), good) == (plain, True)
+    except BadAnswer:
+        assert not good
+
+
+def ordinary(value):
+    return abs(value.adjusted()) <= 18 and len(value.as_tuple().digits) <= 38
+
+
 parts = st.builds(
     lambda key, quantity: one({**FULL_OPTION, "conid": key, "position": quantity}),
     st.integers(1, 6),
