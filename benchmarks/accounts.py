@@ -31,6 +31,7 @@ from portfolio.clock import Moment
 from portfolio.connections.services import LinkRequest, Place, connect
 from portfolio.db.base import db
 from portfolio.db.session import end_reading, read_only, unit_of_work
+from portfolio.serving import begin, end
 from portfolio.settings import Settings
 from portfolio.sync.models import SUCCEEDED
 from portfolio.sync.queries import RunView, find_run
@@ -57,19 +58,22 @@ class Unpaced(InteractiveBrokers):
 def application(
     data: Path, gateway: str = "https://localhost:5001", *, paced: bool = True, **settings: str
 ) -> Iterator[Flask]:
-    """The application in this process, with its context; `settings` by their names."""
+    """The application in this process, ready as a server is, with its context.
+
+    `settings` are those by their names.
+    """
     given = {"DATA_DIR": str(data), "IBKR_GATEWAY_URL": gateway, "TIMEZONE": "UTC", "JOBS": "off"}
     named = {f"FOLIOSYNC_{name}": value for name, value in (given | settings).items()}
     brokers = Registry({"ibkr": InteractiveBrokers() if paced else Unpaced()}, {})
     app = create_app(Settings.load(named), brokers=brokers)
     prepare_database(app)
-    runtime: Runtime = app.extensions[EXTENSION]
+    begin(app)
     try:
         with app.app_context():
             yield app
             db.engine.dispose()
     finally:
-        runtime.stop()
+        end(app)
 
 
 def new_account(app: Flask, name: str = "A") -> Place:

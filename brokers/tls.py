@@ -85,7 +85,18 @@ def grouped(fingerprint: str) -> str:
     return ":".join(pairs).upper()
 
 
-class PinnedAdapter(HTTPAdapter):
+class OwnTrust(HTTPAdapter):
+    """Trusts whom its own context trusts, whatever a caller asks for.
+
+    Without this, each new connection would load the usual authorities into that context.
+    """
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """Ask for a verified certificate; name no authorities."""
+        conn.cert_reqs = "CERT_REQUIRED"
+
+
+class PinnedAdapter(OwnTrust):
     """Speaks only to the holder of one certificate.
 
     Two locks: a context that trusts nothing but this certificate, and its fingerprint, which holds
@@ -109,7 +120,7 @@ class PinnedAdapter(HTTPAdapter):
         super().init_poolmanager(*args, **kwargs)
 
 
-class VerifiedAdapter(HTTPAdapter):
+class VerifiedAdapter(OwnTrust):
     """Speaks to whom the public authorities vouch for; `socket_class` replaces the TLS socket."""
 
     def __init__(self, socket_class: type[ssl.SSLSocket]) -> None:

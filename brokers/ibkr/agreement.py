@@ -140,14 +140,20 @@ def _fixed(of: Position) -> str:
 
 
 def _written(value: Decimal | None) -> str:
-    text = "-" if value is None else format(value, "f")
+    text = "-" if value is None else str(value)
+    if "E" in text:
+        text = format(value, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _said(of: Position) -> int:
     """Which figures are known, a bit each."""
-    figures = (of.average_price, of.price, of.market_value, of.unrealized_pnl)
-    return sum(1 << which for which, figure in enumerate(figures) if figure is not None)
+    return (
+        (of.average_price is not None)
+        | (of.price is not None) << 1
+        | (of.market_value is not None) << 2
+        | (of.unrealized_pnl is not None) << 3
+    )
 
 
 def _same_cost_and_unit(one: Position, other: Position) -> bool:

@@ -52,7 +52,7 @@ def canonical(value: Decimal) -> str:
 def _read(value: Any) -> Decimal | None:
     if value is None:
         return None
-    text = str(value)
+    text = value if type(value) is str else str(value)
     if _PLAIN.match(text) is None:
         raise ValueError(f"not a number in a money column: {text[:60]!r}")
     return Decimal(text)

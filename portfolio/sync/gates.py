@@ -112,6 +112,8 @@ def shrink(plan: Plan, evidence: Evidence) -> Rejection | None:
     Where the books cannot be compared (a holding without a price), seeing the same twice will do.
     """
     gone = _shrunk(plan, evidence)
+    if not gone:
+        return None
     held = [row for row in evidence.stored.holdings if row.is_open]
     many = len(gone) > FEW_ROWS and len(gone) > FEW_SHARE * len(held)
     if not (many or _much(gone, held, evidence)) or evidence.judgement.by_class:

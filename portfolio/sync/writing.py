@@ -20,7 +20,6 @@ from portfolio.sync.lease import LeaseLost
 from portfolio.sync.plan import Plan, Stored, StoredHolding, symbol_of
 from portfolio.sync.rows import (
     DESCRIBED,
-    FIGURES,
     INSTRUMENT,
     StoredRow,
     from_source,
@@ -168,8 +167,12 @@ def _new_row(target: Target, instrument_id: int, position: Position, read_at: da
         "source": target.source.manifest.key,
         "source_account": target.source.broker_account,
         "opened_at": read_at,
-        **{name: getattr(position, name) for name in FIGURES},
+        **_quoted(position)._asdict(),
     }
+
+
+def _quoted(of: Position) -> Quoted:
+    return Quoted(of.quantity, of.average_price, of.price, of.market_value, of.unrealized_pnl)
 
 
 def _figures(row: StoredRow, position: Position, target: Target) -> tuple[Quoted, datetime | None]:
@@ -178,7 +181,7 @@ def _figures(row: StoredRow, position: Position, target: Target) -> tuple[Quoted
     Without a quote the last known one stays, with its time; its value follows the quantity.
     """
     if position.price is not None or position.market_value is not None:
-        return Quoted(*(getattr(position, name) for name in FIGURES)), None
+        return _quoted(position), None
     before, multiplier = row.figures, row.instrument.multiplier
     after = rescaled(before, multiplier, position.quantity, position.average_price)
     return after, _dated(row, target)["quoted_at"]

@@ -79,6 +79,15 @@ def test_no_caller_can_switch_the_pin_off(gateway):
         session.close()
 
 
+def test_a_pinned_connection_loads_no_authorities(gateway):
+    _, server = gateway
+    certificate = RealNetwork(CLOCK).certificate("127.0.0.1", server.port, 5)
+    with closing(RealNetwork(CLOCK).session(certificate)) as session:
+        assert session.post(f"{server.url}/v1/api/tickle", timeout=5).status_code == 200
+        pools = session.get_adapter(server.url).poolmanager
+        assert pools.connection_pool_kw["ssl_context"].cert_store_stats()["x509"] == 1
+
+
 def test_an_expired_certificate_that_is_not_the_stock_one_is_refused(tmp_path):
     file = ensure_certificate(tmp_path / "old.pem", expired=True)
     with (

@@ -52,8 +52,8 @@ def understood(row: Row, account_id: str, base_currency: str, known: Known, now:
         return entry
     what = recognised(row, base_currency, known, now)
     if what is None:
-        return entry._replace(lean=_packed(row))
-    return entry._replace(position=position_of(row, what, entry.quantity))
+        return Entry(*entry[:5], lean=_packed(row))
+    return Entry(*entry[:5], position_of(row, what, entry.quantity))
 
 
 def with_terms(entry: Entry, terms: Row, base_currency: str, known: Known, now: int) -> Entry:
@@ -101,6 +101,6 @@ def quantities(entries: Iterable[Entry]) -> dict[str, Decimal]:
 
 def positions(entries: Sequence[Entry]) -> Held:
     """The holdings, and the contracts listed with quantity 0; cash is in the ledger already."""
-    found = (entry.position for entry in entries if entry.position is not None)
+    found = [entry.position for entry in entries if entry.position is not None]
     zero = {entry.key for entry in entries if not entry.quantity and not entry.is_cash}
     return summed(found, zero)

@@ -138,7 +138,7 @@ def learnt(
 
 def _said(row: Row, base_currency: str) -> bytes:
     """A digest of all that says what is held; nothing, 0 and an empty text are the same."""
-    said = [row.get(name) or None for name in DESCRIBING]
+    said = [value or None for value in map(row.get, DESCRIBING)]
     return blake2b(ENCODE([*said, base_currency]), digest_size=DIGEST).digest()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal, localcontext
 
@@ -35,8 +35,17 @@ def position_of(row: Row, of: Instrument, amount: Decimal) -> Position:
     )
 
 
-def summed(found: Iterable[Position], zero: set[str]) -> Held:
+def summed(found: Sequence[Position], zero: set[str]) -> Held:
     """One holding a contract, however many models it stands in; `zero` are rows of quantity 0."""
+    single = {of.instrument.key for of in found if of.quantity}
+    if len(single) == len(found):
+        # No contract stands in several models: the usual case.
+        return tuple(found), frozenset(zero - single)
+    return each_summed(found, zero)
+
+
+def each_summed(found: Sequence[Position], zero: set[str]) -> Held:
+    """The same, whatever stands in how many models."""
     parts: dict[str, list[Position]] = {}
     for each in found:
         parts.setdefault(each.instrument.key, []).append(each)

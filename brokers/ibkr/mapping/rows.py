@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from decimal import Decimal, localcontext
 from typing import Any
@@ -13,11 +14,13 @@ from brokers.ibkr.mapping.values import EXACT, Row, currency, number
 FOREIGN = "The gateway answered with positions of another account."
 # Recordings show the holdings of an account a second time under its id with this letter.
 TWIN = "C"
+ZERO = Decimal(0)
 LARGEST_ID = 10**18
+WRITTEN_ID = re.compile(r"[1-9]\d{0,17}", re.ASCII)
 
 
 def checked_page(answer: Any, account_id: str) -> list[Row]:
-    """One page of positions: rows of this account, each with an id and a quantity."""
+    """One page of positions: rows of this account; `counted` sees to what each must have."""
     if not isinstance(answer, list):
         raise errors.bad("A page of positions is not a list.")
     for row in answer:
@@ -25,8 +28,6 @@ def checked_page(answer: Any, account_id: str) -> list[Row]:
             raise errors.bad("A row of the positions is not one.")
         if row.get("acctId") not in (None, account_id, account_id + TWIN):
             raise Foreign(FOREIGN)
-        key(row)
-        quantity(row)
     return answer
 
 
@@ -35,6 +36,8 @@ def key(row: Row) -> str:
     given = row.get("conid")
     if type(given) is int and 0 < given < LARGEST_ID:
         return str(given)
+    if type(given) is str and WRITTEN_ID.fullmatch(given):
+        return given
     value = number(given, "conid")
     if value is None or value != value.to_integral_value() or value <= 0:
         raise errors.bad("A position has no contract id.")
@@ -65,8 +68,8 @@ def is_cash(row: Row) -> bool:
 
 
 def priced(rows: Iterable[Row]) -> tuple[int, int]:
-    """How many holdings carry a price, and how many there are."""
-    held = [row for row in rows if not is_cash(row) and quantity(row) != 0]
+    """How many holdings carry a price, and how many there are; strict like a reading."""
+    held = [row for row in rows if key(row) and quantity(row) and not is_cash(row)]
     return sum(number(row.get("mktPrice"), "mktPrice") is not None for row in held), len(held)
 
 
@@ -75,5 +78,5 @@ def totals(amounts: Iterable[tuple[str, Decimal]]) -> dict[str, Decimal]:
     found: dict[str, Decimal] = {}
     with localcontext(prec=EXACT):
         for of, amount in amounts:
-            found[of] = found.get(of, Decimal(0)) + amount
+            found[of] = found.get(of, ZERO) + amount
     return found

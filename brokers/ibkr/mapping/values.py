@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -19,6 +20,7 @@ Row = Mapping[str, Any]
 # More than any figure needs; what is longer is damage, and could not be stored.
 LONGEST = 38
 ORDINARY = 18
+PLAIN = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 LONGEST_TEXT = 200
 # Products and sums of accepted figures lose nothing within so many digits.
 EXACT = 120
@@ -26,11 +28,13 @@ EXACT = 120
 
 def number(value: Any, name: str) -> Decimal | None:
     """A decimal from a number or a string; None where there is none."""
+    # The usual cases, as quick as they can be told: ordinary digits, and not many.
     if type(value) is Decimal:
-        # The usual case, as quick as it can be told: ordinary digits, and not many.
         written = str(value)
         if len(written) <= ORDINARY and "E" not in written and value.is_finite():
             return value
+    elif type(value) is str and len(value) <= ORDINARY and PLAIN.fullmatch(value):
+        return Decimal(value)
     if value is None or value == "" or isinstance(value, bool):
         return None
     try:
@@ -68,14 +72,15 @@ def _printable(found: str) -> str:
 
 def currency(value: Any) -> str | None:
     """A currency code, or None where there is none."""
-    found = text(value)
-    # Thousands of rows share the few that there are.
-    return intern(found) if found is not None and _is_currency(found) else None
+    is_short = type(value) is str and len(value) <= LONGEST_TEXT
+    return _currency(value if is_short else text(value))
 
 
+# Thousands of rows share the few that there are.
 @lru_cache(maxsize=256)
-def _is_currency(found: str) -> bool:
-    return CURRENCY.fullmatch(found) is not None
+def _currency(value: str | None) -> str | None:
+    found = text(value)
+    return intern(found) if found is not None and CURRENCY.fullmatch(found) else None
 
 
 def day(value: Any) -> date | None:

@@ -139,6 +139,8 @@ class _QuietServer(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Else the end of each answer waits 40 ms for the client to have seen its beginning.
+    disable_nagle_algorithm = True
     app: WsgiApp
     context: ssl.SSLContext
     slots: BoundedSemaphore

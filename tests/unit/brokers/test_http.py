@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import json
 from decimal import Decimal
+from functools import partial
 
 import pytest
 import requests
+from hypothesis import given
+from hypothesis import strategies as st
 
 from brokers.errors import Malformed, Refused
 from brokers.http import LARGEST_ANSWER, Caller, decode, decode_rows, encode, plain_session
@@ -107,6 +111,47 @@ def test_a_name_that_stands_twice_is_no_answer(body):
 )
 def test_what_only_looks_like_a_name_twice_is_one(body):
     assert decode(body) is not None
+
+
+NAMES = st.sampled_from(["a", "b", '":', " :", "\\", "ä"])
+# Objects as lists of pairs, so that a name may stand in one twice.
+VALUES = st.recursive(
+    st.none() | st.integers(0, 9) | NAMES,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.lists(st.tuples(NAMES, inner), max_size=3).map(tuple)
+    ),
+    max_leaves=12,
+)
+
+
+def written(value):
+    if isinstance(value, tuple):
+        names = [json.dumps(of) + " " * (of == "b") for of, _ in value]
+        pairs = zip(names, value, strict=True)
+        return "{" + ", ".join(f"{name}: {written(inner)}" for name, (_, inner) in pairs) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(written, value)) + "]"
+    return json.dumps(value)
+
+
+def once(pairs):
+    if len(dict(pairs)) != len(pairs):
+        raise ValueError("a name stands twice")
+    return dict(pairs)
+
+
+def outcome(read, body):
+    try:
+        return read(body)
+    except (Malformed, ValueError):
+        return Malformed
+
+
+@given(VALUES)
+def test_whatever_stands_where_a_name_that_stands_twice_is_seen(value):
+    body = written(value).encode()
+    plain = outcome(partial(json.loads, object_pairs_hook=once), body)
+    assert outcome(decode, body) == plain
 
 
 @pytest.mark.parametrize("count", [0, 1, 100, 101, 250])

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from datetime import date
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
 import pytest
 from hypothesis import given
@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from brokers.errors import BadAnswer, Foreign, Incomplete, SessionStarting
 from brokers.ibkr import mapping
+from brokers.ibkr.mapping.positions import each_summed, summed
 from brokers.types import Kind, Right
 from tests.unit.brokers.ibkr.pages import held_by
 
@@ -154,6 +155,55 @@ rows_of = st.fixed_dictionaries(
     {"conid": st.one_of(st.integers(1, 5), values), "position": values},
     optional=dict.fromkeys(set(names) - {"conid", "position"}, values),
 )
+
+
+ids = st.integers(-1, 10**20) | st.text("0123456789.e- ", max_size=22)
+
+
+@given(ids | ids.map(str) | st.decimals())
+def test_a_contract_has_one_id_however_it_is_written(given):
+    try:
+        plain = Decimal(str(given).strip())
+        known = str(int(plain)) if plain == int(plain) and 0 < plain < 10**19 else None
+    except (InvalidOperation, ValueError, OverflowError):
+        known = None
+    try:
+        found = mapping.key({"conid": given})
+    except BadAnswer:
+        found = None
+    assert found == known
+
+
+written = st.from_regex(r" ?-?[0-9]{0,40}(\.[0-9]{0,40})?(e-?[0-9]{1,2})?", fullmatch=True)
+
+
+@given(written | st.decimals() | st.decimals(-(10**20), 10**20, places=3))
+def test_a_number_is_read_the_same_however_it_is_written(given):
+    try:
+        plain = None if given == "" else Decimal(str(given).strip())
+    except InvalidOperation:
+        plain = Decimal("NaN")
+    good = plain is None or (plain.is_finite() and (not plain or ordinary(plain)))
+    try:
+        assert (mapping.number(given, "strike"), good) == (plain, True)
+    except BadAnswer:
+        assert not good
+
+
+def ordinary(value):
+    return abs(value.adjusted()) <= 18 and len(value.as_tuple().digits) <= 38
+
+
+parts = st.builds(
+    lambda key, quantity: one({**FULL_OPTION, "conid": key, "position": quantity}),
+    st.integers(1, 6),
+    st.integers(-2, 2),
+)
+
+
+@given(st.lists(parts, max_size=6), st.sets(st.sampled_from("1234567")))
+def test_contracts_that_stand_once_are_summed_like_all(found, zero):
+    assert summed(found, zero) == each_summed(found, zero)
 
 
 @given(st.lists(rows_of, max_size=4))
