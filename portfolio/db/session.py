@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
@@ -32,6 +33,7 @@ from portfolio.errors import StorageBusy, StorageFailed, StorageLost
 Found = TypeVar("Found")
 
 BUSY_TIMEOUT_MS = 10_000
+WAL, TRIES = "PRAGMA journal_mode=WAL", 5
 WRITE = {"foliosync_write": True}
 # Any number will do, as long as it is always the same: the letters "start".
 STARTING = 0x7374617274
@@ -64,14 +66,30 @@ def prepare(engine: Engine) -> None:
 def _pragmas(connection: Any, _record: object) -> None:
     cursor = connection.cursor()
     for pragma in (
-        "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
         f"busy_timeout={BUSY_TIMEOUT_MS}",
         "trusted_schema=OFF",
     ):
         cursor.execute(f"PRAGMA {pragma}")
+    write_ahead(cursor)
     cursor.close()
+
+
+def write_ahead(cursor: sqlite3.Cursor) -> None:
+    """Let SQLite write ahead, also where somebody else is just about to make the same file.
+
+    For that alone SQLite does not wait, whatever the timeout; for a write it does.
+    """
+    for _ in range(TRIES):
+        try:
+            cursor.execute(WAL)
+        except sqlite3.OperationalError:
+            cursor.execute("BEGIN IMMEDIATE")
+            cursor.execute("COMMIT")
+        else:
+            return
+    cursor.execute(WAL)
 
 
 def _begin(connection: Connection) -> None:
