@@ -24,10 +24,15 @@ from portfolio.clock import Moment
 from portfolio.connections import cards
 from portfolio.connections.cards import Card, ConnectionView, GatewayLine
 from portfolio.db.base import MONEY
+from portfolio.db.memory import Memory
+from portfolio.db.session import only_reads
 from portfolio.sync.reconcile import AGREES
 from portfolio.web.charts import Line, line
 
 CENT = Decimal("0.01")
+CHARTS = 200
+
+_remembered: Memory[Line] = Memory(CHARTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,13 +178,25 @@ def account_page(
         holdings=table.holdings,
         wanted=wanted,
         card=card,
-        drawn=line(daily_values(session, account)),
+        drawn=drawn(session, account),
         twins=() if shared else likely_twins(session, account),
         # Asked only after a sync in which something left: others need no more statements.
         heirs=heirs(session, account, moment.now)
         if card.read and card.read.closed and not shared
         else (),
     )
+
+
+def drawn(session: Session, account: Account) -> Line | None:
+    """The values of an account as a line, remembered until its owner has another state.
+
+    To draw two years takes a fifth of the time of a page.
+    """
+    key = account.portfolio.owner.held_stamp, account.id, account.currency
+    found = _remembered.recall(key) or line(daily_values(session, account))
+    if found is not None and only_reads(session):
+        _remembered.keep(key, found)
+    return found
 
 
 def _cards(

@@ -189,7 +189,7 @@ def _totals(session: Session, target: Target, snapshot: Snapshot) -> None:
     row = session.scalar(query) or totals.touch(session, target.account, target.moment)
     row.broker_net_liquidation = snapshot.ledger.total.net_liquidation
     row.broker_currency = snapshot.ledger.base_currency
-    totals.daily_value(session, row, target.moment)
+    totals.daily_value(session, row, target.owner_id, target.moment)
 
 
 def _read_back(session: Session, target: Target, expected: str) -> str:

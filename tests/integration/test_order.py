@@ -1,23 +1,27 @@
-"""What is remembered of the order of holdings is what the database says, after every write."""
+"""What is remembered of orders, rates and charts is what the database says, after every write."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 from sqlalchemy import delete, select, update
 
-from portfolio.accounts.models import Account, Holding, Rate
+from portfolio.accounts.models import Account, AccountTotals, Holding, Rate
 from portfolio.accounts.queries import order
 from portfolio.accounts.queries.order import SORTS, Wanted, ordered
-from portfolio.accounts.queries.rates import known_rates
+from portfolio.accounts.queries.rates import daily_values, known_rates
 from portfolio.accounts.queries.totals import owner_rates
-from portfolio.accounts.services.totals import touch
+from portfolio.accounts.services.totals import daily_value, touch
 from portfolio.clock import Moment
 from portfolio.db import backup
 from portfolio.db.session import read_only, unit_of_work
+from portfolio.pages import queries
+from portfolio.pages.queries import drawn
 from portfolio.users.models import User
+from portfolio.web.charts import line
+from tests.integration.test_daily_values import lived
 
 P = "/api/v1/portfolios/1/accounts"
 NOON = Moment.at(datetime(2026, 11, 26, 12, tzinfo=UTC), UTC)
@@ -38,6 +42,7 @@ def remembered_is_true(desk):
             rates = owner_rates(session, account.portfolio.owner_id)
             known = known_rates(session, account.portfolio.owner)
             assert vars(known) == vars(rates), account.name
+            assert drawn(session, account) == line(daily_values(session, account)), account.name
             for wanted in EVERY:
                 found = ordered(session, account, known, wanted)
                 asked, _ = order._asked(session, account, rates, wanted)
@@ -69,6 +74,8 @@ def full(anywhere):
         by_hand(anywhere, account, "AAA", "3", average_price="9", underlying="ONE")
         by_hand(anywhere, account, "BBB", "2", currency="EUR", average_price="11")
         by_hand(anywhere, account, "CCC", "1", underlying="ONE", currency="SEK")
+    for account in ("A", "H", "K"):
+        lived(anywhere, 30, account)
     remembered_is_true(anywhere)
     return anywhere
 
@@ -165,7 +172,25 @@ def _reprice(session, name, price):
     return account
 
 
+def a_day_goes_by(desk):
+    """And a sync that finds everything as it was, but for the day."""
+    desk.turn(86_400)
+    run = desk.sync("/portfolio/1/accounts/A").json["run"]
+    assert (run["status"], run["changed"]) == ("succeeded", 0)
+
+
+def only_a_day_is_added(desk):
+    """What a sync adds on another day where all else is as it was, and no currency is foreign."""
+    with desk.app.app_context(), unit_of_work() as session:
+        account = session.scalars(select(Account).where(Account.name == "A")).one()
+        totals = session.scalars(select(AccountTotals).filter_by(account_id=account.id)).one()
+        later = desk.clock.now() + timedelta(days=1)
+        daily_value(session, totals, account.portfolio.owner_id, Moment.at(later, UTC))
+
+
 WRITES = {
+    "a day goes by": a_day_goes_by,
+    "only a day is added": only_a_day_is_added,
     "a holding is added": lambda desk: by_hand(desk, "H", "DDD", "50"),
     "a quantity is changed": lambda desk: patched(desk, find(desk, "H", "CCC"), quantity="99"),
     "a price is changed": lambda desk: patched(desk, find(desk, "H", "CCC"), price="99"),
@@ -230,6 +255,18 @@ def test_the_order_is_asked_for_once(full, monkeypatch):
     for _ in range(2):
         full.program.get("/portfolio/1/accounts/H", headers={"Accept": "text/html"})
     assert len(asked) == 3
+
+
+def test_a_chart_is_drawn_once(full, monkeypatch):
+    asked = []
+    monkeypatch.setattr(queries, "line", lambda days: asked.append(days) or line(days))
+    for _ in range(3):
+        full.program.get("/portfolio/1/accounts/A", headers={"Accept": "text/html"})
+    assert asked == []
+    a_day_goes_by(full)
+    for _ in range(2):
+        full.program.get("/portfolio/1/accounts/A", headers={"Accept": "text/html"})
+    assert len(asked) == 1
 
 
 def test_a_writer_leaves_nothing_behind(full):

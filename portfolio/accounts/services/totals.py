@@ -65,7 +65,7 @@ def store(session: Session, account: Account, rates: Rates, moment: Moment) -> A
         setattr(row, field, getattr(computed, field))
     row.incomplete = list(computed.incomplete)
     session.add(row)
-    daily_value(session, row, moment)
+    daily_value(session, row, account.portfolio.owner_id, moment)
     session.flush()
     return row
 
@@ -80,11 +80,15 @@ def renew_stamp(session: Session, owner_id: int) -> User:
     return owner
 
 
-def daily_value(session: Session, totals: AccountTotals, moment: Moment) -> None:
+def daily_value(session: Session, totals: AccountTotals, owner_id: int, moment: Moment) -> None:
     """Today's value of an account; the last one of a day stays."""
     wanted = DailyValue.account_id == totals.account_id, DailyValue.day == moment.day
     row = session.scalar(select(DailyValue).where(*wanted))
-    row = row or DailyValue(account_id=totals.account_id, day=moment.day)
-    row.currency, row.net_liquidation = totals.currency, totals.net_liquidation
+    value = totals.currency, totals.net_liquidation
+    if row is None or (row.currency, row.net_liquidation) != value:
+        row = row or DailyValue(account_id=totals.account_id, day=moment.day)
+        row.currency, row.net_liquidation = value
+        # What is remembered of the days before is without it.
+        renew_stamp(session, owner_id)
     row.read_at = moment.now
     session.add(row)
