@@ -21,6 +21,7 @@ from portfolio.sync.plan import Plan, Stored, StoredHolding, symbol_of
 from portfolio.sync.rows import (
     DESCRIBED,
     INSTRUMENT,
+    StoredInstrument,
     StoredRow,
     from_source,
     instruments_of,
@@ -143,8 +144,12 @@ def _add(
 ) -> dict[str, int]:
     """Add holdings; their ids by key."""
     instruments: dict[str, int] = {}
+    scheme, keys = target.source.manifest.identifier_scheme, [p.instrument.key for p in positions]
+    # Before the first is added: PostgreSQL, whose statistics know nothing of what is being added,
+    # would look for each thousand among all that came before.
+    known = instruments_of(session, target.owner_id, scheme, keys)
     for some in batches(positions):
-        ids, described = _write_instruments(session, target, some)
+        ids, described = _write_instruments(session, target, some, known)
         todo.met_again += described
         for position in some:
             todo.name(ids[position.instrument.key], position)
@@ -194,23 +199,25 @@ def _dated(row: StoredRow, target: Target) -> Values:
 
 
 def _write_instruments(
-    session: Session, target: Target, positions: Sequence[Position]
+    session: Session,
+    target: Target,
+    positions: Sequence[Position],
+    known: Mapping[str, StoredInstrument],
 ) -> tuple[dict[str, int], Sequence[int]]:
     """The id of each position's instrument, and of those that were brought up to date."""
-    scheme = target.source.manifest.identifier_scheme
-    keys = [position.instrument.key for position in positions]
-    known = instruments_of(session, target.owner_id, scheme, keys)
-    changed, new = [], []
+    ids, changed, new = dict[str, int](), [], []
     for position in positions:
         row, of = known.get(position.instrument.key), position.instrument
         if row is None:
             new.append(of)
-        elif (described := _described(of, row.described)) is not row.described:
+            continue
+        ids[of.key] = row.id
+        if (described := _described(of, row.described)) is not row.described:
             changed.append({"id": row.id, **_columns(described)})
     if changed:
         session.execute(update(Instrument), changed)
     made = _new_instruments(session, target, new)
-    return {key: row.id for key, row in known.items()} | made, [values["id"] for values in changed]
+    return ids | made, [values["id"] for values in changed]
 
 
 def _columns(described: tuple[Any, ...]) -> Values:
