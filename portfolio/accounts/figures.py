@@ -15,7 +15,7 @@ from typing import Protocol
 from portfolio.accounts.models import MANUAL, CashBalance, Rate
 from portfolio.db.base import MONEY
 
-# Their profit is already in the broker's cash, or only their profit counts.
+# Their profit is in the broker's cash or stands beside it, or only their profit counts.
 NOTIONAL_KINDS = frozenset({"future", "cfd"})
 ONE = Decimal(1)
 DECIMALS = ONE.scaleb(-20)
@@ -86,7 +86,7 @@ class Figures:
     """The figures of one holding, in its instrument's currency.
 
     `counts` is what the holding adds to net liquidation: its value, only its profit (a CFD), or
-    None where that is unknown; a future adds nothing and its `counts` is 0.
+    None where that is unknown; a future adds nothing by itself and its `counts` is 0.
     """
 
     value: Decimal | None
@@ -106,7 +106,8 @@ class Figures:
 class Totals:
     """The figures of a whole account, in its currency; `incomplete` says what they are without.
 
-    `by_kind` and `by_currency` divide the net liquidation; a part may be negative.
+    `by_kind` and `by_currency` divide the net liquidation; a part may be negative. The part of
+    futures is their profit, where that is not in the cash.
     """
 
     currency: str
@@ -340,7 +341,9 @@ def _add_cash(tally: _Tally, balance: CashBalance, rate: Decimal | None) -> None
             value = product(amount, rate)
             tally.sums[name].add(value)
             tally.counts(value, "cash", balance.currency)
-    if balance.amount and rate is None:
+    if balance.futures_pnl:
+        tally.counts(product(balance.futures_pnl, rate), "future", balance.currency)
+    if (balance.amount or balance.futures_pnl) and rate is None:
         tally.reasons[f"cash:no rate for {balance.currency}"] += 1
 
 

@@ -217,13 +217,15 @@ class Holding(Base):
 class CashBalance(Base):
     """Money in one currency of an account; accruals are what is earned but not yet paid.
 
+    `futures_pnl` is the open profit of futures where the broker counts it beside the cash, and
+    None where the cash already has it.
     An id is never given a second time: the rows that a connection is to replace are known by it.
     """
 
     __tablename__ = "cash_balance"
     __table_args__ = (
         UniqueConstraint("account_id", "currency", "source", "source_account"),
-        *numbers("amount", "settled", "accrued_interest", "accrued_dividends"),
+        *numbers("amount", "settled", "accrued_interest", "accrued_dividends", "futures_pnl"),
         one_of("twin", *TWINS),
         {"sqlite_autoincrement": True},
     )
@@ -237,6 +239,7 @@ class CashBalance(Base):
     settled: Mapped[Decimal | None]
     accrued_interest: Mapped[Decimal | None]
     accrued_dividends: Mapped[Decimal | None]
+    futures_pnl: Mapped[Decimal | None]
     twin: Mapped[Code] = mapped_column(default=NO_TWIN)
 
 

@@ -153,7 +153,10 @@ class HoldingGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CashView:
-    """Money in one currency; `value` is in the account's currency."""
+    """Money in one currency; `value` is in the account's currency.
+
+    `futures_pnl` is the profit of futures where it counts beside the amount, not in it.
+    """
 
     id: int
     currency: str
@@ -161,6 +164,7 @@ class CashView:
     settled: Decimal | None
     accrued_interest: Decimal | None
     accrued_dividends: Decimal | None
+    futures_pnl: Decimal | None
     rate: Decimal | None
     value: Decimal | None
     source: str
@@ -184,6 +188,11 @@ class HoldingsPage:
     pages: int
     largest_weight: Decimal
     next_cursor: str | None
+
+    @property
+    def futures_beside(self) -> frozenset[str]:
+        """The currencies in which the profit of futures counts beside the cash, not in it."""
+        return frozenset(row.currency for row in self.cash if row.futures_pnl is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,7 +38,8 @@ class HoldingRows:
     """Some holdings of an account as rows; the longest bar is that of the `largest` weight.
 
     `at` is the path of the account's page: in a relative link, a colon would end a scheme.
-    `inner` rows are members of a group. Ages are told as `now` in the `zone`.
+    `inner` rows are members of a group. Ages are told as `now` in the `zone`. The profit of the
+    broker's futures is in the cash, or counts beside it: in the currencies `futures_beside`.
     """
 
     holdings: Sequence[HoldingView]
@@ -48,6 +49,7 @@ class HoldingRows:
     now: datetime
     zone: tzinfo
     inner: bool = False
+    futures_beside: frozenset[str] = frozenset()
 
     def __html__(self) -> str:
         """What a template shows; every text from outside is escaped."""
@@ -57,7 +59,7 @@ class HoldingRows:
     def _row(self, of: HoldingView, link: str) -> str:
         member = ' class="member"' if self.inner else ""
         base = self.account.currency
-        worth = _worth(of, base) if of.counts_in_value else _notional(of, base)
+        worth = _worth(of, base) if of.counts_in_value else self._notional(of, base)
         price = _unknown("no price") if of.price is None else quantity(of.price)
         bar = "" if of.weight is None else _bar(of.weight, self.largest)
         return (
@@ -75,6 +77,13 @@ class HoldingRows:
             first = f"<span>{first}{escape(contract(of))}</span>"
         about = f"{escape(of.name or '')}{_size(of)}{_tags(row)}{self._age(row)}"
         return f"{first} <small>{about}</small>{_notes(row) if shared and row.notes else ''}"
+
+    def _notional(self, row: HoldingView, base: str) -> str:
+        beside = row.source != MANUAL and row.currency in self.futures_beside
+        in_cash = row.instrument.kind == "future" and not beside
+        why = "in cash" if in_cash else "P&amp;L counts"
+        size = f"notional {money(row.notional)}{_unit(_code(row, base))}"
+        return f'<td class="quiet">{why}</td><td class="quiet">{size}</td>'
 
     def _age(self, row: HoldingView) -> str:
         """The time of a price that is older than all else that the account was read with."""
@@ -121,12 +130,6 @@ def _worth(row: HoldingView, base: str) -> str:
 def _code(row: HoldingView, base: str) -> str | None:
     """The currency of a figure, where it is another than the account's."""
     return None if row.currency == base else row.currency
-
-
-def _notional(row: HoldingView, base: str) -> str:
-    why = "in cash" if row.instrument.kind == "future" else "P&amp;L counts"
-    size = f"notional {money(row.notional)}{_unit(_code(row, base))}"
-    return f'<td class="quiet">{why}</td><td class="quiet">{size}</td>'
 
 
 def _profit(row: HoldingView, base: str) -> str:

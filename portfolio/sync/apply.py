@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session, contains_eager, joinedload
 
-from brokers.types import LedgerRow, Snapshot
+from brokers.types import LedgerRow, Snapshot, ValueClass
 from portfolio.accounts.models import NO_TWIN, AccountTotals, CashBalance, Holding, Rate
 from portfolio.accounts.services import totals, twins
 from portfolio.db.batches import batches
@@ -42,11 +42,11 @@ def apply(
     if amounts(cash_rows(session, target.account, target.source)) != before.cash:
         raise LeaseLost(target.run.id)
     written = write_holdings(session, target, plan, snapshot, before=before, keep=keep)
-    moved, spent = _write_cash(session, target, snapshot)
+    moved, beside = _write_cash(session, target, snapshot)
     moved |= written.moved
     rated = _write_rates(session, target, snapshot, rates)
     session.flush()
-    journal.record(session, target.run.id, target.source, plan, written.ids, spent=spent)
+    journal.record(session, target.run.id, target.source, plan, written.ids, beside=beside)
     replaced = _replace(session, target)
     target.account.synced_at = snapshot.read_at
     if plan.steps or replaced:
@@ -115,10 +115,10 @@ def _brought(session: Session, target: Target) -> Iterable[Holding]:
 def _write_cash(
     session: Session, target: Target, snapshot: Snapshot
 ) -> tuple[bool, dict[str, dict[str, Any]]]:
-    """Write the cash; whether what stays moved, and what was beside the amounts that are gone."""
+    """Write the cash; whether what stays moved, and what was beside the amounts that did."""
     account, source = target.account, target.source
     rows = {row.currency: row for row in cash_rows(session, account, source)}
-    moved = False
+    moved, beside = False, {}
     for line in snapshot.ledger.rows:
         row = rows.pop(line.currency, None)
         if row is None:
@@ -129,11 +129,13 @@ def _write_cash(
                 source_account=source.broker_account,
             )
             session.add(row)
-        moved |= _set(row, _cash_fields(line))
-    spent = {currency: journal.beside(row) for currency, row in rows.items()}
+        elif row.amount != line.cash:
+            beside[line.currency] = journal.beside(row)
+        moved |= _set(row, _cash_fields(line, target))
     for row in rows.values():
+        beside[row.currency] = journal.beside(row)
         session.delete(row)
-    return moved, spent
+    return moved, beside
 
 
 def _set(row: object, values: Mapping[str, object]) -> bool:
@@ -144,12 +146,14 @@ def _set(row: object, values: Mapping[str, object]) -> bool:
     return bool(different)
 
 
-def _cash_fields(line: LedgerRow) -> dict[str, Decimal | None]:
+def _cash_fields(line: LedgerRow, target: Target) -> dict[str, Decimal | None]:
+    profit = line.values.get(ValueClass.FUTURES_PNL)
     return {
         "amount": line.cash,
         "settled": line.settled_cash,
         "accrued_interest": line.accrued_interest,
         "accrued_dividends": line.accrued_dividends,
+        "futures_pnl": profit if target.futures_profit_counts else None,
     }
 
 

@@ -26,7 +26,7 @@ HOLDING, CASH = "holding", "cash"
 # Names of fields in the record that the instrument's row calls otherwise.
 COLUMNS = {"right": "option_right"}
 NUMBERS = frozenset({"quantity", "average_price", "multiplier", "strike"})
-BESIDE_CASH = ("settled", "accrued_interest", "accrued_dividends")
+BESIDE_CASH = ("settled", "accrued_interest", "accrued_dividends", "futures_pnl")
 OF_HOLDING = frozenset({"quantity", "average_price"})
 # Changes that one statement writes.
 AT_ONCE = 3_000
@@ -45,11 +45,11 @@ def record(
     plan: Plan,
     ids: Mapping[str, int],
     *,
-    spent: Mapping[str, dict[str, Any]],
+    beside: Mapping[str, dict[str, Any]],
 ) -> None:
     """Write down every step of a plan that was applied.
 
-    `ids` are the holdings' by instrument key; `spent` is what was beside cash that is gone.
+    `ids` are the holdings' by instrument key; `beside` is what was beside cash that moved.
     """
     always = {
         "run_id": run_id,
@@ -66,7 +66,7 @@ def record(
             "field": change.field,
             "old": change.old,
             "new": change.new,
-            "beside": spent.get(step.key) if step.subject == CASH else None,
+            "beside": beside.get(step.key) if step.subject == CASH else None,
         }
         for step in plan.steps
         for change in step.changes
@@ -282,12 +282,12 @@ def _cash_back(session: Session, at: Reversal, change: Change, reverse: dict[str
     )
     if (None if row is None else as_text(row.amount)) != change.new:
         raise _touched(change)
+    reverse["beside"] = None if row is None else beside(row)
     if change.old is None:
-        reverse["beside"] = None if row is None else beside(row)
         session.delete(row)
         return "closed"
+    kept = {name: text and Decimal(text) for name, text in (change.beside or {}).items()}
     if row is None:
-        kept = {name: text and Decimal(text) for name, text in (change.beside or {}).items()}
         session.add(
             CashBalance(
                 account_id=at.account.id,
@@ -300,6 +300,8 @@ def _cash_back(session: Session, at: Reversal, change: Change, reverse: dict[str
         )
         return "added"
     row.amount, row.settled = Decimal(change.old), None
+    # What a future gained goes from here into the cash when it is sold, and back with it.
+    row.futures_pnl = kept.get("futures_pnl", row.futures_pnl)
     return "changed"
 
 

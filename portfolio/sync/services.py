@@ -159,6 +159,7 @@ def succeed(
         run=run,
         moment=Moment(now=with_.now, day=day),
         replaced=with_.replaced,
+        futures_profit_counts=bool(reading.judgement.futures_profit_counts),
     )
     keep = reading.verdict.unconfirmed
     before, rates = reading.past.stored, reading.believed.rates

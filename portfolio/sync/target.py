@@ -24,13 +24,17 @@ class Replaced:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Where a snapshot goes: the account, the source of its rows, the run, and the moment."""
+    """Where a snapshot goes: the account, the source of its rows, the run, and the moment.
+
+    `futures_profit_counts` is whether the books count the profit of futures beside the cash.
+    """
 
     account: Account
     source: Source
     run: SyncRun
     moment: Moment
     replaced: Replaced
+    futures_profit_counts: bool = False
 
     @property
     def owner_id(self) -> int:

@@ -20,6 +20,8 @@ KINDS = {
     "cfd": "CFD",
     "future_option": "future option",
 }
+# As in net liquidation: what is accrued is no holding, and of futures only the profit counts.
+PARTS = {"cash": "Cash and accruals", "future": "Futures P&L"}
 MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 CODE = Markup("<code>{}</code>")
 HUNDRED = Decimal(100)
@@ -112,8 +114,7 @@ def kind_label(kind: str) -> str:
 
 
 def _kind_title(kind: str) -> str:
-    # As in net liquidation: interest and dividends that are owed are no holding.
-    return "Cash and accruals" if kind == "cash" else capitalize_first(kind_label(kind))
+    return PARTS.get(kind) or capitalize_first(kind_label(kind))
 
 
 def days_left(days: int, kind: str) -> str:

@@ -140,6 +140,7 @@ def ledger(of: Account, now: int) -> dict[str, Any]:
 def _ledger_row(of: Account, currency: str, now: int) -> dict[str, Any]:
     cash = of.cash[currency]
     values = {name: Decimal(0) for name in (*CLASSES.values(), *OTHER_CLASSES)}
+    values["futuresonlypnl"] = cash.futures_profit
     profit = Decimal(0)
     for row in of.held:
         if row.currency == currency and row.asset != "CASH":

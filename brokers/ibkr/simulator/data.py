@@ -46,11 +46,15 @@ class Held:
 
 @dataclass(slots=True, kw_only=True)
 class Cash:
-    """The books in one currency beside the positions."""
+    """The books in one currency beside the positions.
+
+    `futures_profit` is that of futures, where it is not in the balance already.
+    """
 
     balance: Decimal
     interest: Decimal = Decimal(0)
     dividends: Decimal = Decimal(0)
+    futures_profit: Decimal = Decimal(0)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -177,6 +177,7 @@ def _cash(known: Known, row: CashBalance) -> CashView:
         settled=row.settled,
         accrued_interest=row.accrued_interest,
         accrued_dividends=row.accrued_dividends,
+        futures_pnl=row.futures_pnl,
         rate=rate,
         value=None if rate is None else figures.rounded(MONEY.multiply(row.amount, rate)),
         source=row.source,

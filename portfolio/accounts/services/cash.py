@@ -60,7 +60,8 @@ def change_cash(at: Scope, cash_id: int, values: Mapping[str, Any]) -> CashBalan
     refuse_synced(at, row, f"The {row.currency} cash")
     row.amount = _amount(values)
     if row.source != MANUAL:
-        row.settled = None
+        # Who states the cash states all of it.
+        row.settled = row.futures_pnl = None
     touch(at.session, at.account, at.moment)
     return row
 

@@ -79,6 +79,7 @@ HOLDING = (
         HOLDING.format(quantity="quantity"),
         "UPDATE holding SET quantity = 'NaN'",
         "UPDATE cash_balance SET amount = 'Infinity'",
+        "UPDATE cash_balance SET futures_pnl = 'NaN'",
         "UPDATE account SET mode = 'both'",
         (
             "INSERT INTO portfolio (owner_id, name, base_currency, created_at)"

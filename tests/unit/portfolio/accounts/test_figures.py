@@ -33,9 +33,13 @@ def rate(source, target, value, *, day=20, by="ibkr"):
     )
 
 
-def cash(currency, amount, interest=None, dividends=None):
+def cash(currency, amount, interest=None, dividends=None, futures=None):
     return CashBalance(
-        currency=currency, amount=D(amount), accrued_interest=interest, accrued_dividends=dividends
+        currency=currency,
+        amount=D(amount),
+        accrued_interest=interest,
+        accrued_dividends=dividends,
+        futures_pnl=futures,
     )
 
 
@@ -144,6 +148,23 @@ def test_cash_without_a_rate_is_named():
     of = figures.totals("USD", [], [cash("CHF", "5"), cash("USD", "1")], Rates([]))
     assert of.net_liquidation == 1
     assert of.incomplete == ("without the CHF cash: no rate for CHF",)
+
+
+def test_the_profit_of_futures_beside_the_cash_is_a_part_of_its_own():
+    values = {"quantity": "1", "market_value": "5000", "unrealized_pnl": "9", "average_price": "1"}
+    held = [holding("future", source="ibkr", **values)]
+    money = [cash("USD", "100", futures=D("7")), cash("EUR", "0", futures=D("-4"))]
+    of = figures.totals("USD", held, money, Rates([rate("EUR", "USD", "1.25")]))
+    assert (of.net_liquidation, of.cash, of.market_value) == (D(102), D(100), D(0))
+    assert of.by_kind == {"cash": D(100), "future": D(2)}
+    assert of.by_currency == {"USD": D(107), "EUR": D(-5)}
+    assert (of.unrealized_pnl, of.incomplete) == (D(9), ())
+
+
+def test_the_profit_of_futures_without_a_rate_is_named():
+    of = figures.totals("USD", [], [cash("EUR", "0", futures=D(3))], Rates([]))
+    assert of.net_liquidation is None
+    assert of.incomplete == ("without the EUR cash: no rate for EUR",)
 
 
 def test_weights_of_longs_and_shorts():

@@ -100,12 +100,13 @@ def account(shared_by=None, currency="USD", synced_at=None):
     whose=st.tuples(st.sampled_from([None, "Ada"]), st.sampled_from(["USD", NASTY]), moments),
     largest=st.sampled_from([D(0), D("0.5"), D(10**12)]),
     inner=st.booleans(),
+    beside=st.frozensets(st.sampled_from(["USD", NASTY])),
 )
-def test_rows_are_those_of_a_plain_template(plain, rows, whose, largest, inner):
+def test_rows_are_those_of_a_plain_template(plain, rows, whose, largest, inner, beside):
     of = account(*whose)
-    written = HoldingRows(rows, of, "A%20B", largest, NOW, UTC, inner).__html__()
+    written = HoldingRows(rows, of, "A%20B", largest, NOW, UTC, inner, beside).__html__()
     around = {"at": "A%20B", "largest": largest, "now": NOW, "zone": UTC, "inner": inner}
-    template = plain.render(rows=rows, account=of, **around)
+    template = plain.render(rows=rows, account=of, futures_beside=beside, **around)
     # Both ways to write a quotation mark mean the same.
     assert written == template.replace("&#34;", "&quot;").replace("&#39;", "&#x27;")
 
