@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +20,7 @@ from portfolio.users.models import ApiToken, LoginSession
 from portfolio.users.services import disable, locked_user
 from portfolio.users.tokens import SCOPES, Wanted, create
 from tests.integration.conftest import CHEAP, MAIN, Desk, guarded_by, make_desk
-from tests.integration.users.people import Browser, person
+from tests.integration.users.people import Browser, person, untimed
 
 P = "/api/v1/portfolios"
 # What no stranger may ever read: names, notes, an instrument, ids, and the way to the broker.
@@ -52,7 +51,6 @@ BODIES: dict[str, dict[str, Any]] = {
     "secrets_api.put": {"secrets": {"password": "x"}},
     "notifications_api.add_target": {"address": "ntfy://127.0.0.1:9/topic"},
 }
-TIMED = re.compile(rb'name="form_token" value="[^"]+"')
 
 
 @dataclass
@@ -119,7 +117,7 @@ def body_of(route: Route) -> dict[str, Any]:
 def said(answer: Any) -> tuple[int, bytes, list[tuple[str, str]]]:
     """An answer to compare: all of it but the date and the token of forms, which has a time."""
     headers = sorted(pair for pair in answer.headers if pair[0] not in {"Date", "Set-Cookie"})
-    return answer.status_code, TIMED.sub(b"", answer.data), headers
+    return answer.status_code, untimed(answer.data), headers
 
 
 def build(database: str, folder: Path) -> Iterator[World]:
