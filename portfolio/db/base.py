@@ -82,7 +82,7 @@ class ExactDecimal(TypeDecorator[Decimal]):
         if not isinstance(given, Decimal) or not given.is_finite():
             raise TypeError(f"money columns take finite decimals, not {value!r}")
         text = canonical(value)
-        if sum(map(str.isdigit, text)) > MAX_DIGITS:
+        if len(text) > MAX_DIGITS and sum(map(str.isdigit, text)) > MAX_DIGITS:
             raise ValueError(f"a number of more than {MAX_DIGITS} digits: {text[:60]}")
         return text if dialect.name == "sqlite" else Decimal(text)
 

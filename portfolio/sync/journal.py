@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from itertools import islice
 from typing import Any
 
 from sqlalchemy import func, insert, select
@@ -17,10 +16,10 @@ from portfolio.accounts.models import Account, CashBalance, Holding
 from portfolio.accounts.quotes import rescaled
 from portfolio.accounts.services.holdings import date_quote, quoted
 from portfolio.clock import Moment
-from portfolio.db.batches import batches
+from portfolio.db.batches import batches, insert_plain
 from portfolio.errors import Conflict
 from portfolio.sync.models import BY_UNDO, SUCCEEDED, Change, SyncRun
-from portfolio.sync.plan import Plan, Source, as_text
+from portfolio.sync.plan import FieldChange, Plan, Source, Step, as_text
 
 HOLDING, CASH = "holding", "cash"
 # Names of fields in the record that the instrument's row calls otherwise.
@@ -28,9 +27,11 @@ COLUMNS = {"right": "option_right"}
 NUMBERS = frozenset({"quantity", "average_price", "multiplier", "strike"})
 BESIDE_CASH = ("settled", "accrued_interest", "accrued_dividends", "futures_pnl")
 OF_HOLDING = frozenset({"quantity", "average_price"})
-# Changes that one statement writes.
-AT_ONCE = 3_000
 CHANGES = Change.metadata.tables[Change.__tablename__]
+PLAIN = (
+    *("run_id", "holding_id", "source", "source_account", "subject", "label"),
+    *FieldChange._fields,
+)
 
 
 def beside(row: CashBalance) -> dict[str, Any]:
@@ -51,28 +52,35 @@ def record(
 
     `ids` are the holdings' by instrument key; `beside` is what was beside cash that moved.
     """
-    always = {
-        "run_id": run_id,
-        "source": source.manifest.key,
-        "source_account": source.broker_account,
-    }
+    of = source.manifest.key, source.broker_account
+    moved = {step.key: step for step in plan.steps if step.subject == CASH and step.key in beside}
     # A first run has a change for each field of each holding: they are made as they are written.
     rows = (
-        {
-            **always,
-            "holding_id": ids.get(step.key) if step.subject == HOLDING else None,
-            "subject": step.subject,
-            "label": step.label,
-            "field": change.field,
-            "old": change.old,
-            "new": change.new,
-            "beside": beside.get(step.key) if step.subject == CASH else None,
-        }
+        (run_id, _id_of(step, ids), *of, step.subject, step.label, *change)
         for step in plan.steps
+        if step is not moved.get(step.key)
         for change in step.changes
     )
-    while some := list(islice(rows, AT_ONCE)):
-        session.execute(insert(CHANGES), some)
+    insert_plain(session, CHANGES, PLAIN, rows)
+    with_more = [
+        {
+            "run_id": run_id,
+            "source": source.manifest.key,
+            "source_account": source.broker_account,
+            "subject": CASH,
+            "label": step.label,
+            **change._asdict(),
+            "beside": beside[key],
+        }
+        for key, step in moved.items()
+        for change in step.changes
+    ]
+    if with_more:
+        session.execute(insert(CHANGES), with_more)
+
+
+def _id_of(step: Step, ids: Mapping[str, int]) -> int | None:
+    return ids.get(step.key) if step.subject == HOLDING else None
 
 
 def record_closing(session: Session, run_id: str, row: Holding) -> None:

@@ -78,8 +78,7 @@ class Stored:
     cash: Mapping[str, Decimal]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FieldChange:
+class FieldChange(NamedTuple):
     """One position field, old to new, as text; None where there was or will be nothing."""
 
     field: str

@@ -15,12 +15,11 @@ from brokers.types import Instrument as BrokerInstrument
 from brokers.types import Position, Snapshot
 from portfolio.accounts.models import Holding, Instrument, InstrumentIdentifier
 from portfolio.accounts.quotes import Quoted, quoted_at, rescaled
-from portfolio.db.batches import STREAMED, batches
+from portfolio.db.batches import STREAMED, batches, insert_plain
 from portfolio.sync.lease import LeaseLost
 from portfolio.sync.plan import Plan, Stored, StoredHolding, symbol_of
 from portfolio.sync.rows import (
     DESCRIBED,
-    INSTRUMENT,
     StoredInstrument,
     StoredRow,
     from_source,
@@ -31,10 +30,11 @@ from portfolio.sync.target import Target
 
 Values = dict[str, Any]
 HOLDINGS = Holding.metadata.tables[Holding.__tablename__]
+INSTRUMENTS = Holding.metadata.tables[Instrument.__tablename__]
 IDENTIFIERS = Holding.metadata.tables[InstrumentIdentifier.__tablename__]
-# Else rows that differ in what is not known would be written one by one. SQLite keeps a megabyte
-# for a statement of a thousand rows, for as long as the connection lives.
-MANY_INSTRUMENTS = {"render_nulls": True, "insertmanyvalues_page_size": 500}
+KEYS = ("owner_id", "instrument_id", "scheme", "value", "is_key")
+# SQLite keeps a megabyte for a statement of a thousand rows, for as long as the connection lives.
+MANY_INSTRUMENTS = {"insertmanyvalues_page_size": 500}
 NOTHING = (None,) * len(DESCRIBED)
 
 
@@ -256,18 +256,17 @@ def _new_instruments(
     manifest, owner = target.source.manifest, target.owner_id
     described = [_described(of, NOTHING) for of in new]
     values = [{"owner_id": owner, "source": manifest.key, **_columns(each)} for each in described]
-    made = insert(Instrument).returning(Instrument.id, *INSTRUMENT)
+    made = insert(INSTRUMENTS).returning(
+        INSTRUMENTS.c.id, *(INSTRUMENTS.c[of] for of in DESCRIBED)
+    )
     # What comes back is in no order; of two that are described alike, either will do.
     free: defaultdict[tuple[Any, ...], list[int]] = defaultdict(list)
     for of, *columns in session.execute(made, values, execution_options=MANY_INSTRUMENTS):
         free[tuple(columns)].append(of)
     ids = {of.key: free[each].pop() for of, each in zip(new, described, strict=True)}
-    keys = [
-        {"owner_id": owner, "instrument_id": of, "scheme": manifest.identifier_scheme}
-        | {"value": key, "is_key": True}
-        for key, of in ids.items()
-    ]
-    session.execute(insert(IDENTIFIERS), keys)
+    scheme = manifest.identifier_scheme
+    keys = ((owner, of, scheme, key, True) for key, of in ids.items())
+    insert_plain(session, IDENTIFIERS, KEYS, keys)
     return ids
 
 
