@@ -29,6 +29,8 @@ WRITTEN = (*COLUMNS, "market_value", "cost", "unrealized_pnl", "weight", "quoted
 # What people and brokers write as they like; the other columns are of closed lists, or numbers.
 TEXTS = ("symbol", "name", "currency", "isin", "underlying", "notes", "source")
 LONGEST = 50_000
+# Lines that are written before they are handed on.
+AT_ONCE = 500
 WIDEST = 200
 # Full-width signs count, too, and what stands behind spaces or quotes.
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'", "＝", "＋", "－", "＠")
@@ -244,14 +246,21 @@ def _day(text: str) -> date:
 
 def written(rows: Iterable[Mapping[str, str | None]]) -> Iterator[str]:
     """The lines of a file with all our columns, each cell already text, or None where empty."""
-    line = io.StringIO(newline="")
-    writer = csv.writer(line, lineterminator="\r\n")
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(WRITTEN)
-    for row in rows:
-        safe = {**row, **{of: guarded(row.get(of) or "") for of in TEXTS}}
-        writer.writerow(map(safe.get, WRITTEN))
-        yield _taken(line)
-    yield _taken(line)
+    for number, row in enumerate(rows, 1):
+        writer.writerow(map(_safe(row).get, WRITTEN))
+        if number % AT_ONCE == 0:
+            yield _taken(text)
+    yield _taken(text)
+
+
+def _safe(row: Mapping[str, str | None]) -> Mapping[str, str | None]:
+    """A row that no spreadsheet takes for formulas."""
+    # Most cells begin with a letter or a digit.
+    odd = [of for of in TEXTS if (text := row.get(of)) and not text[0].isalnum()]
+    return {**row, **{of: guarded(row[of] or "") for of in odd}} if odd else row
 
 
 def _taken(text: io.StringIO) -> str:
@@ -271,9 +280,6 @@ def cell(value: object) -> str:
 
 def guarded(text: str) -> str:
     """A cell that no spreadsheet takes for a formula."""
-    # Most cells begin with a letter or a digit.
-    if text[:1].isalnum():
-        return text
     return f"'{text}" if _is_formula(text) and typed_decimal(text) is None else text
 
 

@@ -7,11 +7,11 @@ error and no half of a file.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
 
+import msgspec
 from flask import Response
 
 from portfolio.accounts import csvfile
@@ -92,12 +92,17 @@ def _cash_cells(row: CashView) -> Cells:
 
 def _document(at: Scope) -> Iterator[str]:
     around = HoldingsSchema(exclude=["holdings"]).dump(at.holdings(ANY))
-    yield json.dumps(around | {"next_cursor": None}).removesuffix("}")
-    before = ', "holdings": [\n'
+    yield _json(around | {"next_cursor": None}).removesuffix("}")
+    before = ',"holdings":[\n'
     for rows in at.all_holdings():
-        yield before + json.dumps([plain(row) for row in rows])[1:-1]
+        yield before + _json([plain(row) for row in rows])[1:-1]
         before = ",\n"
     yield "\n]}\n" if before == ",\n" else f"{before}]}}\n"
+
+
+def _json(value: object) -> str:
+    # A tenth of the time of the standard library's.
+    return msgspec.json.encode(value).decode()
 
 
 def plain(row: HoldingView) -> dict[str, object]:

@@ -17,8 +17,7 @@ from portfolio.db.base import MONEY
 
 # Their profit is in the broker's cash or stands beside it, or only their profit counts.
 NOTIONAL_KINDS = frozenset({"future", "cfd"})
-ONE = Decimal(1)
-DECIMALS = ONE.scaleb(-20)
+DECIMALS = Decimal(1).scaleb(-20)
 PARTS = ("amount", "accrued_interest", "accrued_dividends")
 
 
@@ -205,11 +204,11 @@ def _counts(kind: str, value: Decimal | None, profit: Decimal | None) -> Decimal
     return profit if kind == "cfd" else value
 
 
-def product(*factors: Decimal | None) -> Decimal | None:
+def product(first: Decimal | None, *others: Decimal | None) -> Decimal | None:
     """The product of all factors, or None where one is unknown."""
-    result = ONE
-    for factor in factors:
-        if factor is None:
+    result = first
+    for factor in others:
+        if result is None or factor is None:
             return None
         result = MONEY.multiply(result, factor)
     return result

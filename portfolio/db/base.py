@@ -34,7 +34,7 @@ NAMING = {
     "pk": "pk_%(table_name)s",
 }
 
-_PLAIN = re.compile(r"-?\d+(\.\d+)?\Z", re.ASCII)
+_is_plain = re.compile(r"-?\d+(\.\d+)?\Z", re.ASCII).match
 _TYPED = re.compile(r"-?\d{1,20}(\.\d{1,20})?\Z", re.ASCII)
 
 
@@ -53,7 +53,7 @@ def _read(value: Any) -> Decimal | None:
     if value is None:
         return None
     text = value if type(value) is str else str(value)
-    if _PLAIN.match(text) is None:
+    if _is_plain(text) is None:
         raise ValueError(f"not a number in a money column: {text[:60]!r}")
     return Decimal(text)
 
