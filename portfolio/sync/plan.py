@@ -239,9 +239,9 @@ def _cash_steps(
 
 def _differences(old: Mapping[str, object], new: Mapping[str, object]) -> tuple[FieldChange, ...]:
     return tuple(
-        FieldChange(field=name, old=as_text(old.get(name)), new=as_text(value))
+        FieldChange(name, as_text(before), as_text(value))
         for name, value in new.items()
-        if old.get(name) != value
+        if (before := old.get(name)) != value
     )
 
 
