@@ -112,3 +112,19 @@ def test_lines_end_as_the_standard_says():
     assert "".join(csvfile.written([{"symbol": 'a"b,c'}])).endswith(
         ',"a""b,c",' + "," * 18 + "\r\n"
     )
+
+
+@given(st.text(), st.text())
+def test_a_written_cell_is_the_guarded_one(symbol, notes):
+    row = {"symbol": symbol, "notes": notes, "kind": "=kind", "name": None}
+    written = csvfile._safe(row)
+    guarded = {"symbol": csvfile.guarded(symbol), "notes": csvfile.guarded(notes)}
+    assert written == row | guarded
+
+
+def test_a_long_file_comes_in_pieces_without_a_line_missing():
+    count = 2 * csvfile.AT_ONCE + 1
+    pieces = list(csvfile.written({"symbol": f"S{number}"} for number in range(count)))
+    assert len(pieces) == 3
+    table = csvfile.read("".join(pieces))
+    assert [line["symbol"] for _, line in table.lines] == [f"S{number}" for number in range(count)]
