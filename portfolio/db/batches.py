@@ -13,8 +13,6 @@ Item = TypeVar("Item")
 
 # Far below every limit, and enough that one statement more makes no difference.
 BATCH = 1_000
-# What a statement is executed with whose rows are looked at one after the other and not kept.
-STREAMED = {"yield_per": BATCH}
 # Rows of a few short texts that one statement writes.
 PLAIN_ROWS = 3_000
 

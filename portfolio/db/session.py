@@ -35,6 +35,8 @@ Found = TypeVar("Found")
 BUSY_TIMEOUT_MS = 10_000
 WAL, TRIES = "PRAGMA journal_mode=WAL", 5
 WRITE = {"foliosync_write": True}
+# What a statement is executed with whose rows are looked at one after the other.
+SOME_AT_A_TIME = {"yield_per": 1_000}
 # Any number will do, as long as it is always the same: the letters "start".
 STARTING = 0x7374617274
 # Another one: the letters "write".
@@ -183,6 +185,18 @@ def columns(
     # What it has not written yet belongs to the answer.
     session.flush()
     return session.connection().execute(statement, values).all()
+
+
+def streamed(
+    session: Session, statement: Executable, values: Mapping[str, Any] | None = None
+) -> Iterator[Row[*tuple[Any, ...]]]:
+    """The same of a statement with many rows: one after the other, and none is kept.
+
+    Until the last one is read, no other statement may change them.
+    """
+    session.flush()
+    found = session.connection().execute(statement, values, execution_options=SOME_AT_A_TIME)
+    return iter(found)
 
 
 def changed_rows(session: Session, statement: Update | Delete) -> int:

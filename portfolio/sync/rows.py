@@ -16,7 +16,8 @@ from portfolio.accounts.models import Account, CashBalance, Holding, Instrument
 from portfolio.accounts.models import InstrumentIdentifier as Identifier
 from portfolio.accounts.quotes import Quoted
 from portfolio.accounts.services.portfolios import cash_of
-from portfolio.db.batches import STREAMED, batches
+from portfolio.db.batches import batches
+from portfolio.db.session import streamed
 from portfolio.sync.plan import Source, Stored, StoredHolding, Terms, digest
 
 DESCRIBED = (
@@ -74,7 +75,7 @@ def rows_of(session: Session, account: Account, source: Source) -> Iterator[Stor
         )
         .order_by(Holding.id)
     )
-    return map(_row, session.execute(query, execution_options=STREAMED))
+    return map(_row, streamed(session, query))
 
 
 def from_source(account: Account, source: Source) -> Iterable[ColumnElement[bool]]:
@@ -128,7 +129,7 @@ def digest_of(session: Session, account: Account, source: Source) -> str:
         )
     )
     cash = amounts(cash_rows(session, account, source))
-    found = session.execute(query, execution_options=STREAMED)
+    found = streamed(session, query)
     return digest(((key, held, cost, code) for key, held, cost, code in found), cash)
 
 

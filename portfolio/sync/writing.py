@@ -15,7 +15,8 @@ from brokers.types import Instrument as BrokerInstrument
 from brokers.types import Position, Snapshot
 from portfolio.accounts.models import Holding, Instrument, InstrumentIdentifier
 from portfolio.accounts.quotes import Quoted, quoted_at, rescaled
-from portfolio.db.batches import STREAMED, batches, insert_plain
+from portfolio.db.batches import batches, insert_plain
+from portfolio.db.session import streamed
 from portfolio.sync.lease import LeaseLost
 from portfolio.sync.plan import Plan, Stored, StoredHolding, symbol_of
 from portfolio.sync.rows import (
@@ -160,8 +161,7 @@ def _add(
         *from_source(target.account, target.source),
         *(Holding.closed_at.is_(None), Holding.opened_at == read_at),
     )
-    found = session.execute(made, execution_options=STREAMED)
-    holdings = {instrument_id: holding_id for instrument_id, holding_id in found}  # noqa: C416
+    holdings: dict[int, int] = dict(map(tuple, streamed(session, made)))
     return {key: holdings[of] for key, of in instruments.items()}
 
 

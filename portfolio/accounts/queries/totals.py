@@ -23,8 +23,7 @@ from portfolio.accounts.models import (
 from portfolio.accounts.queries.rates import newest_rates
 from portfolio.accounts.resources import TotalsView
 from portfolio.db.base import MONEY
-from portfolio.db.batches import STREAMED
-from portfolio.db.session import columns
+from portfolio.db.session import columns, streamed
 from portfolio.users.models import User
 
 # As plain values: totals are renewed with each price, and need no row of their own.
@@ -98,8 +97,8 @@ def stamp(account: Account, rates_revision: int) -> str:
 
 def compute_totals(session: Session, account: Account, rates: Rates) -> Totals:
     """The totals of an account from its rows."""
-    rows = session.execute(_COUNTED, {"account": account.id}, execution_options=STREAMED)
-    held = (_Counted(*row[:6], _Terms(*row[6:])) for row in rows)
+    rows = streamed(session, _COUNTED, {"account": account.id})
+    held = (_Counted._make((*row[:6], _Terms._make(row[6:]))) for row in rows)
     return figures.totals(account.currency, held, cash_rows(session, account.id), rates)
 
 
