@@ -7,21 +7,25 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
+from statistics import quantiles
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from benchmarks.accounts import application, fill, new_account
 from benchmarks.figures import Figure, Row
-from benchmarks.measuring import forget_peak, memory_of, percentiles
+from benchmarks.measuring import forget_peak, memory_of, percentiles, wall
 from benchmarks.options import chosen
 from benchmarks.processes import Running, free_port, scratch, server, serving
 
 MANY, FEW = 10_000, 100
-TURNS = 5
+# How often both are asked by many, and what each is asked before it is measured.
+CROWDS, WARMING = 5, 30
+# How often a page is asked for in its turn.
+TURN = 50
 CLIENTS, EACH = 32, 30
 NOBODY = "https://localhost:5001"
 API = "/api/v1/portfolios/1/accounts/A"
@@ -36,18 +40,24 @@ class Seconds(NamedTuple):
     median: float
     p95: float
 
+    @classmethod
+    def of(cls, spent: Sequence[float]) -> Seconds:
+        """Those of some measured ones."""
+        cut = quantiles(spent, n=100)
+        return cls(cut[49], cut[94])
+
 
 def figures() -> Iterable[Row]:
     """Time of a page, pages a second, and bytes."""
-    rounds = 60 if chosen().quick else 200
+    rounds = 60 if chosen().quick else 1_000
     with scratch() as folder, _bare(folder) as bare, _program(folder) as program:
         many_at, few_at = ((program, PAGES[size]) for size in (MANY, FEW))
-        floor, many, few = _quietest([(bare, "/"), many_at, few_at], rounds)
+        floor, many, few = _in_turn([(bare, "/"), many_at, few_at], rounds)
         name = f"account page at {MANY:,} holdings, p95"
         yield Figure(name, many.p95, "s", floor.p95, "a bare page, p95", 4)
         yield Figure(name, many.p95, "s", few.p95, f"the same at {FEW}", 1.25)
         yield Figure(name, many.p95, "s", many.median, "its own median", 1.5)
-        crowds = [(_for_each(bare, "/"), _for_each(*many_at)) for _ in range(TURNS)]
+        crowds = [(_for_each(bare, "/"), _for_each(*many_at)) for _ in range(CROWDS)]
         slow, fast = (min(column) for column in zip(*crowds, strict=True))
         what = f"a page for one of {CLIENTS} clients at once"
         yield Figure(what, fast, "s", slow, "the bare page", 4)
@@ -70,7 +80,7 @@ def _whole(bare: Running, program: Running) -> Iterable[Row]:
     paths = {ending.upper(): f"{API}/export.{ending}" for ending in ("csv", "json")}
     memory = {kind: _more_memory(program, path) for kind, path in paths.items()}
     asked = [(bare, "/all"), *((program, path) for path in paths.values())]
-    floor, *spent = _quietest(asked, 10)
+    floor, *spent = _in_turn(asked, 20)
     for (kind, more), of in zip(memory.items(), spent, strict=True):
         name = f"the whole table of {MANY:,} as {kind}"
         yield Figure(name, of.median, "s", floor.median, "all rows of a bare page", 2)
@@ -118,20 +128,21 @@ def _answer(connection: HTTPConnection, path: str, headers: dict[str, str]) -> b
     return body
 
 
-def _quietest(asked: Sequence[tuple[Running, str]], rounds: int) -> list[Seconds]:
-    """The seconds of each of several pages in the quietest of some turns.
+def _in_turn(asked: Sequence[tuple[Running, str]], rounds: int) -> list[Seconds]:
+    """The seconds of several pages, over connections that are kept.
 
-    They take turns, so that what else the computer does meanwhile is not the fault of one.
+    They take turns, so that what else the computer does meanwhile, or how fast it lets us be, is
+    the same for all; a turn is long enough for a processor to get used to a page.
     """
-    turns = [[_seconds(*page, rounds) for page in asked] for _ in range(TURNS)]
-    return [min(of, key=lambda seconds: seconds.p95) for of in zip(*turns, strict=True)]
-
-
-def _seconds(of: Running, path: str, rounds: int) -> Seconds:
-    """What a page takes over one connection that is kept."""
-    with asking(of, path) as page:
-        median, p95, _ = percentiles(page, rounds)
-    return Seconds(median, p95)
+    with ExitStack() as stack:
+        pages = [stack.enter_context(asking(*page)) for page in asked]
+        for page in pages:
+            percentiles(page, WARMING)
+        spent: list[list[float]] = [[] for _ in pages]
+        for _ in range(rounds // min(rounds, TURN)):
+            for of, page in zip(spent, pages, strict=True):
+                of += [wall(page, 1) for _ in range(min(rounds, TURN))]
+    return [Seconds.of(each) for each in spent]
 
 
 @contextmanager
