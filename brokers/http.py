@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from decimal import Decimal
 from http.cookiejar import DefaultCookiePolicy
+from io import BytesIO
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -192,17 +193,18 @@ class Caller:
         return answer
 
     def _read(self, response: requests.Response, began: float) -> Answer:
-        body = bytearray()
+        # Its value is what it has, where a copy would be another five megabytes.
+        body = BytesIO()
         for chunk in response.iter_content(CHUNK):
-            body += chunk
-            if len(body) > LARGEST_ANSWER:
+            body.write(chunk)
+            if body.tell() > LARGEST_ANSWER:
                 raise Malformed("The answer is larger than any account.")
             if self._clock.monotonic() - began > DEADLINE:
                 raise requests.ReadTimeout("the total deadline has passed")
         return Answer(
             status=response.status_code,
             content_type=response.headers.get("Content-Type", "").split(";")[0].strip().lower(),
-            body=bytes(body),
+            body=body.getvalue(),
             location=response.headers.get("Location"),
             retry_after=response.headers.get("Retry-After"),
         )
