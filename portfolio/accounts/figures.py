@@ -342,7 +342,7 @@ def _add_cash(tally: _Tally, balance: CashBalance, rate: Decimal | None) -> None
             tally.counts(value, "cash", balance.currency)
     if balance.futures_pnl:
         tally.counts(product(balance.futures_pnl, rate), "future", balance.currency)
-    if (balance.amount or balance.futures_pnl) and rate is None:
+    if rate is None and any(getattr(balance, name) for name in (*PARTS, "futures_pnl")):
         tally.reasons[f"cash:no rate for {balance.currency}"] += 1
 
 

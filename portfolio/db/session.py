@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
@@ -189,14 +189,15 @@ def columns(
 
 def streamed(
     session: Session, statement: Executable, values: Mapping[str, Any] | None = None
-) -> Iterator[Row[*tuple[Any, ...]]]:
+) -> Generator[Row[*tuple[Any, ...]], None, None]:
     """The same of a statement with many rows: one after the other, and none is kept.
 
-    Until the last one is read, no other statement may change them.
+    Until the last one is read, no other statement may change them. Who stops before closes it.
     """
     session.flush()
-    found = session.connection().execute(statement, values, execution_options=SOME_AT_A_TIME)
-    return iter(found)
+    options = SOME_AT_A_TIME
+    with session.connection().execute(statement, values, execution_options=options) as found:
+        yield from found
 
 
 def changed_rows(session: Session, statement: Update | Delete) -> int:

@@ -120,7 +120,7 @@ def _write_cash(
     rows = {row.currency: row for row in cash_rows(session, account, source)}
     moved, beside = False, {}
     for line in snapshot.ledger.rows:
-        row = rows.pop(line.currency, None)
+        row, before = rows.pop(line.currency, None), None
         if row is None:
             row = CashBalance(
                 account_id=account.id,
@@ -130,8 +130,10 @@ def _write_cash(
             )
             session.add(row)
         elif row.amount != line.cash:
-            beside[line.currency] = journal.beside(row)
+            before = journal.beside(row)
         moved |= _set(row, _cash_fields(line, target))
+        if before is not None:
+            beside[line.currency] = journal.with_left(before, row)
     for row in rows.values():
         beside[row.currency] = journal.beside(row)
         session.delete(row)

@@ -16,6 +16,7 @@ from portfolio.accounts.models import Account, CashBalance, Holding
 from portfolio.accounts.quotes import rescaled
 from portfolio.accounts.services.holdings import date_quote, quoted
 from portfolio.clock import Moment
+from portfolio.db.base import MONEY
 from portfolio.db.batches import batches, insert_plain
 from portfolio.errors import Conflict
 from portfolio.sync.models import BY_UNDO, SUCCEEDED, Change, SyncRun
@@ -25,7 +26,10 @@ HOLDING, CASH = "holding", "cash"
 # Names of fields in the record that the instrument's row calls otherwise.
 COLUMNS = {"right": "option_right"}
 NUMBERS = frozenset({"quantity", "average_price", "multiplier", "strike"})
-BESIDE_CASH = ("settled", "accrued_interest", "accrued_dividends", "futures_pnl")
+# What a dividend, interest or a future brings goes from here into the cash, and back with it.
+BECOMES_CASH = ("accrued_interest", "accrued_dividends", "futures_pnl")
+BESIDE_CASH = ("settled", *BECOMES_CASH)
+LEFT = "left"
 OF_HOLDING = frozenset({"quantity", "average_price"})
 CHANGES = Change.metadata.tables[Change.__tablename__]
 PLAIN = (
@@ -37,6 +41,11 @@ PLAIN = (
 def beside(row: CashBalance) -> dict[str, Any]:
     """What a cash balance has beside its amount, to be found again should it come back."""
     return {name: as_text(getattr(row, name)) for name in BESIDE_CASH}
+
+
+def with_left(before: Mapping[str, Any], row: CashBalance) -> dict[str, Any]:
+    """What was beside an amount that has moved, and what is now."""
+    return {**before, LEFT: {name: as_text(getattr(row, name)) for name in BECOMES_CASH}}
 
 
 def record(
@@ -294,7 +303,9 @@ def _cash_back(session: Session, at: Reversal, change: Change, reverse: dict[str
     if change.old is None:
         session.delete(row)
         return "closed"
-    kept = {name: text and Decimal(text) for name, text in (change.beside or {}).items()}
+    told = dict(change.beside or {})
+    left = told.pop(LEFT, None)
+    kept = {name: text and Decimal(text) for name, text in told.items()}
     if row is None:
         session.add(
             CashBalance(
@@ -308,9 +319,23 @@ def _cash_back(session: Session, at: Reversal, change: Change, reverse: dict[str
         )
         return "added"
     row.amount, row.settled = Decimal(change.old), None
-    # What a future gained goes from here into the cash when it is sold, and back with it.
-    row.futures_pnl = kept.get("futures_pnl", row.futures_pnl)
+    # Of runs before 2026-11-27 it is not known what they left.
+    for name, text in (left or {"futures_pnl": as_text(row.futures_pnl)}).items():
+        if name in kept:
+            value = _moved_back(getattr(row, name), kept[name], text and Decimal(text))
+            setattr(row, name, value)
+    reverse["beside"] = with_left(reverse["beside"], row)
     return "changed"
+
+
+def _moved_back(
+    now: Decimal | None, before: Decimal | None, left: Decimal | None
+) -> Decimal | None:
+    """An amount without what a run has moved; what has moved since then stays."""
+    if left in (before, now):
+        return now if left == before else before
+    zero = Decimal(0)
+    return MONEY.add(now or zero, MONEY.subtract(before or zero, left or zero))
 
 
 def _touched(change: Change) -> Conflict:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing
 from datetime import datetime
 from decimal import Decimal
 from sys import intern
@@ -55,10 +56,12 @@ class StoredRow(NamedTuple):
         return Quoted(self.holding.quantity, self.holding.average_price, *self.holding.quote)
 
 
-def rows_of(session: Session, account: Account, source: Source) -> Iterator[StoredRow]:
+def rows_of(
+    session: Session, account: Account, source: Source
+) -> Generator[StoredRow, None, None]:
     """The holdings of a source in an account, also those no longer held, one after the other.
 
-    Until the last one is read, no other statement may change them.
+    Until the last one is read, no other statement may change them. Who stops before closes it.
     """
     figures = [getattr(Holding, name) for name in FIGURES]
     query = (
@@ -75,7 +78,8 @@ def rows_of(session: Session, account: Account, source: Source) -> Iterator[Stor
         )
         .order_by(Holding.id)
     )
-    return map(_row, streamed(session, query))
+    with closing(streamed(session, query)) as found:
+        yield from map(_row, found)
 
 
 def from_source(account: Account, source: Source) -> Iterable[ColumnElement[bool]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -113,19 +114,20 @@ def write_holdings(
     expected = {row.key: row for row in before.holdings}
     planned = {step.key for step in plan.steps if isinstance(step.old, StoredHolding)}
     ids, todo, read_at = dict[str, int](), _Differences(), snapshot.read_at
-    for row in rows_of(session, target.account, target.source):
-        key = row.holding.key
-        if expected.pop(key, None) != row.holding:
-            raise LeaseLost(target.run.id)
-        if key in planned:
-            ids[key] = row.id
-        position = absent.pop(key, None)
-        if position is not None:
-            todo.bring(row, position, target, read_at)
-        elif key in keep:
-            todo.kept += [] if row.quoted_at else [_dated(row, target)]
-        elif row.holding.is_open:
-            todo.closed.append({**_dated(row, target), "closed_at": read_at})
+    with closing(rows_of(session, target.account, target.source)) as rows:
+        for row in rows:
+            key = row.holding.key
+            if expected.pop(key, None) != row.holding:
+                raise LeaseLost(target.run.id)
+            if key in planned:
+                ids[key] = row.id
+            position = absent.pop(key, None)
+            if position is not None:
+                todo.bring(row, position, target, read_at)
+            elif key in keep:
+                todo.kept += [] if row.quoted_at else [_dated(row, target)]
+            elif row.holding.is_open:
+                todo.closed.append({**_dated(row, target), "closed_at": read_at})
     if expected:
         raise LeaseLost(target.run.id)
     todo.write(session)

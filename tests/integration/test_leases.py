@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
 from brokers.testing.clock import FakeClock
 from portfolio.connections.watch import Watch
 from portfolio.db.session import unit_of_work
-from portfolio.sync import lease
+from portfolio.sync import lease, writing
 from portfolio.sync.lease import LeaseLost
 
 NAME = "gateway:1"
@@ -153,3 +155,23 @@ def test_a_run_that_takes_too_long_ends_and_heals(desk):
     assert "within a minute" in answer.json["error"]["message"]
     desk.simulator.state.delay = 0
     assert desk.sync(url).json["run"]["status"] == "succeeded"
+
+
+def test_a_row_that_is_not_the_planned_one_stops_the_run_and_leaves_nothing_open(
+    anywhere, monkeypatch
+):
+    url = anywhere.connected()
+    anywhere.simulator.state.accounts["U1234567"].held[0].quantity += 1
+    really = writing.write_holdings
+
+    def changed_meanwhile(session, *more, **named):
+        session.execute(text("UPDATE holding SET quantity = '4711' WHERE id = 5"))
+        return really(session, *more, **named)
+
+    with monkeypatch.context() as during:
+        during.setattr("portfolio.sync.apply.write_holdings", changed_meanwhile)
+        run = anywhere.sync(url).json["run"]
+    assert (run["status"], run["reason"]) == ("interrupted", "interrupted")
+    # A cursor that nobody has closed warns when it is found.
+    gc.collect()
+    assert anywhere.sync(url).json["run"]["changed"] == 1

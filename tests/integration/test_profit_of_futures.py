@@ -122,6 +122,52 @@ def test_a_sale_that_moves_it_into_the_cash_is_taken_back_whole(beside):
     assert (totals(beside, url)["net_liquidation"], stored(beside)) == (after, 0)
 
 
+def undone(desk, url, run):
+    """By how much taking a run back moves the net liquidation."""
+    before = Decimal(totals(desk, url)["net_liquidation"])
+    told = desk.program.post(f"/api/v1/runs/{run['id']}/undo")
+    assert told.status_code == 200
+    return told.json["run"], Decimal(totals(desk, url)["net_liquidation"]) - before
+
+
+def test_what_has_moved_since_a_run_is_not_taken_back_with_it(beside):
+    url = beside.connected()
+    books(beside).balance += 50
+    run = beside.sync(url).json["run"]
+    books(beside).futures_profit += 4000
+    assert beside.sync(url).json["run"]["changed"] == 0
+    assert beside.program.post(f"{url}/disconnect", json={}).status_code == 200
+    back, moved = undone(beside, url, run)
+    assert (moved, stored(beside)) == (-50, PROFIT + 4000)
+    assert undone(beside, url, back)[1] == 50
+    assert stored(beside) == PROFIT + 4000
+
+
+def test_a_sale_is_taken_back_beside_what_another_future_gained_since(beside):
+    url = beside.connected()
+    books(beside).balance += 1000
+    books(beside).futures_profit -= 1000
+    run = beside.sync(url).json["run"]
+    books(beside).futures_profit += 300
+    beside.sync(url)
+    _, moved = undone(beside, url, run)
+    assert (moved, stored(beside)) == (0, PROFIT + 300)
+
+
+@pytest.mark.parametrize("part", ["dividends", "interest"])
+def test_what_was_accrued_and_paid_is_accrued_again(anywhere, part):
+    url, usd = anywhere.connected(), books(anywhere)
+    before = totals(anywhere, url)
+    usd.balance += getattr(usd, part)
+    setattr(usd, part, Decimal(0))
+    run = anywhere.sync(url).json["run"]
+    assert run["changed"] == 1
+    back, moved = undone(anywhere, url, run)
+    after, ours = totals(anywhere, url), ("cash", "accrued_interest", "accrued_dividends")
+    assert (moved, [after[name] for name in ours]) == (0, [before[name] for name in ours])
+    assert undone(anywhere, url, back)[1] == 0
+
+
 def test_it_stays_after_a_disconnect_until_somebody_states_the_cash(beside):
     url = beside.connected()
     before = totals(beside, url)["net_liquidation"]

@@ -1,6 +1,8 @@
-"""What is inserted without a look at its values is what an ordinary insert would have stored."""
+"""Many rows at a time: written as an ordinary insert would, and read without a rest."""
 
 from __future__ import annotations
+
+from contextlib import closing
 
 import pytest
 from hypothesis import given
@@ -10,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from portfolio.db import batches
 from portfolio.db.batches import insert_plain
+from portfolio.db.session import SOME_AT_A_TIME, streamed
 
 COLUMNS = ("number", "name", "old", "is_key")
 
@@ -65,3 +68,13 @@ def test_it_stores_what_an_ordinary_insert_stores(engine, monkeypatch):
 def test_columns_in_another_order_are_an_error_where_they_go_by_their_place():
     with Session(create_engine("sqlite://")) as session, pytest.raises(AssertionError):
         insert_plain(session, PLAIN, COLUMNS[::-1], [])
+
+
+def test_a_stream_that_is_left_before_its_end_leaves_nothing_open(engine):
+    count = 2 * SOME_AT_A_TIME["yield_per"]
+    with Session(engine) as session:
+        insert_plain(session, PLAIN, ("name",), ((f"N{number}",) for number in range(count)))
+        with closing(streamed(session, select(PLAIN.c.name))) as rows:
+            assert next(rows).name == "N0"
+        # Neither database does that while a statement reads the table.
+        PLAIN.drop(session.connection())

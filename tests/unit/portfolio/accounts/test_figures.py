@@ -167,6 +167,13 @@ def test_the_profit_of_futures_without_a_rate_is_named():
     assert of.incomplete == ("without the EUR cash: no rate for EUR",)
 
 
+@pytest.mark.parametrize("part", ["interest", "dividends"])
+def test_what_is_accrued_without_a_rate_is_named(part):
+    of = figures.totals("USD", [], [cash("SEK", "0", **{part: D(7)})], Rates([]))
+    assert of.net_liquidation is None
+    assert of.incomplete == ("without the SEK cash: no rate for SEK",)
+
+
 def test_weights_of_longs_and_shorts():
     assert figures.weight(D("150"), D(1), D("100")) == D("1.5")
     assert figures.weight(D("-10"), D("1.25"), D("100")) == D("-0.125")
