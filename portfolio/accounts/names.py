@@ -34,7 +34,8 @@ def clean_notes(text: str | None) -> str | None:
     """Notes in normal form; None where there are none."""
     if text is None or not text.strip():
         return None
-    notes = normal_form(text.replace("\r\n", "\n"), "notes")
+    # Without spaces at its ends, as a cell of a file comes back.
+    notes = normal_form(text.replace("\r\n", "\n"), "notes").strip()
     if len(notes) > LONGEST_NOTES:
         raise Invalid({"notes": f"Notes have at most {LONGEST_NOTES} characters."})
     if any(unicodedata.category(c) in {"Cc", "Cs"} and c not in "\n\t" for c in notes):

@@ -113,7 +113,10 @@ def test_a_file_s_name_stays_in_its_header(hand, name):
     assert (kind, options) == ("attachment", {"filename": f"{name}.csv"})
 
 
-def test_what_a_broker_brought_is_not_doubled_by_its_own_export(desk):
+# The second is an E and an accent, which a file that is read makes one letter.
+@pytest.mark.parametrize("symbol", ["AAPL", "E\u0301X", " EX "])
+def test_what_a_broker_brought_is_not_doubled_by_its_own_export(desk, symbol):
+    desk.simulator.state.accounts["U1234567"].held[0].ticker = symbol
     url = desk.connected()
     text = desk.program.get(f"{url}/export.csv").get_data(as_text=True)
     assert api(desk, text, "A", apply=True) == (0, 0, 235, 0)

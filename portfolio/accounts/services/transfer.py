@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+from unicodedata import normalize
 
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
@@ -57,7 +58,7 @@ class _Shelf:
         self.cash = {row.currency: row for row in cash if row.source == MANUAL}
         synced = open_holdings(at.account.id).where(Holding.source != MANUAL)
         self.synced: set[tuple[str, Terms | str]] = {
-            (row.source, _terms(row.instrument)) for row in at.session.scalars(synced)
+            (row.source, _as_read_back(row.instrument)) for row in at.session.scalars(synced)
         } | {(row.source, row.currency) for row in cash if row.source != MANUAL}
 
     def holding(self, terms: Terms) -> Holding | None:
@@ -80,6 +81,12 @@ class ImportPlan:
 
 def _terms(row: Instrument) -> Terms:
     return Terms(**{name: getattr(row, name) for name in TERMS})
+
+
+def _as_read_back(row: Instrument) -> Terms:
+    """The terms of a broker's row as a file with them is understood."""
+    terms = _terms(row)
+    return replace(terms, symbol=normalize("NFC", terms.symbol).strip())
 
 
 def plan_import(at: Scope, rows: Sequence[Row]) -> ImportPlan:

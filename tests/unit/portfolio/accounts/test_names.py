@@ -45,3 +45,9 @@ def test_too_many_marks_on_one_letter_are_refused_at_once(clean):
     assert clean("e" + "\u0301" * 8).startswith("é")
     with pytest.raises(Invalid, match="marks stand on one letter"):
         clean("e" + "\u0300\u0323" * 100_000)
+
+
+@pytest.mark.parametrize("text", [" =1", "\t=1", "=1\xa0", "\u3000=1\n"])
+def test_notes_have_no_spaces_at_their_ends(text):
+    assert clean_notes(text) == "=1"
+    assert clean_notes("a\n\n b") == "a\n\n b"
