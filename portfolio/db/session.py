@@ -35,8 +35,8 @@ Found = TypeVar("Found")
 BUSY_TIMEOUT_MS = 10_000
 WAL, TRIES = "PRAGMA journal_mode=WAL", 5
 WRITE = {"foliosync_write": True}
-# What a statement is executed with whose rows are looked at one after the other.
-SOME_AT_A_TIME = {"yield_per": 1_000}
+# Rows that are made of an answer together where they are looked at one after the other.
+SOME_AT_A_TIME = 1_000
 # Any number will do, as long as it is always the same: the letters "start".
 STARTING = 0x7374617274
 # Another one: the letters "write".
@@ -195,9 +195,10 @@ def streamed(
     Until the last one is read, no other statement may change them. Who stops before closes it.
     """
     session.flush()
-    options = SOME_AT_A_TIME
-    with session.connection().execute(statement, values, execution_options=options) as found:
-        yield from found
+    # Not by a cursor of the server's: of one whose connection is lost, nobody is rid.
+    with session.connection().execute(statement, values) as found:
+        for some in found.partitions(SOME_AT_A_TIME):
+            yield from some
 
 
 def changed_rows(session: Session, statement: Update | Delete) -> int:

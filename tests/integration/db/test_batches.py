@@ -71,7 +71,7 @@ def test_columns_in_another_order_are_an_error_where_they_go_by_their_place():
 
 
 def test_a_stream_that_is_left_before_its_end_leaves_nothing_open(engine):
-    count = 2 * SOME_AT_A_TIME["yield_per"]
+    count = 2 * SOME_AT_A_TIME
     with Session(engine) as session:
         insert_plain(session, PLAIN, ("name",), ((f"N{number}",) for number in range(count)))
         with closing(streamed(session, select(PLAIN.c.name))) as rows:
