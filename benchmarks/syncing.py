@@ -123,7 +123,6 @@ def _memory(positions: int) -> Iterator[Figure]:
             ours.call("GET", url)
             idle = memory_of(ours.pid)
             for which in ("first", "second"):
-                time.sleep(AFTER_CONNECTING)
                 forget_peak(ours.pid)
                 synced(ours, url)
                 more = memory_of(ours.pid, "VmHWM") - idle
