@@ -19,8 +19,7 @@ from portfolio.db.session import unit_of_work
 from portfolio.errors import Conflict, NotFound
 from portfolio.sync import decisions as sync
 from portfolio.sync.decisions import Decision
-from portfolio.sync.journal import CASH
-from portfolio.sync.models import BY_UNDO, Change, SyncRun
+from portfolio.sync.models import BY_UNDO, CASH, Change, SyncRun
 from portfolio.sync.plan import Source
 from portfolio.sync.queries import owned_run
 from portfolio.users.models import User

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import Table, insert
+from sqlalchemy import Table, func, insert, select
 from sqlalchemy.orm import Session
 
 Item = TypeVar("Item")
 
 # Far below every limit, and enough that one statement more makes no difference.
 BATCH = 1_000
-# Rows of a few short texts that one statement writes.
-PLAIN_ROWS = 3_000
+# Rows that are made and handed to the driver at a time.
+ROWS_AT_ONCE = 3_000
 
 
 def batches(items: Sequence[Item], size: int = BATCH) -> Iterator[Sequence[Item]]:
@@ -23,21 +23,48 @@ def batches(items: Sequence[Item], size: int = BATCH) -> Iterator[Sequence[Item]
         yield items[start : start + size]
 
 
-def insert_plain(
-    session: Session,
-    table: Table,
-    columns: Sequence[str],
-    rows: Iterable[tuple[str | int | None, ...]],
+def insert_rows(
+    session: Session, table: Table, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]
 ) -> None:
-    """Insert rows of texts and whole numbers, made as they are written; other types need more.
+    """Insert rows, whose values stand in the order of `columns`, made as they are written.
 
-    `columns` stand in the table's order. SQLAlchemy would prepare each value of each row by its
-    column's type, which takes as long as storing it, and these need nothing of it.
+    A column with a default is among them. SQLAlchemy would make a dictionary of each row and
+    prepare each value, whether its type prepares anything or not: as long again as storing it.
     """
     connection = session.connection()
-    made = insert(table).inline().compile(dialect=connection.dialect, column_keys=list(columns))
-    assert made.positiontup in (None, list(columns))
+    dialect = connection.dialect
+    made = insert(table).inline().compile(dialect=dialect, column_keys=list(columns))
+    order = made.positiontup or columns
+    places = [columns.index(name) for name in order]
+    types = [table.c[name].type.dialect_impl(dialect) for name in order]
+    processes = [(place, of.bind_processor(dialect)) for place, of in enumerate(types)]
+    needed = [(place, process) for place, process in processes if process is not None]
     following = iter(rows)
-    while some := list(islice(following, PLAIN_ROWS)):
-        named = (dict(zip(columns, row, strict=True)) for row in some)
-        connection.exec_driver_sql(made.string, some if made.positional else list(named))
+    while some := list(islice(following, ROWS_AT_ONCE)):
+        ready = [_prepared(row, places, needed) for row in some]
+        named = (dict(zip(order, row, strict=True)) for row in ready)
+        connection.exec_driver_sql(made.string, ready if made.positional else list(named))
+
+
+def _prepared(
+    row: tuple[Any, ...], places: Sequence[int], needed: Sequence[tuple[int, Callable[[Any], Any]]]
+) -> tuple[Any, ...]:
+    """The values in another order, each as the driver wants it."""
+    values = [row[place] for place in places]
+    for place, process in needed:
+        values[place] = process(values[place])
+    return tuple(values)
+
+
+def new_ids(session: Session, table: Table, count: int) -> Sequence[int]:
+    """So many ids for rows that this write transaction is about to add to a table.
+
+    Where rows are told apart by ids that are known beforehand, none need be read back.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        sequence = func.pg_get_serial_sequence(table.name, "id")
+        following = select(func.nextval(sequence)).select_from(func.generate_series(1, count))
+        return session.scalars(following).all()
+    # Nobody else adds any until this transaction ends.
+    last = session.scalar(select(func.max(table.c.id))) or 0
+    return range(last + 1, last + 1 + count)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -17,12 +17,11 @@ from portfolio.accounts.quotes import rescaled
 from portfolio.accounts.services.holdings import date_quote, quoted
 from portfolio.clock import Moment
 from portfolio.db.base import MONEY
-from portfolio.db.batches import batches, insert_plain
+from portfolio.db.batches import batches, insert_rows
 from portfolio.errors import Conflict
-from portfolio.sync.models import BY_UNDO, SUCCEEDED, Change, SyncRun
+from portfolio.sync.models import BY_UNDO, CASH, HOLDING, SUCCEEDED, Change, SyncRun
 from portfolio.sync.plan import FieldChange, Plan, Source, Step, as_text
 
-HOLDING, CASH = "holding", "cash"
 # Names of fields in the record that the instrument's row calls otherwise.
 COLUMNS = {"right": "option_right"}
 NUMBERS = frozenset({"quantity", "average_price", "multiplier", "strike"})
@@ -32,9 +31,10 @@ BESIDE_CASH = ("settled", *BECOMES_CASH)
 LEFT = "left"
 OF_HOLDING = frozenset({"quantity", "average_price"})
 CHANGES = Change.metadata.tables[Change.__tablename__]
-PLAIN = (
+RECORDED = (
     *("run_id", "holding_id", "source", "source_account", "subject", "label"),
     *FieldChange._fields,
+    "beside",
 )
 
 
@@ -62,30 +62,17 @@ def record(
     `ids` are the holdings' by instrument key; `beside` is what was beside cash that moved.
     """
     of = source.manifest.key, source.broker_account
-    moved = {step.key: step for step in plan.steps if step.subject == CASH and step.key in beside}
-    # A first run has a change for each field of each holding: they are made as they are written.
+    # A first run has a change for each holding: they are made as they are written.
     rows = (
-        (run_id, _id_of(step, ids), *of, step.subject, step.label, *change)
+        (run_id, _id_of(step, ids), *of, step.subject, step.label, *change, _beside(step, beside))
         for step in plan.steps
-        if step is not moved.get(step.key)
         for change in step.changes
     )
-    insert_plain(session, CHANGES, PLAIN, rows)
-    with_more = [
-        {
-            "run_id": run_id,
-            "source": source.manifest.key,
-            "source_account": source.broker_account,
-            "subject": CASH,
-            "label": step.label,
-            **change._asdict(),
-            "beside": beside[key],
-        }
-        for key, step in moved.items()
-        for change in step.changes
-    ]
-    if with_more:
-        session.execute(insert(CHANGES), with_more)
+    insert_rows(session, CHANGES, RECORDED, rows)
+
+
+def _beside(step: Step, cash: Mapping[str, dict[str, Any]]) -> dict[str, Any] | None:
+    return cash.get(step.key) if step.subject == CASH else step.beside
 
 
 def _id_of(step: Step, ids: Mapping[str, int]) -> int | None:
@@ -205,7 +192,7 @@ def _later(session: Session, at: Reversal, undone_id: str) -> Later:
     first = select(func.min(Change.id)).where(Change.run_id == undone_id).scalar_subquery()
     ours = select(Change.holding_id).where(Change.run_id == undone_id)
     query = (
-        select(Change.holding_id, Change.field, Change.old, SyncRun.status)
+        select(Change.holding_id, Change.field, Change.old, Change.beside, SyncRun.status)
         .join(SyncRun, SyncRun.id == Change.run_id)
         .where(
             Change.id > first,
@@ -215,11 +202,11 @@ def _later(session: Session, at: Reversal, undone_id: str) -> Later:
         )
     )
     found = Later(moved=set(), opened=set())
-    for holding_id, field, old, status in session.execute(query):
+    for holding_id, field, old, beside, status in session.execute(query):
         if old is None:
             found.opened.add((holding_id, field))
         if status == SUCCEEDED:
-            found.moved.add((holding_id, field))
+            found.moved.update((holding_id, name) for name in (field, *(beside or ())))
     return found
 
 
@@ -231,13 +218,14 @@ def _reversed(change: Change, run_id: str) -> dict[str, Any]:
 
 def _holding_back(at: Reversal, row: Holding | None, changes: list[Change], later: Later) -> str:
     if row is None:
-        raise _touched(changes[0])
-    fields = {change.field: change for change in changes}
+        raise _touched(changes[0].label, changes[0].field)
+    fields = {of.field: of for change in changes for of in _fields(change)}
     quantity = fields.get("quantity")
     # What was closed has kept its other fields.
     closing = quantity is not None and quantity.new is None
-    for change in (each for each in changes if each is quantity or not closing):
-        _refuse_touched(row, change, later.opened if closing else later.moved, closing=closing)
+    for field in (each for each in fields.values() if each is quantity or not closing):
+        if _is_touched(row, field, later.opened if closing else later.moved, closing=closing):
+            raise _touched(changes[0].label, field.field)
     if quantity is not None and quantity.old is None:
         row.closed_at = at.moment.now
         date_quote(row, at.account)
@@ -246,13 +234,20 @@ def _holding_back(at: Reversal, row: Holding | None, changes: list[Change], late
         row.closed_at = None
         return "added"
     _rescale(row, fields)
-    for change in changes:
-        of = row if change.field in OF_HOLDING else row.instrument
-        setattr(of, COLUMNS.get(change.field, change.field), _value(change.field, change.old))
+    for name, field in fields.items():
+        of = row if name in OF_HOLDING else row.instrument
+        setattr(of, COLUMNS.get(name, name), _value(name, field.old))
     return "changed"
 
 
-def _rescale(row: Holding, fields: Mapping[str, Change]) -> None:
+def _fields(change: Change) -> Iterator[FieldChange]:
+    """A change, and those that one which adds a holding stands for."""
+    yield FieldChange(change.field, change.old, change.new)
+    for name, text in (change.beside or {}).items():
+        yield FieldChange(name, None, text)
+
+
+def _rescale(row: Holding, fields: Mapping[str, FieldChange]) -> None:
     """Let the last known quote follow the figures that come back."""
     names = OF_HOLDING & fields.keys()
     come_back: dict[str, Any] = {name: _value(name, fields[name].old) for name in names}
@@ -263,16 +258,15 @@ def _rescale(row: Holding, fields: Mapping[str, Change]) -> None:
     row.unrealized_pnl = follows.unrealized_pnl
 
 
-def _refuse_touched(
-    row: Holding, change: Change, later: set[tuple[int | None, str]], *, closing: bool
-) -> None:
-    """Refuse to restore a field that is not as the run left it, or that a later run has moved."""
+def _is_touched(
+    row: Holding, field: FieldChange, later: set[tuple[int | None, str]], *, closing: bool
+) -> bool:
+    """Whether a field is not as the run left it, or a later run has moved it."""
     if (row.closed_at is not None) is not closing:
-        raise _touched(change)
-    if not closing and _present(row, change.field) != change.new:
-        raise _touched(change)
-    if (row.id, change.field) in later:
-        raise _touched(change)
+        return True
+    if not closing and _present(row, field.field) != field.new:
+        return True
+    return (row.id, field.field) in later
 
 
 def _present(row: Holding, field: str) -> str | None:
@@ -298,7 +292,7 @@ def _cash_back(session: Session, at: Reversal, change: Change, reverse: dict[str
         )
     )
     if (None if row is None else as_text(row.amount)) != change.new:
-        raise _touched(change)
+        raise _touched(change.label, change.field)
     reverse["beside"] = None if row is None else beside(row)
     if change.old is None:
         session.delete(row)
@@ -338,9 +332,9 @@ def _moved_back(
     return MONEY.add(now or zero, MONEY.subtract(before or zero, left or zero))
 
 
-def _touched(change: Change) -> Conflict:
+def _touched(label: str, field: str) -> Conflict:
     return Conflict(
-        f"{change.label} has changed since ({change.field.replace('_', ' ')}), so this run "
+        f"{label} has changed since ({field.replace('_', ' ')}), so this run "
         "cannot be taken back any more.",
         "Take back the later run first, or sync again.",
     )

@@ -12,6 +12,7 @@ from portfolio.db.base import Base, Code, Key, one_of
 
 RUNNING, SUCCEEDED, REJECTED = "running", "succeeded", "rejected"
 FAILED, INTERRUPTED, UNDONE = "failed", "interrupted", "undone"
+HOLDING, CASH = "holding", "cash"
 BY_HAND, BY_SCHEDULE, BY_UNDO, BY_DECISION = ORIGINS = ("hand", "schedule", "undo", "decision")
 IS_RUNNING = text("status = 'running'")
 # Of years of runs these indexes hold a few, or the newest of them is found without the others.
@@ -79,7 +80,8 @@ class SyncRun(Base):
 class Change(Base):
     """One position field, old to new, of one run; cash is found by its source and its currency.
 
-    `beside` is what a cash balance that is gone had beside its amount.
+    A holding that is added has one, its quantity, and `beside` it the other fields that it came
+    with. Of a cash balance that has moved or is gone, that is what it had beside its amount.
     """
 
     __tablename__ = "change"

@@ -102,13 +102,26 @@ class Step:
 
     @property
     def changes(self) -> tuple[FieldChange, ...]:
-        """Field by field; worked out when it is asked for, as a first run has thousands."""
-        if isinstance(self.old, StoredHolding) and self.new is None:
-            return (FieldChange(field="quantity", old=as_text(self.old.quantity), new=None),)
-        if isinstance(self.new, Position):
-            row = self.old if isinstance(self.old, StoredHolding) else None
-            return _holding_changes(row, self.new)
-        return _differences({"amount": self.old}, {"amount": self.new})
+        """Field by field; of a holding that comes or goes its quantity, which stands for all.
+
+        Worked out when it is asked for, as a first run has thousands.
+        """
+        if not isinstance(self.old, StoredHolding) and not isinstance(self.new, Position):
+            return _differences({"amount": self.old}, {"amount": self.new})
+        held = self.old if isinstance(self.old, StoredHolding) and self.old.is_open else None
+        read = self.new if isinstance(self.new, Position) else None
+        if held is not None and read is not None:
+            return _holding_changes(held, read)
+        before, after = (None if of is None else as_text(of.quantity) for of in (held, read))
+        return (FieldChange("quantity", before, after),)
+
+    @property
+    def beside(self) -> dict[str, str] | None:
+        """What a holding that is added came with beside its quantity, as text."""
+        if self.action != "added" or not isinstance(self.new, Position):
+            return None
+        fields = _beside(self.old if isinstance(self.old, StoredHolding) else None, self.new)
+        return {name: text for name, of in fields.items() if (text := as_text(of)) is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,30 +182,26 @@ def symbol_of(instrument: Instrument) -> str:
 
 def _holding_step(row: StoredHolding | None, position: Position) -> Step | None:
     instrument, terms = position.instrument, terms_of(position.instrument)
-    if row is not None and row.is_open and _is_same(row, position, terms):
-        # The usual case by far, told as quickly as it can be.
-        return None
-    is_new = row is None or not row.is_open
-    if not is_new and not _holding_changes(row, position):
+    held = row if row is not None and row.is_open else None
+    # That nothing differs is the usual case by far, told as quickly as it can be.
+    if held and (_is_same(held, position, terms) or not _holding_changes(held, position)):
         return None
     return Step(
         subject="holding",
         key=instrument.key,
         label=symbol_of(instrument),
-        action="added" if is_new else "changed",
+        action="changed" if held else "added",
         old=row,
         new=position,
     )
 
 
-def _holding_changes(row: StoredHolding | None, position: Position) -> tuple[FieldChange, ...]:
-    old = _position_fields(row) if row and row.is_open else {}
-    new = {
-        "quantity": position.quantity,
-        "average_price": position.average_price,
-        **_known(terms_of(position.instrument), row),
-    }
-    return _differences(old, new)
+def _holding_changes(row: StoredHolding, position: Position) -> tuple[FieldChange, ...]:
+    """Field by field, of a holding that stays."""
+    return _differences(
+        {"quantity": row.quantity, "average_price": row.average_price, **row.terms._asdict()},
+        {"quantity": position.quantity, **_beside(row, position)},
+    )
 
 
 def _is_same(row: StoredHolding, position: Position, terms: Terms) -> bool:
@@ -203,17 +212,13 @@ def _is_same(row: StoredHolding, position: Position, terms: Terms) -> bool:
     )
 
 
-def _known(terms: Terms, row: StoredHolding | None) -> dict[str, object]:
-    """The terms, where a term that the broker left out this time keeps what is stored."""
-    if row is None:
-        return terms._asdict()
-    pairs = zip(Terms._fields, terms, row.terms, strict=True)
-    return {name: old if new is None else new for name, new, old in pairs}
-
-
-def _position_fields(row: StoredHolding) -> dict[str, object]:
-    terms = row.terms._asdict()
-    return {"quantity": row.quantity, "average_price": row.average_price, **terms}
+def _beside(row: StoredHolding | None, position: Position) -> dict[str, object]:
+    """The fields beside the quantity; a term that the broker left out keeps what is stored."""
+    terms = terms_of(position.instrument)._asdict()
+    if row is not None:
+        stored = row.terms._asdict()
+        terms |= {name: stored[name] for name, new in terms.items() if new is None}
+    return {"average_price": position.average_price, **terms}
 
 
 def _closing(row: StoredHolding) -> Step:

@@ -13,7 +13,7 @@ from portfolio.accounts.models import Account, Portfolio
 from portfolio.accounts.queries.visible import refuse_viewer, visible
 from portfolio.db.paging import Page, page_of
 from portfolio.errors import NotFound
-from portfolio.sync.models import Change, SyncRun
+from portfolio.sync.models import HOLDING, Change, SyncRun
 
 FAILED_FOR_OWNER = "The sync did not go through; its owner sees why."
 ABOUT_THE_GATEWAY = frozenset({"certificate_stock", "signed_in_elsewhere"})
@@ -51,7 +51,10 @@ class RunView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeView:
-    """One position field that a run changed, old to new, as text."""
+    """One position field that a run changed, old to new, as text.
+
+    A holding that was added is one line, its quantity; `beside` it are its other fields.
+    """
 
     id: int
     subject: str
@@ -60,6 +63,7 @@ class ChangeView:
     old: str | None
     new: str | None
     holding_id: int | None
+    beside: dict[str, str] | None
 
 
 def run_view(run: SyncRun) -> RunView:
@@ -157,6 +161,8 @@ def _change_view(row: Change) -> ChangeView:
         old=row.old,
         new=row.new,
         holding_id=row.holding_id,
+        # What a cash balance had beside its amount serves those who take the run back.
+        beside=row.beside if row.subject == HOLDING else None,
     )
 
 
@@ -172,6 +178,8 @@ def would_change(run: SyncRun) -> tuple[ChangeView, ...]:
             old=old,
             new=new,
             holding_id=None,
+            # Runs of earlier versions have a line for each field.
+            beside=step.get("beside"),
         )
         for step in steps
         for field, old, new in step["changes"]

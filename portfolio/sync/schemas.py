@@ -62,7 +62,7 @@ class RunsSchema(Schema):
 
 
 class ChangeSchema(Schema):
-    """One position field, old to new."""
+    """One position field, old to new; `beside` is what a holding that was added came with."""
 
     id = fields.Integer(required=True)
     subject = fields.String(required=True, metadata={"example": "holding"})
@@ -70,6 +70,13 @@ class ChangeSchema(Schema):
     field = fields.String(required=True, metadata={"example": "quantity"})
     old = fields.String(required=True, allow_none=True)
     new = fields.String(required=True, allow_none=True)
+    beside = fields.Dict(
+        keys=fields.String(),
+        values=fields.String(),
+        required=True,
+        allow_none=True,
+        metadata={"example": {"average_price": "512.4", "currency": "USD", "kind": "etf"}},
+    )
 
 
 class ChangesSchema(Schema):

@@ -241,6 +241,7 @@ def _reject(session: Session, run: SyncRun, reading: Reading) -> None:
                 "label": step.label,
                 "action": step.action,
                 "changes": [[of.field, of.old, of.new] for of in step.changes],
+                "beside": step.beside,
             }
             for step in reading.plan.steps
         ],

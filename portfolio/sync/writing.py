@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -14,17 +13,14 @@ from sqlalchemy.orm import Session
 
 from brokers.types import Instrument as BrokerInstrument
 from brokers.types import Position, Snapshot
-from portfolio.accounts.models import Holding, Instrument, InstrumentIdentifier
+from portfolio.accounts.models import NO_TWIN, Holding, Instrument, InstrumentIdentifier
 from portfolio.accounts.quotes import Quoted, quoted_at, rescaled
-from portfolio.db.batches import batches, insert_plain
-from portfolio.db.session import streamed
+from portfolio.db.batches import batches, insert_rows, new_ids
 from portfolio.sync.lease import LeaseLost
 from portfolio.sync.plan import Plan, Stored, StoredHolding, symbol_of
 from portfolio.sync.rows import (
     DESCRIBED,
-    StoredInstrument,
     StoredRow,
-    from_source,
     instruments_of,
     rows_of,
 )
@@ -35,9 +31,10 @@ HOLDINGS = Holding.metadata.tables[Holding.__tablename__]
 INSTRUMENTS = Holding.metadata.tables[Instrument.__tablename__]
 IDENTIFIERS = Holding.metadata.tables[InstrumentIdentifier.__tablename__]
 KEYS = ("owner_id", "instrument_id", "scheme", "value", "is_key")
-# SQLite keeps a megabyte for a statement of a thousand rows, for as long as the connection lives.
-MANY_INSTRUMENTS = {"insertmanyvalues_page_size": 500}
-NOTHING = (None,) * len(DESCRIBED)
+ADDED = (
+    *("id", "account_id", "instrument_id", "source", "source_account", "opened_at", "twin"),
+    *Quoted._fields,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,36 +143,19 @@ def _add(
     read_at: datetime,
 ) -> dict[str, int]:
     """Add holdings; their ids by key."""
-    instruments: dict[str, int] = {}
-    scheme, keys = target.source.manifest.identifier_scheme, [p.instrument.key for p in positions]
-    # Before the first is added: PostgreSQL, whose statistics know nothing of what is being added,
-    # would look for each thousand among all that came before.
-    known = instruments_of(session, target.owner_id, scheme, keys)
-    for some in batches(positions):
-        ids, described = _write_instruments(session, target, some, known)
-        todo.met_again += described
-        for position in some:
-            todo.name(ids[position.instrument.key], position)
-        values = [_new_row(target, ids[p.instrument.key], p, read_at) for p in some]
-        session.execute(insert(HOLDINGS), values)
-        instruments |= ids
-    made = select(Holding.instrument_id, Holding.id).where(
-        *from_source(target.account, target.source),
-        *(Holding.closed_at.is_(None), Holding.opened_at == read_at),
+    instruments, described = _instruments(session, target, [of.instrument for of in positions])
+    todo.met_again += described
+    ids = new_ids(session, HOLDINGS, len(positions))
+    account, source = target.account.id, target.source
+    of = source.manifest.key, source.broker_account
+    rows = (
+        (row_id, account, instruments[each.instrument.key], *of, read_at, NO_TWIN, *_quoted(each))
+        for row_id, each in zip(ids, positions, strict=True)
     )
-    holdings: dict[int, int] = dict(map(tuple, streamed(session, made)))
-    return {key: holdings[of] for key, of in instruments.items()}
-
-
-def _new_row(target: Target, instrument_id: int, position: Position, read_at: datetime) -> Values:
-    return {
-        "account_id": target.account.id,
-        "instrument_id": instrument_id,
-        "source": target.source.manifest.key,
-        "source_account": target.source.broker_account,
-        "opened_at": read_at,
-        **_quoted(position)._asdict(),
-    }
+    insert_rows(session, HOLDINGS, ADDED, rows)
+    for each in positions:
+        todo.name(instruments[each.instrument.key], each)
+    return {each.instrument.key: of for each, of in zip(positions, ids, strict=True)}
 
 
 def _quoted(of: Position) -> Quoted:
@@ -200,26 +180,25 @@ def _dated(row: StoredRow, target: Target) -> Values:
     return {"id": row.id, "quoted_at": quoted_at(row.figures, row.quoted_at, read_at)}
 
 
-def _write_instruments(
-    session: Session,
-    target: Target,
-    positions: Sequence[Position],
-    known: Mapping[str, StoredInstrument],
+def _instruments(
+    session: Session, target: Target, wanted: Sequence[BrokerInstrument]
 ) -> tuple[dict[str, int], Sequence[int]]:
-    """The id of each position's instrument, and of those that were brought up to date."""
+    """The ids of instruments by key, and those of the known ones that are described anew."""
     ids, changed, new = dict[str, int](), [], []
-    for position in positions:
-        row, of = known.get(position.instrument.key), position.instrument
+    scheme, keys = target.source.manifest.identifier_scheme, [of.key for of in wanted]
+    known = instruments_of(session, target.owner_id, scheme, keys)
+    for of in wanted:
+        row = known.get(of.key)
         if row is None:
             new.append(of)
             continue
         ids[of.key] = row.id
         if (described := _described(of, row.described)) is not row.described:
             changed.append({"id": row.id, **_columns(described)})
-    if changed:
-        session.execute(update(Instrument), changed)
-    made = _new_instruments(session, target, new)
-    return ids | made, [values["id"] for values in changed]
+    for some in batches(changed):
+        session.execute(update(Instrument), some)
+    ids |= _new_instruments(session, target, new)
+    return ids, [values["id"] for values in changed]
 
 
 def _columns(described: tuple[Any, ...]) -> Values:
@@ -231,7 +210,16 @@ def _described(of: BrokerInstrument, before: tuple[Any, ...]) -> tuple[Any, ...]
 
     It is `before` itself where nothing differs.
     """
-    said = (
+    said = _said(of)
+    if said == before:
+        return before
+    known = tuple(old if new is None else new for new, old in zip(said, before, strict=True))
+    return before if known == before else known
+
+
+def _said(of: BrokerInstrument) -> tuple[Any, ...]:
+    """The columns `DESCRIBED` as the broker says them."""
+    return (
         symbol_of(of),
         of.kind.value,
         of.currency,
@@ -243,32 +231,20 @@ def _described(of: BrokerInstrument, before: tuple[Any, ...]) -> tuple[Any, ...]
         of.exchange[:40] if of.exchange else None,
         of.underlying[:100] if of.underlying else None,
     )
-    if said == before:
-        return before
-    known = tuple(old if new is None else new for new, old in zip(said, before, strict=True))
-    return before if known == before else known
 
 
 def _new_instruments(
     session: Session, target: Target, new: Sequence[BrokerInstrument]
 ) -> dict[str, int]:
     """Make instruments; their ids by their keys."""
-    if not new:
-        return {}
     manifest, owner = target.source.manifest, target.owner_id
-    described = [_described(of, NOTHING) for of in new]
-    values = [{"owner_id": owner, "source": manifest.key, **_columns(each)} for each in described]
-    made = insert(INSTRUMENTS).returning(
-        INSTRUMENTS.c.id, *(INSTRUMENTS.c[of] for of in DESCRIBED)
-    )
-    # What comes back is in no order; of two that are described alike, either will do.
-    free: defaultdict[tuple[Any, ...], list[int]] = defaultdict(list)
-    for of, *columns in session.execute(made, values, execution_options=MANY_INSTRUMENTS):
-        free[tuple(columns)].append(of)
-    ids = {of.key: free[each].pop() for of, each in zip(new, described, strict=True)}
+    ids = dict(zip((of.key for of in new), new_ids(session, INSTRUMENTS, len(new)), strict=True))
+    made = ((ids[of.key], owner, manifest.key, *_said(of)) for of in new)
+    insert_rows(session, INSTRUMENTS, ("id", "owner_id", "source", *DESCRIBED), made)
     scheme = manifest.identifier_scheme
-    keys = ((owner, of, scheme, key, True) for key, of in ids.items())
-    insert_plain(session, IDENTIFIERS, KEYS, keys)
+    insert_rows(
+        session, IDENTIFIERS, KEYS, ((owner, of, scheme, key, True) for key, of in ids.items())
+    )
     return ids
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -9,7 +10,7 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import text
 
-from portfolio.db.base import db
+from portfolio.db.base import canonical, db
 from portfolio.db.session import unit_of_work
 from portfolio.sync.models import RUNNING, SyncRun
 from portfolio.users.identify import LocalOwner
@@ -161,6 +162,42 @@ def test_what_has_changed_since_cannot_be_taken_back(desk):
     assert state(desk) == held
     assert decide(desk, second["id"], "undo").status_code == 200
     assert decide(desk, second["id"], "undo").status_code == 409
+
+
+def test_what_a_run_added_is_one_line_and_all_of_it_must_be_as_it_was_to_go(anywhere):
+    desk = anywhere
+    url = desk.account()
+    desk.turn()
+    desk.connect(url)
+    first = desk.sync(url).json["run"]
+    listed = desk.program.get(f"/api/v1/runs/{first['id']}/changes?limit=500").json["items"]
+    assert len(listed) == first["added"]
+    (line,) = [of for of in listed if of["label"] == "VWCE"]
+    assert (line["field"], line["old"], line["new"]) == ("quantity", None, "1250.5")
+    (average,) = rows(
+        desk,
+        "SELECT average_price FROM holding JOIN instrument ON instrument.id = instrument_id"
+        " WHERE symbol = 'VWCE'",
+    )
+    terms = {"symbol": "VWCE", "kind": "etf", "currency": "EUR", "multiplier": "1"}
+    assert line["beside"] == {"average_price": canonical(Decimal(average[0])), **terms}
+    assert {of["beside"] for of in listed if of["subject"] == "cash"} == {None}
+    page = desk.program.get(f"{url}/syncs/{first['id']}", headers=HTML).get_data(as_text=True)
+    assert re.search(r"with average price [\d.,]+, kind etf, currency USD, multiplier 1<", page)
+    row = desk.simulator.state.accounts[MAIN].find("VWCE")
+    row.average += 1
+    later = desk.sync(url).json["run"]
+    assert later["changed"] == 1
+    held = state(desk)
+    refused = decide(desk, first["id"], "undo")
+    assert (refused.status_code, state(desk)) == (409, held)
+    assert "VWCE has changed since (average price)" in refused.json["error"]["message"]
+    # Nor once the field is as it was: somebody may rely on what came after.
+    row.average -= 1
+    desk.sync(url)
+    refused = decide(desk, first["id"], "undo")
+    assert "VWCE has changed since (average price)" in refused.json["error"]["message"]
+    assert decide(desk, later["id"], "undo").status_code == 409
 
 
 def test_a_run_that_changed_nothing_cannot_be_taken_back(desk):

@@ -3,36 +3,54 @@
 from __future__ import annotations
 
 from contextlib import closing
+from datetime import UTC
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Boolean, Column, Integer, MetaData, String, Table, create_engine, select
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Date,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    create_engine,
+    select,
+)
 from sqlalchemy.orm import Session
 
 from portfolio.db import batches
-from portfolio.db.batches import insert_plain
+from portfolio.db.base import ExactDecimal, UtcDateTime
+from portfolio.db.batches import insert_rows, new_ids
 from portfolio.db.session import SOME_AT_A_TIME, streamed
 
-COLUMNS = ("number", "name", "old", "is_key")
+# Not in the order of the table.
+COLUMNS = ("name", "number", "amount", "is_key", "at", "day", "beside")
 
 
-PLAIN = Table(
+TABLE = Table(
     "plain",
     MetaData(),
     Column("id", Integer, primary_key=True),
     Column("number", Integer),
     Column("name", String(120), default="not this"),
-    Column("old", String),
     Column("left_out", String),
     Column("is_key", Boolean),
+    Column("amount", ExactDecimal()),
+    Column("at", UtcDateTime()),
+    Column("day", Date),
+    Column("beside", JSON(none_as_null=True)),
 )
 
 
 @pytest.fixture
 def engine(database_url):
     made = create_engine(database_url)
-    PLAIN.metadata.create_all(made)
+    TABLE.metadata.create_all(made)
     yield made
     made.dispose()
 
@@ -43,38 +61,59 @@ def texts():
 
 
 def test_it_stores_what_an_ordinary_insert_stores(engine, monkeypatch):
-    monkeypatch.setattr(batches, "PLAIN_ROWS", 3)
+    monkeypatch.setattr(batches, "ROWS_AT_ONCE", 3)
     row = st.tuples(
-        st.none() | st.integers(-(2**31), 2**31 - 1), texts(), st.none() | texts(), st.booleans()
+        texts(),
+        st.none() | st.integers(-(2**31), 2**31 - 1),
+        st.none() | st.decimals(allow_nan=False, allow_infinity=False, places=20),
+        st.booleans(),
+        st.none() | st.datetimes(timezones=st.just(UTC)),
+        st.none() | st.dates(),
+        st.none() | st.dictionaries(texts(), texts(), max_size=2),
     )
 
     def stored(session):
-        columns = [PLAIN.c[name] for name in (*COLUMNS, "left_out")]
-        return session.execute(select(*columns).order_by(PLAIN.c.id)).all()
+        columns = [TABLE.c[name] for name in (*COLUMNS, "left_out")]
+        return session.execute(select(*columns).order_by(TABLE.c.id)).all()
 
     @given(st.lists(row, max_size=8))
     def check(rows):
         with Session(engine) as session:
-            insert_plain(session, PLAIN, COLUMNS, iter(rows))
+            insert_rows(session, TABLE, COLUMNS, iter(rows))
             plain = stored(session)
         with Session(engine) as session:
             for each in rows:
-                session.execute(PLAIN.insert().values(dict(zip(COLUMNS, each, strict=True))))
+                session.execute(TABLE.insert().values(dict(zip(COLUMNS, each, strict=True))))
             assert plain == stored(session)
 
     check()
 
 
-def test_columns_in_another_order_are_an_error_where_they_go_by_their_place():
-    with Session(create_engine("sqlite://")) as session, pytest.raises(AssertionError):
-        insert_plain(session, PLAIN, COLUMNS[::-1], [])
+def test_what_its_column_does_not_take_is_refused(engine):
+    with Session(engine) as session:
+        for amount in (1.5, Decimal("NaN")):
+            with pytest.raises(TypeError, match="finite decimals"):
+                insert_rows(session, TABLE, ("name", "amount"), [("N", amount)])
+        assert session.execute(select(TABLE)).all() == []
+
+
+def test_new_ids_are_those_that_nobody_has(engine):
+    with Session(engine) as session:
+        assert list(new_ids(session, TABLE, 0)) == []
+        for first in (1, 5):
+            ids = list(new_ids(session, TABLE, 3))
+            assert ids == [first, first + 1, first + 2]
+            insert_rows(session, TABLE, ("id", "name"), ((of, "N") for of in ids))
+            # An ordinary insert goes on after them.
+            made = session.execute(TABLE.insert().values(name="M")).inserted_primary_key
+            assert made == (first + 3,)
 
 
 def test_a_stream_that_is_left_before_its_end_leaves_nothing_open(engine):
     count = 2 * SOME_AT_A_TIME
     with Session(engine) as session:
-        insert_plain(session, PLAIN, ("name",), ((f"N{number}",) for number in range(count)))
-        with closing(streamed(session, select(PLAIN.c.name))) as rows:
+        insert_rows(session, TABLE, ("name",), ((f"N{number}",) for number in range(count)))
+        with closing(streamed(session, select(TABLE.c.name))) as rows:
             assert next(rows).name == "N0"
         # Neither database does that while a statement reads the table.
-        PLAIN.drop(session.connection())
+        TABLE.drop(session.connection())

@@ -43,6 +43,23 @@ def test_a_row_that_was_no_longer_held_is_added_again():
     assert step.action == "added"
 
 
+def test_what_is_added_is_one_change_with_all_else_beside_it():
+    bare = replace(position("1", expiry=date(2027, 1, 15)), average_price=None)
+    new = snapshot(bare)
+    step, cash = make_plan(Stored(holdings=(), cash={}), new).steps
+    assert step.changes == (("quantity", None, "10"),)
+    terms = {"symbol": "S1", "kind": "stock", "currency": "USD", "multiplier": "1"}
+    assert step.beside == {**terms, "expiry": "2027-01-15"}
+    assert (cash.changes, cash.beside) == ((("amount", None, "100"),), None)
+    # What the broker leaves out when it comes back keeps what is stored.
+    (again,) = make_plan(stored_from(new, is_open=False), snapshot(position("1"))).steps
+    assert again.changes == (("quantity", None, "10"),)
+    assert again.beside == {"average_price": "5", **terms, "expiry": "2027-01-15"}
+    closing, moved = make_plan(stored_from(new), snapshot(cash=(("USD", "90"),))).steps
+    assert (closing.changes, closing.beside) == ((("quantity", "10", None),), None)
+    assert (moved.changes, moved.beside) == ((("amount", "100", "90"),), None)
+
+
 @given(
     st.dictionaries(st.sampled_from("abcdef"), st.decimals(-99, 99, places=3).filter(bool)),
     st.dictionaries(st.sampled_from("abcdef"), st.decimals(-99, 99, places=3).filter(bool)),
@@ -89,5 +106,5 @@ def test_a_symbol_that_is_too_long_is_cut_and_no_change_at_the_next_sync():
     read = snapshot(position("1", symbol="X" * 130))
     (step,) = (s for s in make_plan(Stored(holdings=(), cash={}), read).steps if s.key == "1")
     assert step.label == "X" * 100
-    assert {c.field: c.new for c in step.changes}["symbol"] == "X" * 100
+    assert step.beside["symbol"] == "X" * 100
     assert not make_plan(stored_from(read), read).steps
