@@ -38,7 +38,7 @@ from portfolio.sync.decisions import Decision, undo
 from portfolio.sync.models import SUCCEEDED, SyncRun
 from portfolio.sync.past import past_of
 from portfolio.sync.plan import Source, stored_digest
-from portfolio.sync.reading import read
+from portfolio.sync.reading import Past, read
 from portfolio.sync.target import Replaced, Target
 
 POSITIONS = 10_000
@@ -87,9 +87,7 @@ class StoredAccount:
 
     def put(self, found: Snapshot) -> str:
         """Judge a snapshot, and store it; the id of the run."""
-        with read_only() as session:
-            past = past_of(session, self._place.find(session), SOURCE, None)
-        reading = read(cast(Connection, Answer(found)), SOURCE, past, SystemClock())
+        reading = read(cast(Connection, Answer(found)), SOURCE, self._past, SystemClock())
         if reading.verdict.rejection is not None:
             raise RuntimeError(reading.verdict.rejection.saw)
         with unit_of_work() as session:
@@ -111,10 +109,14 @@ class StoredAccount:
                 moment=Moment(now=found.read_at, day=found.read_at.date()),
                 replaced=Replaced(),
             )
-            before = past.stored
+            before = reading.past.stored
             run.digest_before = stored_digest(before)
             run.digest = apply(session, target, reading.plan, found, before=before, rates={})
             return run.id
+
+    def _past(self, found: Snapshot) -> Past:
+        with read_only() as session:
+            return past_of(session, self._place.find(session), SOURCE, None, found.positions)
 
     def take_back(self, run_id: str) -> str:
         """Undo a run; the id of the run that does it."""

@@ -17,6 +17,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from brokers.errors import BrokerError
+from brokers.types import Snapshot
 from portfolio.accounts.models import Account
 from portfolio.connections.contacts import record_contact
 from portfolio.connections.gateways import Outside, Route, as_error, reaching, route_of
@@ -24,7 +25,7 @@ from portfolio.connections.models import Connection
 from portfolio.connections.services import Place, connection_of
 from portfolio.connections.upkeep import Outcome
 from portfolio.connections.watch import RunWatch
-from portfolio.db.session import unit_of_work
+from portfolio.db.session import read_only, unit_of_work
 from portfolio.db.unsaid import FAILURES
 from portfolio.errors import DomainError, NotConnected, StorageLost
 from portfolio.sync import services as sync
@@ -158,15 +159,14 @@ class Runner:
         clock = self._outside.clock
         watch = RunWatch(clock, job.run_id, job.held, QUEUE, self._outside.unsaid)
         with reaching(job.route, pin=True, outside=self._outside, watch=watch) as broker:
-            past, replaced = _what_is_known(job)
-            reading = read(broker, job.source, past, clock)
+            reading = read(broker, job.source, partial(_past, job), clock)
             session_of_broker = broker.session
         with_ = sync.Storing(
             source=job.source,
             now=clock.now(),
             zone=self._zone,
             leases=(job.held,),
-            replaced=replaced,
+            replaced=_replaced(job),
             settle=partial(settle, connection_id=job.connection_id),
         )
         self._store(job.run_id, reading, with_)
@@ -210,15 +210,26 @@ class Runner:
             sync.interrupt(session, job.run_id, self._outside.clock.now())
 
 
-def _what_is_known(job: Job) -> tuple[Past, Replaced]:
-    """The state that a run starts from, read once it is its turn."""
-    with unit_of_work() as session:
-        connection = session.get(Connection, job.connection_id)
-        if connection is None:
-            raise LeaseLost(job.run_id)
+def _past(job: Job, found: Snapshot) -> Past:
+    """What is known of the account that a run has read."""
+    with read_only() as session:
+        connection = _connection(session, job)
         account = session.scalars(select(Account).where(Account.id == connection.account_id)).one()
-        past = past_of(session, account, job.source, connection.futures_profit_counts)
-        return past, replaced_of(connection)
+        learnt = connection.futures_profit_counts
+        return past_of(session, account, job.source, learnt, found.positions)
+
+
+def _replaced(job: Job) -> Replaced:
+    """What the user has chosen to be replaced."""
+    with read_only() as session:
+        return replaced_of(_connection(session, job))
+
+
+def _connection(session: Session, job: Job) -> Connection:
+    connection = session.get(Connection, job.connection_id)
+    if connection is None:
+        raise LeaseLost(job.run_id)
+    return connection
 
 
 def replaced_of(connection: Connection) -> Replaced:

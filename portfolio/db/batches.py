@@ -13,8 +13,6 @@ Item = TypeVar("Item")
 
 # Far below every limit, and enough that one statement more makes no difference.
 BATCH = 1_000
-# Rows that are made and handed to the driver at a time.
-ROWS_AT_ONCE = 3_000
 
 
 def batches(items: Sequence[Item], size: int = BATCH) -> Iterator[Sequence[Item]]:
@@ -40,7 +38,7 @@ def insert_rows(
     processes = [(place, of.bind_processor(dialect)) for place, of in enumerate(types)]
     needed = [(place, process) for place, process in processes if process is not None]
     following = iter(rows)
-    while some := list(islice(following, ROWS_AT_ONCE)):
+    while some := list(islice(following, BATCH)):
         ready = [_prepared(row, places, needed) for row in some]
         named = (dict(zip(order, row, strict=True)) for row in ready)
         connection.exec_driver_sql(made.string, ready if made.positional else list(named))

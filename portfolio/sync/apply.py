@@ -17,7 +17,7 @@ from portfolio.errors import StorageFailed
 from portfolio.sync import journal
 from portfolio.sync.lease import LeaseLost
 from portfolio.sync.plan import Plan, Stored, snapshot_digest
-from portfolio.sync.rows import amounts, cash_rows, digest_of
+from portfolio.sync.rows import cash_rows, digest_of, is_still
 from portfolio.sync.target import Target
 from portfolio.sync.writing import write_holdings
 
@@ -39,7 +39,7 @@ def apply(
     returning and raises `StorageFailed` if it is not what was read at the broker, so that the
     caller's transaction is rolled back.
     """
-    if amounts(cash_rows(session, target.account, target.source)) != before.cash:
+    if not is_still(session, target.account, target.source, before):
         raise LeaseLost(target.run.id)
     written = write_holdings(session, target, plan, snapshot, before=before, keep=keep)
     moved, beside = _write_cash(session, target, snapshot)
@@ -60,8 +60,11 @@ def apply(
         totals.renew(session, target.account, target.moment)
     totals.instruments_changed(session, written.described, target.account, target.moment)
     _totals(session, target, snapshot)
-    kept = [row for row in before.holdings if row.key in keep and row.is_open]
-    return _read_back(session, target, snapshot_digest(snapshot, kept))
+    expected = target.run.digest_before
+    if plan.steps or expected is None:
+        kept = [row for row in before.holdings if row.key in keep and row.is_open]
+        expected = snapshot_digest(snapshot, kept)
+    return _read_back(session, target, expected)
 
 
 def _replace(session: Session, target: Target) -> bool:

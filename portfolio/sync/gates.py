@@ -164,7 +164,7 @@ def _value(row: StoredHolding, evidence: Evidence) -> Decimal | None:
     """The absolute value of a stored row in base; a future's notional is none."""
     if row.kind == "future":
         return Decimal(0)
-    value = row.quote[1]
+    value = row.market_value
     rate = _rate(row.currency, evidence)
     return None if value is None or rate is None else abs(MONEY.multiply(value, rate))
 

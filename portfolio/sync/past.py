@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from brokers.types import Position
 from portfolio.accounts.models import Account, AccountTotals, Portfolio
 from portfolio.accounts.queries.rates import last_rates
 from portfolio.sync.models import REJECTED, RUNNING, SUCCEEDED, Change, SyncRun
@@ -23,13 +24,20 @@ MOST_RUNS = 50
 
 
 def past_of(
-    session: Session, account: Account, source: Source, futures_profit_counts: bool | None
+    session: Session,
+    account: Account,
+    source: Source,
+    futures_profit_counts: bool | None,
+    read: Iterable[Position] = (),
 ) -> Past:
-    """All that the next run of an account compares with."""
+    """All that the next run of an account compares what it has `read` with."""
     base = session.scalar(
         select(AccountTotals.broker_currency).where(AccountTotals.account_id == account.id)
     )
-    stored, seen = stored_state(session, account, source), _last_evidence(session, account.id)
+    stored, seen = (
+        stored_state(session, account, source, read),
+        _last_evidence(session, account.id),
+    )
     nothing = not stored.cash and not any(row.is_open for row in stored.holdings)
     since = seen.get("shrunk_since")
     return Past(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from decimal import Decimal
 from hashlib import sha256
 from itertools import chain
@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from brokers.contract import Manifest
 from brokers.types import Instrument, Position, Snapshot
+from portfolio.accounts.quotes import Quoted
 from portfolio.db.base import canonical
 
 # A longer one is cut everywhere alike, so that it is no change at each sync.
@@ -40,14 +41,35 @@ class Terms(NamedTuple):
 
 
 class StoredHolding(NamedTuple):
-    """A holding of this connection as the database has it; `is_open` is whether it is held."""
+    """A holding of this connection as the database has it; `is_open` is whether it is held.
+
+    What follows its figures tells the writer which rows these are, and what else they say.
+    """
 
     key: str
     quantity: Decimal
     average_price: Decimal | None
     is_open: bool
     terms: Terms
-    quote: tuple[Decimal | None, Decimal | None, Decimal | None]
+    price: Decimal | None
+    market_value: Decimal | None
+    unrealized_pnl: Decimal | None
+    name: str | None = None
+    exchange: str | None = None
+    underlying: str | None = None
+    id: int = 0
+    instrument_id: int = 0
+    quoted_at: datetime | None = None
+
+    @property
+    def figures(self) -> Quoted:
+        """Its figures as they are stored."""
+        return Quoted(self.quantity, self.average_price, *self.quote)
+
+    @property
+    def quote(self) -> tuple[Decimal | None, Decimal | None, Decimal | None]:
+        """Its price, its market value and its unrealised profit."""
+        return self.price, self.market_value, self.unrealized_pnl
 
     @property
     def label(self) -> str:
@@ -72,10 +94,11 @@ class StoredHolding(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """All that a sync of one account compares with."""
+    """All that a sync of one account compares with, as it was under the owner's `stamp`."""
 
     holdings: tuple[StoredHolding, ...]
     cash: Mapping[str, Decimal]
+    stamp: str | None = field(default=None, compare=False)
 
 
 class FieldChange(NamedTuple):

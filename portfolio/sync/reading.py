@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -24,7 +24,7 @@ BETWEEN_SNAPSHOTS = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Past:
-    """What is known of an account before it is read.
+    """What is known of an account without reading it.
 
     `rates` are the last good ones to `base_currency`, `doubts` those that an earlier run doubted;
     `first` is whether no run was ever applied; `futures_profit_counts` is what was learnt;
@@ -55,13 +55,17 @@ class Reading:
     verdict: Verdict
 
 
-def read(broker: Connection, source: Source, past: Past, clock: Clock) -> Reading:
+def read(
+    broker: Connection, source: Source, look_back: Callable[[Snapshot], Past], clock: Clock
+) -> Reading:
     """Read the account, and look a second time where something is doubtful.
 
-    Contacts the broker and may wait: no transaction may be open.
+    Contacts the broker and may wait: no transaction may be open. `look_back` is called once, when
+    the broker has answered: what is stored need not be held beside an answer of thousands of rows.
     """
-    look = _Look(broker, source, past, clock)
-    snapshot, judgement = look.account()
+    found = _answer(broker, source)
+    look = _Look(broker, source, look_back(found), clock)
+    snapshot, judgement = look.understood(found)
     if judgement.status == DIFFERS:
         clock.sleep(BEFORE_ANOTHER_LOOK)
         snapshot, judgement = look.account()
@@ -76,6 +80,13 @@ def read(broker: Connection, source: Source, past: Past, clock: Clock) -> Readin
         # The later read counts: what changed in between is read again as a whole.
         snapshot, judgement = look.account()
     return look.judged(snapshot, judgement, witness)
+
+
+def _answer(broker: Connection, source: Source) -> Snapshot:
+    """The whole account, in a shape that an account can have."""
+    found = broker.snapshot(source.broker_account)
+    believable(found)
+    return found
 
 
 def with_known_terms(snapshot: Snapshot, stored: Stored) -> Snapshot:
@@ -120,9 +131,11 @@ class _Look:
         self._planned: tuple[Snapshot, Plan] | None = None
 
     def account(self) -> tuple[Snapshot, Judgement]:
-        """The whole account, in a shape that an account can have, and whether it adds up."""
-        found = self._broker.snapshot(self._source.broker_account)
-        believable(found)
+        """The account read anew, and whether it adds up."""
+        return self.understood(_answer(self._broker, self._source))
+
+    def understood(self, found: Snapshot) -> tuple[Snapshot, Judgement]:
+        """What was read with what is known, and whether it adds up."""
         snapshot = with_known_terms(found, self._past.stored)
         return snapshot, reconcile(snapshot, self._past.futures_profit_counts)
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
-from contextlib import closing
-from datetime import datetime
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from sys import intern
 from typing import Any, NamedTuple
@@ -12,20 +10,25 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
-from brokers.types import ONE
-from portfolio.accounts.models import Account, CashBalance, Holding, Instrument
+from brokers.types import ONE, Position
+from portfolio.accounts.models import Account, CashBalance, Holding, Instrument, Portfolio
 from portfolio.accounts.models import InstrumentIdentifier as Identifier
 from portfolio.accounts.quotes import Quoted
 from portfolio.accounts.services.portfolios import cash_of
 from portfolio.db.batches import batches
 from portfolio.db.session import streamed
 from portfolio.sync.plan import Source, Stored, StoredHolding, Terms, digest
+from portfolio.users.models import User
 
 DESCRIBED = (
     *("symbol", "kind", "currency", "multiplier", "expiry", "strike", "option_right"),
     *("name", "exchange", "underlying"),
 )
-FIGURES = Quoted._fields
+SHARED = (
+    *(getattr(Holding, name) for name in Quoted._fields),
+    *(Instrument.symbol, Instrument.multiplier, Instrument.strike),
+    *(Instrument.name, Instrument.exchange, Instrument.underlying),
+)
 INSTRUMENT = tuple(getattr(Instrument, name) for name in DESCRIBED)
 
 
@@ -34,52 +37,6 @@ class StoredInstrument(NamedTuple):
 
     id: int
     described: tuple[Any, ...]
-
-    @property
-    def multiplier(self) -> Decimal:
-        """How many units of what the price is of are in one of the quantity."""
-        multiplier: Decimal = self.described[DESCRIBED.index("multiplier")]
-        return multiplier
-
-
-class StoredRow(NamedTuple):
-    """A stored holding as the planner sees it, and what the writer has to know beside it."""
-
-    id: int
-    holding: StoredHolding
-    quoted_at: datetime | None
-    instrument: StoredInstrument
-
-    @property
-    def figures(self) -> Quoted:
-        """Its figures."""
-        return Quoted(self.holding.quantity, self.holding.average_price, *self.holding.quote)
-
-
-def rows_of(
-    session: Session, account: Account, source: Source
-) -> Generator[StoredRow, None, None]:
-    """The holdings of a source in an account, also those no longer held, one after the other.
-
-    Until the last one is read, no other statement may change them. Who stops before closes it.
-    """
-    figures = [getattr(Holding, name) for name in FIGURES]
-    query = (
-        select(
-            Identifier.value,
-            *(Holding.id, Holding.closed_at, Holding.quoted_at),
-            *figures,
-            *(Instrument.id, *INSTRUMENT),
-        )
-        .join(Holding, Holding.instrument_id == Identifier.instrument_id)
-        .join(Holding.instrument)
-        .where(
-            *from_source(account, source), Identifier.scheme == source.manifest.identifier_scheme
-        )
-        .order_by(Holding.id)
-    )
-    with closing(streamed(session, query)) as found:
-        yield from map(_row, found)
 
 
 def from_source(account: Account, source: Source) -> Iterable[ColumnElement[bool]]:
@@ -91,28 +48,80 @@ def from_source(account: Account, source: Source) -> Iterable[ColumnElement[bool
     )
 
 
-def _row(row: Sequence[Any]) -> StoredRow:
-    key, holding_id, closed_at, quoted_at, quantity, average, price, value, profit, of, *rest = row
-    symbol, kind, currency, multiplier, expiry, strike, right = rest[:7]
-    # These are the same in most rows, which then share them.
-    multiplier = ONE if multiplier == ONE else multiplier
-    terms = Terms(symbol, intern(kind), intern(currency), multiplier, expiry, strike, right)
-    quote = price, value, profit
-    holding = StoredHolding(key, quantity, average, closed_at is None, terms, quote)
-    return StoredRow(holding_id, holding, quoted_at, StoredInstrument(of, tuple(rest)))
-
-
 def cash_rows(session: Session, account: Account, source: Source) -> list[CashBalance]:
     """The cash of a source in an account."""
     return cash_of(session, account, source.manifest.key, source.broker_account)
 
 
-def stored_state(session: Session, account: Account, source: Source) -> Stored:
-    """What the account holds from this source, as the planner wants it."""
-    return Stored(
-        holdings=tuple(row.holding for row in rows_of(session, account, source)),
-        cash=amounts(cash_rows(session, account, source)),
+def stored_state(
+    session: Session, account: Account, source: Source, read: Iterable[Position] = ()
+) -> Stored:
+    """What the account holds from this source, and has held, as the planner wants it.
+
+    Where it is what was `read`, it shares its values, which of thousands are several megabytes.
+    """
+    beside = {position.instrument.key: position for position in read}
+    # Before the rows: should something change in between, the stamp is not that of the rows.
+    stamp = _stamp(session, account)
+    query = (
+        select(
+            Identifier.value,
+            *(Holding.closed_at, Holding.id, Holding.quoted_at, Instrument.id),
+            *(Instrument.kind, Instrument.currency, Instrument.expiry, Instrument.option_right),
+            *SHARED,
+        )
+        .join(Holding, Holding.instrument_id == Identifier.instrument_id)
+        .join(Holding.instrument)
+        .where(
+            *from_source(account, source), Identifier.scheme == source.manifest.identifier_scheme
+        )
+        .order_by(Holding.id)
     )
+    return Stored(
+        holdings=tuple(_holding(row, beside.get(row[0])) for row in streamed(session, query)),
+        cash=amounts(cash_rows(session, account, source)),
+        stamp=stamp,
+    )
+
+
+def is_still(session: Session, account: Account, source: Source, stored: Stored) -> bool:
+    """Whether an account holds what it held when it was read."""
+    # Nothing of the owner's has changed since: the usual case, told without reading all again.
+    if stored.stamp is not None and _stamp(session, account) == stored.stamp:
+        return True
+    return stored_state(session, account, source) == stored
+
+
+def _stamp(session: Session, account: Account) -> str | None:
+    query = select(User.held_stamp).join(Portfolio, Portfolio.owner_id == User.id)
+    return session.scalar(query.where(Portfolio.id == account.portfolio_id))
+
+
+def _holding(row: Sequence[Any], read: Position | None) -> StoredHolding:
+    key, closed_at, holding_id, quoted_at, of, kind, currency, expiry, right, *values = row
+    if read is not None:
+        key, values = read.instrument.key, list(map(_shared, _values(read), values))
+    quantity, average, price, value, profit, symbol, multiplier, strike = values[:8]
+    name, exchange, underlying = values[8:]
+    # These are the same in most rows, which then share them.
+    multiplier = ONE if multiplier == ONE else multiplier
+    terms = Terms(symbol, intern(kind), intern(currency), multiplier, expiry, strike, right)
+    held, quote = (key, quantity, average, closed_at is None), (price, value, profit)
+    described, ids = (name, exchange, underlying), (holding_id, of)
+    return StoredHolding(*held, terms, *quote, *described, *ids, quoted_at)
+
+
+def _values(of: Position) -> tuple[Any, ...]:
+    """What stands in the columns `SHARED` of a holding that is as it was read."""
+    what = of.instrument
+    return (
+        *(of.quantity, of.average_price, of.price, of.market_value, of.unrealized_pnl),
+        *(what.symbol, what.multiplier, what.strike, what.name, what.exchange, what.underlying),
+    )
+
+
+def _shared(read: Any, stored: Any) -> Any:
+    return read if read == stored else stored
 
 
 def amounts(cash: Iterable[CashBalance]) -> dict[str, Decimal]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -16,13 +15,10 @@ from brokers.types import Position, Snapshot
 from portfolio.accounts.models import NO_TWIN, Holding, Instrument, InstrumentIdentifier
 from portfolio.accounts.quotes import Quoted, quoted_at, rescaled
 from portfolio.db.batches import batches, insert_rows, new_ids
-from portfolio.sync.lease import LeaseLost
 from portfolio.sync.plan import Plan, Stored, StoredHolding, symbol_of
 from portfolio.sync.rows import (
     DESCRIBED,
-    StoredRow,
     instruments_of,
-    rows_of,
 )
 from portfolio.sync.target import Target
 
@@ -64,17 +60,20 @@ class _Differences:
     # Instruments of others' holdings, known before this account had them.
     met_again: list[int] = field(default_factory=list)
 
-    def bring(self, row: StoredRow, position: Position, target: Target, read_at: datetime) -> None:
+    def bring(
+        self, row: StoredHolding, position: Position, target: Target, read_at: datetime
+    ) -> None:
         """Note what differs between a row and its position."""
-        described = _described(position.instrument, row.instrument.described)
-        if described is not row.instrument.described:
-            self.described.append({"id": row.instrument.id, **_columns(described)})
+        before = (*row.terms, row.name, row.exchange, row.underlying)
+        described = _described(position.instrument, before)
+        if described is not before:
+            self.described.append({"id": row.instrument_id, **_columns(described)})
             self.moved = True
-        self.name(row.instrument.id, position)
+        self.name(row.instrument_id, position)
         figures, since = _figures(row, position, target)
         moves = figures != row.figures
         self.moved |= moves
-        if not row.holding.is_open:
+        if not row.is_open:
             again = {"opened_at": read_at, "closed_at": None}
             self.opened.append({"id": row.id, **figures._asdict(), "quoted_at": since, **again})
         elif moves or since != row.quoted_at:
@@ -103,30 +102,23 @@ def write_holdings(
     before: Stored,
     keep: frozenset[str],
 ) -> Written:
-    """Bring the rows of a source to the snapshot; the holdings in `keep` stay.
+    """Bring the rows of a source, which are those `before`, to the snapshot.
 
-    `LeaseLost` where the rows are not those that the plan starts from.
+    The holdings in `keep` stay.
     """
     absent = {position.instrument.key: position for position in snapshot.positions}
-    expected = {row.key: row for row in before.holdings}
     planned = {step.key for step in plan.steps if isinstance(step.old, StoredHolding)}
     ids, todo, read_at = dict[str, int](), _Differences(), snapshot.read_at
-    with closing(rows_of(session, target.account, target.source)) as rows:
-        for row in rows:
-            key = row.holding.key
-            if expected.pop(key, None) != row.holding:
-                raise LeaseLost(target.run.id)
-            if key in planned:
-                ids[key] = row.id
-            position = absent.pop(key, None)
-            if position is not None:
-                todo.bring(row, position, target, read_at)
-            elif key in keep:
-                todo.kept += [] if row.quoted_at else [_dated(row, target)]
-            elif row.holding.is_open:
-                todo.closed.append({**_dated(row, target), "closed_at": read_at})
-    if expected:
-        raise LeaseLost(target.run.id)
+    for row in before.holdings:
+        if row.key in planned:
+            ids[row.key] = row.id
+        position = absent.pop(row.key, None)
+        if position is not None:
+            todo.bring(row, position, target, read_at)
+        elif row.key in keep:
+            todo.kept += [] if row.quoted_at else [_dated(row, target)]
+        elif row.is_open:
+            todo.closed.append({**_dated(row, target), "closed_at": read_at})
     todo.write(session)
     if absent:
         ids |= _add(session, target, tuple(absent.values()), todo, read_at)
@@ -162,19 +154,21 @@ def _quoted(of: Position) -> Quoted:
     return Quoted(of.quantity, of.average_price, of.price, of.market_value, of.unrealized_pnl)
 
 
-def _figures(row: StoredRow, position: Position, target: Target) -> tuple[Quoted, datetime | None]:
+def _figures(
+    row: StoredHolding, position: Position, target: Target
+) -> tuple[Quoted, datetime | None]:
     """What is written of a row that is there: its figures, and the time of a quote that is old.
 
     Without a quote the last known one stays, with its time; its value follows the quantity.
     """
     if position.price is not None or position.market_value is not None:
         return _quoted(position), None
-    before, multiplier = row.figures, row.instrument.multiplier
+    before, multiplier = row.figures, row.terms.multiplier
     after = rescaled(before, multiplier, position.quantity, position.average_price)
     return after, _dated(row, target)["quoted_at"]
 
 
-def _dated(row: StoredRow, target: Target) -> Values:
+def _dated(row: StoredHolding, target: Target) -> Values:
     """The time of a quote that this read does not renew."""
     read_at = target.account.synced_at
     return {"id": row.id, "quoted_at": quoted_at(row.figures, row.quoted_at, read_at)}

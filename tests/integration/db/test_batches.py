@@ -61,7 +61,7 @@ def texts():
 
 
 def test_it_stores_what_an_ordinary_insert_stores(engine, monkeypatch):
-    monkeypatch.setattr(batches, "ROWS_AT_ONCE", 3)
+    monkeypatch.setattr(batches, "BATCH", 3)
     row = st.tuples(
         texts(),
         st.none() | st.integers(-(2**31), 2**31 - 1),

@@ -28,6 +28,7 @@ from portfolio.accounts.models import (
     Rate,
 )
 from portfolio.accounts.queries.totals import owner_rates, totals_views
+from portfolio.accounts.services.totals import touch
 from portfolio.clock import Moment
 from portfolio.db.base import Base
 from portfolio.errors import StorageFailed
@@ -635,18 +636,54 @@ def test_replacing_alone_brings_the_totals_after_it(book, what):
 # the last looks
 
 
-def test_a_plan_that_was_made_of_another_state_is_not_written(book):
-    book.put(READ)
-    before = stored_state(book.session, book.account, SOURCE)
-    book.put(later(adding_up(position("1"))))
+def put_after(book, before, read):
+    """What a run does that read `before` as the state it starts from."""
+    book.run.digest_before = stored_digest(before)
     moment = Moment(now=LATER, day=LATER.date())
     target = Target(
         account=book.account, source=SOURCE, run=book.run, moment=moment, replaced=Replaced()
     )
-    plan = make_plan(before, READ, frozenset())
+    plan = make_plan(before, read, frozenset())
+    return apply(book.session, target, plan, later(read), before=before, rates={})
+
+
+def test_a_plan_that_was_made_of_another_state_is_not_written(book):
+    book.put(READ)
+    before = stored_state(book.session, book.account, SOURCE)
+    book.put(later(adding_up(position("1"))))
     with pytest.raises(LeaseLost, match="r1"):
-        apply(book.session, target, plan, later(READ), before=before, rates={})
+        put_after(book, before, READ)
     assert book.holding("S2").closed_at == LATER
+
+
+@pytest.mark.parametrize("cash", [True, False])
+def test_cash_and_quotes_are_of_the_state_that_a_plan_is_made_of(book, cash):
+    book.put(READ)
+    before = stored_state(book.session, book.account, SOURCE)
+    row = book.all(CashBalance)[0] if cash else book.holding("S2")
+    setattr(row, "amount" if cash else "price", D("7.5"))
+    touch(book.session, book.account, Moment(now=LATER, day=DAY))
+    with pytest.raises(LeaseLost):
+        put_after(book, before, READ)
+
+
+def test_what_has_changed_elsewhere_meanwhile_does_not_stop_a_plan(book):
+    book.put(READ)
+    before = stored_state(book.session, book.account, SOURCE)
+    other = book.another("B")
+    book.by_hand(account=other)
+    touch(book.session, other, Moment(now=LATER, day=DAY))
+    assert stored_state(book.session, book.account, SOURCE).stamp != before.stamp
+    assert put_after(book, before, READ) == stored_digest(before)
+
+
+def test_rows_that_somebody_changed_past_the_program_are_noticed(book):
+    """No stamp tells of it; what is read back does."""
+    book.put(READ)
+    before = stored_state(book.session, book.account, SOURCE)
+    book.holding("S2").quantity = D(4)
+    with pytest.raises(StorageFailed):
+        put_after(book, before, READ)
 
 
 def test_what_the_database_does_not_keep_is_noticed(book):

@@ -77,7 +77,9 @@ def stored_from(of, *, is_open=True):
             average_price=p.average_price,
             is_open=is_open,
             terms=terms_of(p.instrument),
-            quote=(p.price, p.market_value, p.unrealized_pnl),
+            price=p.price,
+            market_value=p.market_value,
+            unrealized_pnl=p.unrealized_pnl,
         )
         for p in of.positions
     )

@@ -52,9 +52,8 @@ def saw(snapshot, **more):
 
 def reading_of(*answers, clock=None):
     broker = Broker(*answers)
-    found = read(
-        broker, SOURCE, Past(stored=stored_from(WHOLE), first=False), clock or FakeClock()
-    )
+    past = Past(stored=stored_from(WHOLE), first=False)
+    found = read(broker, SOURCE, lambda _: past, clock or FakeClock())
     return found, broker.asked
 
 
