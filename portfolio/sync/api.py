@@ -39,7 +39,7 @@ def get_run(run_id: str) -> RunView:
 @blueprint.arguments(PageQuery, location="query")
 @blueprint.response(200, ChangesSchema)
 def list_changes(query: dict[str, Any], run_id: str) -> Page[ChangeView]:
-    """What a run changed, one position field a row."""
+    """What a run changed, one position field a row; all of a new holding is in one."""
     found = queries.find_run(reading(), owner_id(), run_id)
     start, limit = int(query["cursor"]), query["limit"]
     return queries.changes(reading(), found.id, start=start, limit=limit)
