@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from brokers.types import Snapshot, Witness
+from brokers.types import Position, Snapshot, Witness
 from portfolio.db.base import MONEY
 from portfolio.sync.plan import Plan, Stored, StoredHolding
 from portfolio.sync.reconcile import Judgement, tolerance
@@ -75,22 +75,19 @@ def explained(row: StoredHolding, snapshot: Snapshot) -> bool:
     return row.expiry is not None and row.expiry + timedelta(days=1) < snapshot.read_at.date()
 
 
-def unexplained(plan: Plan, stored: Stored, snapshot: Snapshot) -> tuple[StoredHolding, ...]:
+def unexplained(plan: Plan, snapshot: Snapshot) -> tuple[StoredHolding, ...]:
     """The holdings that would be closed without any proof so far."""
-    absent = plan.closed_keys
-    return tuple(
-        row for row in stored.holdings if row.key in absent and not explained(row, snapshot)
-    )
+    return tuple(row for row in plan.closed if not explained(row, snapshot))
 
 
 def is_emptied(plan: Plan, snapshot: Snapshot) -> bool:
     """Whether an account that held something would hold nothing."""
-    return bool(plan.closed_keys) and not snapshot.positions
+    return bool(plan.closed) and not snapshot.positions
 
 
 def removal(plan: Plan, evidence: Evidence) -> Rejection | None:
     """Each absence without proof must be confirmed by the second, independent read."""
-    missing = unexplained(plan, evidence.stored, evidence.snapshot)
+    missing = unexplained(plan, evidence.snapshot)
     seen = evidence.witness.quantities if evidence.witness else None
     doubted = [row.label for row in missing if seen is None or seen.get(row.key)]
     if not doubted:
@@ -136,12 +133,12 @@ def shrunk_keys(plan: Plan, evidence: Evidence) -> frozenset[str]:
 
 def _shrunk(plan: Plan, evidence: Evidence) -> list[tuple[StoredHolding, Decimal]]:
     """The rows that go without proof, or by more than half, each with the share that goes."""
-    new = {p.instrument.key: p.quantity for p in evidence.snapshot.positions}
-    gone = [(row, Decimal(1)) for row in unexplained(plan, evidence.stored, evidence.snapshot)]
-    for row in evidence.stored.holdings:
-        left = new.get(row.key)
-        if row.is_open and left is not None and 2 * abs(left) < abs(row.quantity):
-            gone.append((row, 1 - MONEY.divide(abs(left), abs(row.quantity))))
+    gone = [(row, Decimal(1)) for row in unexplained(plan, evidence.snapshot)]
+    for step in (each for each in plan.steps if each.action == "changed"):
+        if isinstance(step.old, StoredHolding) and isinstance(step.new, Position):
+            before, left = abs(step.old.quantity), abs(step.new.quantity)
+            if 2 * left < before:
+                gone.append((step.old, 1 - MONEY.divide(left, before)))
     return gone
 
 
@@ -265,7 +262,7 @@ def judge(plan: Plan, evidence: Evidence) -> Verdict:
     found = [found for gate in GATES if (found := gate(plan, evidence)) is not None]
     if not found:
         return Verdict()
-    missing = unexplained(plan, evidence.stored, evidence.snapshot)
+    missing = unexplained(plan, evidence.snapshot)
     only_shrink = [each.gate for each in found] == ["shrink"]
     if (
         only_shrink

@@ -160,13 +160,15 @@ class Plan:
         return sum(step.action == action for step in self.steps)
 
     @property
-    def closed_keys(self) -> frozenset[str]:
+    def closed(self) -> tuple[StoredHolding, ...]:
         """The holdings that would be no longer held."""
-        return frozenset(
-            step.key
-            for step in self.steps
-            if step.subject == "holding" and step.action == "closed"
-        )
+        gone = (step.old for step in self.steps if step.action == "closed")
+        return tuple(row for row in gone if isinstance(row, StoredHolding))
+
+    @property
+    def closed_keys(self) -> frozenset[str]:
+        """Which they are."""
+        return frozenset(row.key for row in self.closed)
 
 
 def make_plan(stored: Stored, snapshot: Snapshot, keep: frozenset[str] = frozenset()) -> Plan:

@@ -160,8 +160,8 @@ class _Look:
         return Witness(read_at=later.read_at, quantities=held)
 
     def _is_doubtful(self, snapshot: Snapshot, judgement: Judgement) -> bool:
-        stored, plan = self._past.stored, self.plan(snapshot)
-        if gates.unexplained(plan, stored, snapshot) or gates.is_emptied(plan, snapshot):
+        plan = self.plan(snapshot)
+        if gates.unexplained(plan, snapshot) or gates.is_emptied(plan, snapshot):
             return True
         return self._past.first and (not judgement.by_class or not snapshot.positions)
 
