@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, ScalarSelect, Select, bindparam, select
 from sqlalchemy.orm import Session, aliased, defer, joinedload
 
 from brokers.registry import Registry
-from portfolio.accounts.models import Account
+from portfolio.accounts.models import CONNECTED, Account
 from portfolio.accounts.queries.portfolios import NOT_RECONCILED, account_view
 from portfolio.accounts.resources import AccountView, Link
 from portfolio.connections.models import Connection, Gateway
@@ -69,8 +69,11 @@ class Linked:
     applied: RunView | None
 
 
-def linked(session: Session, account_ids: Sequence[int]) -> Mapping[int, Linked]:
-    """The connections of some accounts by account id."""
+def linked(session: Session, accounts: Sequence[Account]) -> Mapping[int, Linked]:
+    """The connections of some accounts by account id; nothing is asked where none has one."""
+    ids = [account.id for account in accounts if account.mode == CONNECTED]
+    if not ids:
+        return {}
     return {
         row.account_id: Linked(
             connection=row,
@@ -79,7 +82,7 @@ def linked(session: Session, account_ids: Sequence[int]) -> Mapping[int, Linked]
             run=run_view(run) if run else None,
             applied=run_view(wrote) if wrote else None,
         )
-        for row, run, wrote in session.execute(_linked(), {"accounts": list(account_ids)})
+        for row, run, wrote in session.execute(_linked(), {"accounts": ids})
     }
 
 
@@ -260,7 +263,7 @@ def connections(
     accounts = list(
         session.scalars(query.where(Connection.owner_id == owner_id).order_by(Connection.id))
     )
-    known = linked(session, [account.id for account in accounts])
+    known = linked(session, accounts)
     return [_connection(account, known[account.id], now, brokers) for account in accounts]
 
 

@@ -61,7 +61,7 @@ def visible_account(portfolio_id: int, account_name: str) -> Account:
 def view_and_card(account: Account) -> tuple[AccountView, Card]:
     """An account and its connection card, as whoever asks may see them."""
     now, shared = runtime().clock.now(), shared_by(account.portfolio, owner_id())
-    linked = cards.linked(reading(), [account.id]).get(account.id)
+    linked = cards.linked(reading(), [account]).get(account.id)
     view = accounts.account_view(account, now, linked.link if linked else None, shared)
     card = cards.card(view, linked, runtime().outside.brokers, now)
     return view, cards.for_viewer(card) if shared else card
