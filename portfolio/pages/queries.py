@@ -23,6 +23,7 @@ from portfolio.accounts.resources import AccountView, HoldingsPage, PortfolioLin
 from portfolio.clock import Moment
 from portfolio.connections import cards
 from portfolio.connections.cards import Card, ConnectionView, GatewayLine
+from portfolio.connections.linked import linked_accounts
 from portfolio.db.base import MONEY
 from portfolio.db.memory import Memory
 from portfolio.db.session import only_reads
@@ -209,7 +210,7 @@ def _cards(
     brokers: Registry,
     shared: str | None,
 ) -> list[tuple[AccountView, Card]]:
-    linked = cards.linked(session, rows)
+    linked = linked_accounts(session, rows)
     found = []
     for row in rows:
         of = linked.get(row.id)
