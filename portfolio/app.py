@@ -87,6 +87,7 @@ from portfolio.web import (
     openapi,
     proxies,
     static,
+    templating,
     timing,
 )
 from portfolio.web.parsing import KeyConverter, StrictRequest
@@ -153,7 +154,7 @@ def create_app(
     gate.register(app, settings, files=TAKES_FILES)
     headers.register(app)
     compression.register(app)
-    static.register(app, resource("static"))
+    static.register(app, resource("static"), templating.register(app))
     _register_slices(app, logins=settings.has_logins)
     errors.register(app)
     _register_templates(app, settings, clock)
@@ -187,6 +188,7 @@ def _configure(app: Flask, settings: Settings) -> None:
     )
     # Before anything asks for the environment, which is made with them.
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
+    app.jinja_environment = templating.Environment
     CSRFProtect(app)
     app.url_map.converters["int"] = KeyConverter
 

@@ -1,6 +1,6 @@
-"""The rows of the table of holdings, written in Python.
+"""The headings and the rows of the table of holdings, written in Python.
 
-A page has fifty of them with nine cells each, over which Jinja took as long as over all the rest.
+A page has fifty rows with nine cells each, over which Jinja took as long as over all the rest.
 What stands in a cell is decided here; how it looks is said by its column in app.css.
 """
 
@@ -13,6 +13,7 @@ from decimal import Decimal
 from html import escape
 
 from portfolio.accounts.models import MANUAL
+from portfolio.accounts.queries.order import Wanted
 from portfolio.accounts.resources import AccountView, HoldingView, InstrumentView
 from portfolio.db.base import MONEY
 from portfolio.web.filters import (
@@ -23,6 +24,7 @@ from portfolio.web.filters import (
     percent,
     quantity,
     signed,
+    table_query,
     when,
 )
 
@@ -31,6 +33,40 @@ USUAL_KINDS = frozenset({"stock", "etf"})
 IN_PERCENT = frozenset({"bond", "bill"})
 SOON = 30
 HUNDRED, TENTH = Decimal(100), Decimal("0.1")
+COLUMNS = (
+    *(("symbol", "Instrument"), ("quantity", "Quantity"), ("price", "Price"), ("value", "Value")),
+    *(("cost", "Cost"), ("pnl", "P&amp;L"), ("pnl_pct", "%")),
+    *(("", '<span class="hidden">Weight as a bar</span>'), ("weight", "Weight")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HoldingHeads:
+    """The headings: a link each, that sorts also without JavaScript and says its direction.
+
+    It leads to the page that it is on.
+    """
+
+    wanted: Wanted
+
+    def __html__(self) -> str:
+        """What a template shows."""
+        return "".join([self._head(*column) for column in COLUMNS])
+
+    def _head(self, column: str, label: str) -> str:
+        if not column:
+            return f'<th scope="col">{label}</th>'
+        by = self.wanted.sort
+        current, descending = by.removeprefix("-") == column, by == f"-{column}"
+        upwards = descending or (column == "symbol" and not current)
+        url = f"?{table_query(self.wanted, sort=column if upwards else f'-{column}')}"
+        link = f'href="{escape(url)}" hx-get="{escape(url)}"'
+        told = f' aria-sort="{"descending" if descending else "ascending"}"' if current else ""
+        arrow = f'<span aria-hidden="true"> {"↓" if descending else "↑"}</span>' if current else ""
+        return (
+            f'<th scope="col"{told}><a {link} hx-target="#holdings-table" hx-swap="outerHTML"'
+            f' hx-push-url="true">{label}{arrow}</a></th>'
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +90,21 @@ class HoldingRows:
     def __html__(self) -> str:
         """What a template shows; every text from outside is escaped."""
         link = f"{escape(self.at)}/holdings/"
-        return "".join([self._row(of, link) for of in self.holdings])
+        units = {of.currency: _unit(of.currency) for of in self.holdings}
+        base = _unit(self.account.currency)
+        return "".join([self._row(of, link, units[of.currency], base) for of in self.holdings])
 
-    def _row(self, of: HoldingView, link: str) -> str:
+    def _row(self, of: HoldingView, link: str, unit: str, base: str) -> str:
         member = ' class="member"' if self.inner else ""
-        base = self.account.currency
-        worth = _worth(of, base) if of.counts_in_value else self._notional(of, base)
+        # A figure names its currency where that is another than the account's.
+        other = "" if unit == base else unit
+        worth = _worth(of, unit, base) if of.counts_in_value else self._notional(of, other)
         price = _unknown("no price") if of.price is None else quantity(of.price)
         bar = "" if of.weight is None else _bar(of.weight, self.largest)
         return (
             f'<tr{member}><th scope="row">{self._what(of, link)}</th>'
             f"<td{_below(of.quantity)}>{quantity(of.quantity)}</td><td>{price}</td>{worth}"
-            f"{_profit(of, base)}<td>{bar}</td><td>{_weight(of)}</td></tr>\n"
+            f"{_profit(of, other)}<td>{bar}</td><td>{_weight(of)}</td></tr>\n"
         )
 
     def _what(self, row: HoldingView, link: str) -> str:
@@ -78,11 +117,11 @@ class HoldingRows:
         about = f"{escape(of.name or '')}{_size(of)}{_tags(row)}{self._age(row)}"
         return f"{first} <small>{about}</small>{_notes(row) if shared and row.notes else ''}"
 
-    def _notional(self, row: HoldingView, base: str) -> str:
+    def _notional(self, row: HoldingView, unit: str) -> str:
         beside = row.source != MANUAL and row.currency in self.futures_beside
         in_cash = row.instrument.kind == "future" and not beside
         why = "in cash" if in_cash else "P&amp;L counts"
-        size = f"notional {money(row.notional)}{_unit(_code(row, base))}"
+        size = f"notional {money(row.notional)}{unit}"
         return f'<td class="quiet">{why}</td><td class="quiet">{size}</td>'
 
     def _age(self, row: HoldingView) -> str:
@@ -113,30 +152,22 @@ def _notes(row: HoldingView) -> str:
     return f'<details class="note-line small">{notes}</details>'
 
 
-def _worth(row: HoldingView, base: str) -> str:
+def _worth(row: HoldingView, unit: str, base: str) -> str:
     """The value and the cost, each once more in the account's currency where that is another."""
-    value, cost, base_value, base_cost = row.market_value, row.cost, "", ""
-    if row.currency != base:
-        why = f"no rate for {row.currency}"
+    value, cost, base_value, base_cost, other = row.market_value, row.cost, "", "", ""
+    if unit != base:
+        why, other = f"no rate for {row.currency}", unit
         base_value = f"<div>{_amount(row.base_value, why, base)}</div>"
         base_cost = f'<div title="at today’s rate">{_amount(row.base_cost, why, base)}</div>'
     return (
-        f"<td{_below(value)}>{_amount(value, 'no price', row.currency)}{base_value}</td>"
-        f"<td{_below(cost)}>{_amount(cost, 'average price not known', _code(row, base))}"
-        f"{base_cost}</td>"
+        f"<td{_below(value)}>{_amount(value, 'no price', unit)}{base_value}</td>"
+        f"<td{_below(cost)}>{_amount(cost, 'average price not known', other)}{base_cost}</td>"
     )
 
 
-def _code(row: HoldingView, base: str) -> str | None:
-    """The currency of a figure, where it is another than the account's."""
-    return None if row.currency == base else row.currency
-
-
-def _profit(row: HoldingView, base: str) -> str:
+def _profit(row: HoldingView, unit: str) -> str:
     profit, ratio = row.unrealized_pnl, row.unrealized_pct
-    amount = f"{signed(profit)}{_unit(_code(row, base))}"
-    if profit is None:
-        amount = _unknown("not known")
+    amount = _unknown("not known") if profit is None else f"{signed(profit)}{unit}"
     share = _unknown("cost not known") if ratio is None else percent(ratio)
     return f"<td{_sign(profit)}>{amount}</td><td{_sign(ratio)}>{share}</td>"
 
@@ -149,7 +180,7 @@ def share_of(weight: Decimal, largest: Decimal) -> Decimal:
 
 def _bar(weight: Decimal, largest: Decimal) -> str:
     short = ' class="short"' if weight < 0 else ""
-    return f'<svg aria-hidden="true"><rect{short} width="{share_of(weight, largest)}%"/></svg>'
+    return f'<svg aria-hidden="true"><rect{short} width="{share_of(weight, largest)!s}%"/></svg>'
 
 
 def _weight(row: HoldingView) -> str:
@@ -158,15 +189,13 @@ def _weight(row: HoldingView) -> str:
     return _unknown("value not known" if row.counts_in_value else "does not count in value")
 
 
-def _amount(value: Decimal | None, reason: str, code: str | None = None) -> str:
-    if value is None:
-        return _unknown(reason)
-    return f"{money(value)}{_unit(code)}"
+def _amount(value: Decimal | None, reason: str, unit: str) -> str:
+    return _unknown(reason) if value is None else f"{money(value)}{unit}"
 
 
-def _unit(code: str | None) -> str:
+def _unit(code: str) -> str:
     # Up to five in a row: an element with a longer name makes a page a kilobyte longer.
-    return f" <i>{escape(code)}</i>" if code else ""
+    return f" <i>{escape(code)}</i>"
 
 
 def _unknown(reason: str) -> str:

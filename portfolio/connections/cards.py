@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, bindparam, select
-from sqlalchemy.orm import Session, aliased, defer, joinedload
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from brokers.registry import Registry
 from portfolio.accounts.models import Account
 from portfolio.accounts.queries.portfolios import NOT_RECONCILED, account_view
-from portfolio.accounts.resources import AccountView, Link
+from portfolio.accounts.resources import AccountView
+from portfolio.connections.linked import Linked, linked_accounts
 from portfolio.connections.models import Connection, Gateway
 from portfolio.connections.queries import (
     GatewayView,
     broker_codes,
     gateways,
-    link,
     needs_user,
 )
-from portfolio.sync.models import FAILED, REJECTED, RUNNING, SyncRun
-from portfolio.sync.queries import RunView, run_view
+from portfolio.sync.models import FAILED, REJECTED, RUNNING
+from portfolio.sync.queries import RunView
 from portfolio.sync.queries import for_viewer as hidden
 
 WAITS_FOR_OWNER = "Its owner is asked to look at it."
@@ -58,56 +57,6 @@ class Card:
     actions: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Linked:
-    """A connection with its gateway, its newest run, and the newest one that was applied."""
-
-    connection: Connection
-    link: Link
-    gateway: Gateway
-    run: RunView | None
-    applied: RunView | None
-
-
-def linked(session: Session, account_ids: Sequence[int]) -> Mapping[int, Linked]:
-    """The connections of some accounts by account id."""
-    return {
-        row.account_id: Linked(
-            connection=row,
-            link=link(row),
-            gateway=row.gateway,
-            run=run_view(run) if run else None,
-            applied=run_view(wrote) if wrote else None,
-        )
-        for row, run, wrote in session.execute(_linked(), {"accounts": list(account_ids)})
-    }
-
-
-def _newest(*only: ColumnElement[bool]) -> ScalarSelect[str]:
-    """The id of the newest run of a connection's account."""
-    query = select(SyncRun.id).where(SyncRun.account_id == Connection.account_id, *only)
-    ordered = query.order_by(SyncRun.started_at.desc(), SyncRun.id.desc()).limit(1)
-    return ordered.correlate(Connection).scalar_subquery()
-
-
-@cache
-def _linked() -> Select[Connection, SyncRun, SyncRun]:
-    """Connections, each with its newest run and the newest that wrote; built once.
-
-    To build it takes longer than to carry it out.
-    """
-    run, applied = aliased(SyncRun), aliased(SyncRun)
-    return (
-        select(Connection, run, applied)
-        .select_from(Connection)
-        .outerjoin(run, run.id == _newest())
-        .outerjoin(applied, applied.id == _newest(SyncRun.digest.is_not(None)))
-        .where(Connection.account_id.in_(bindparam("accounts", expanding=True)))
-        # A snapshot that was not applied may be of ten thousand positions.
-        .options(joinedload(Connection.gateway), defer(run.kept), defer(applied.kept))
-    )
-
-
 def card(view: AccountView, of: Linked | None, brokers: Registry, now: datetime) -> Card:
     """The connection card of an account."""
     if of is None:
@@ -127,8 +76,8 @@ def card(view: AccountView, of: Linked | None, brokers: Registry, now: datetime)
         message=error.get("message"),
         remedy=error.get("remedy"),
         retry_at=_time(error.get("retry_at")),
-        shows_since=of.connection.paused_state_at,
-        next_run_at=of.connection.next_run_at,
+        shows_since=of.paused_state_at,
+        next_run_at=of.next_run_at,
         run=of.run,
         read=of.applied,
         actions=_actions(state, error.get("code")),
@@ -177,7 +126,7 @@ def _state(view: AccountView, of: Linked, now: datetime) -> tuple[str, Mapping[s
         return "not_applied", rejected_error(run)
     if run is not None and run.status == FAILED and run.error and not _settled(view, run.error):
         return "needs_you" if needs_user(run.error["code"]) else "waiting", run.error
-    if of.connection.paused:
+    if of.link.paused:
         return "paused", {}
     if view.attention_code == NOT_RECONCILED:
         return "differs", {}
@@ -260,7 +209,7 @@ def connections(
     accounts = list(
         session.scalars(query.where(Connection.owner_id == owner_id).order_by(Connection.id))
     )
-    known = linked(session, [account.id for account in accounts])
+    known = linked_accounts(session, accounts)
     return [_connection(account, known[account.id], now, brokers) for account in accounts]
 
 
@@ -281,7 +230,7 @@ def _connection(account: Account, of: Linked, now: datetime, brokers: Registry) 
         state=shown.state,
         code=shown.code,
         synced_at=view.synced_at,
-        next_run_at=of.connection.next_run_at,
+        next_run_at=of.next_run_at,
         card=shown,
         account=view,
     )

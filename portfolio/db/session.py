@@ -99,8 +99,11 @@ def _begin(connection: Connection) -> None:
     options = connection.get_execution_options()
     patience = options.get("foliosync_patience", BUSY_TIMEOUT_MS)
     if patience == BUSY_TIMEOUT_MS:
-        writes = options.get("foliosync_write")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        if options.get("foliosync_write"):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        else:
+            # Touches no file, so that nothing can fail which SQLAlchemy would have to translate.
+            connection.connection.cursor().execute("BEGIN")
         return
     connection.exec_driver_sql(f"PRAGMA busy_timeout={patience}")
     try:

@@ -23,6 +23,7 @@ from portfolio.accounts.resources import AccountView, HoldingsPage, PortfolioLin
 from portfolio.clock import Moment
 from portfolio.connections import cards
 from portfolio.connections.cards import Card, ConnectionView, GatewayLine
+from portfolio.connections.linked import linked_accounts
 from portfolio.db.base import MONEY
 from portfolio.db.memory import Memory
 from portfolio.db.session import only_reads
@@ -32,7 +33,8 @@ from portfolio.web.charts import Line, line
 CENT = Decimal("0.01")
 CHARTS = 200
 
-_remembered: Memory[Line] = Memory(CHARTS)
+# None is a line as well: that of less than two days.
+_remembered: Memory[tuple[Line | None]] = Memory(CHARTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,10 +195,12 @@ def drawn(session: Session, account: Account) -> Line | None:
     To draw two years takes a fifth of the time of a page.
     """
     key = account.portfolio.owner.held_stamp, account.id, account.currency
-    found = _remembered.recall(key) or line(daily_values(session, account))
-    if found is not None and only_reads(session):
-        _remembered.keep(key, found)
-    return found
+    found = _remembered.recall(key)
+    if found is None:
+        found = (line(daily_values(session, account)),)
+        if only_reads(session):
+            _remembered.keep(key, found)
+    return found[0]
 
 
 def _cards(
@@ -206,7 +210,7 @@ def _cards(
     brokers: Registry,
     shared: str | None,
 ) -> list[tuple[AccountView, Card]]:
-    linked = cards.linked(session, [account.id for account in rows])
+    linked = linked_accounts(session, rows)
     found = []
     for row in rows:
         of = linked.get(row.id)

@@ -7,7 +7,7 @@ for is sent as it is.
 
 from __future__ import annotations
 
-import gzip
+import zlib
 
 from flask import Flask, Request, Response, request
 
@@ -16,6 +16,9 @@ from portfolio.web.gate import SITE_HEADER
 GZIP, ACCEPT = "gzip", "Accept-Encoding"
 # A page of fifty holdings: the next two levels are a twelfth smaller and take twice as long.
 LEVEL = 3
+# How zlib names gzip with its largest window; and half of what it usually takes beside that, which
+# is a sixth faster to begin with, and packs a page as small.
+AS_GZIP, MEMORY = 16 + zlib.MAX_WBITS, 7
 # What fits into one packet arrives no sooner.
 WORTH_IT = 1_000
 TYPES = frozenset({"application/json", "application/javascript", "image/svg+xml"})
@@ -71,4 +74,5 @@ def _is_asked_for_by_us(asked: Request) -> bool:
 
 def compressed(data: bytes, level: int = LEVEL) -> bytes:
     """The same for the same bytes: no time stands in it."""
-    return gzip.compress(data, level, mtime=0)
+    packing = zlib.compressobj(level, wbits=AS_GZIP, memLevel=MEMORY)
+    return packing.compress(data) + packing.flush()

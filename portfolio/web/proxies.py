@@ -10,6 +10,7 @@ from ipaddress import ip_address
 
 from flask import Flask, request
 from flask.sessions import SecureCookieSessionInterface
+from itsdangerous import URLSafeTimedSerializer
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from portfolio.settings import LOOPBACK, Settings
@@ -22,6 +23,13 @@ TRACES = (FOR_HEADER, "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "For
 class Sessions(SecureCookieSessionInterface):
     """The signed session, whose cookie stays with TLS where it came over TLS."""
 
+    def __init__(self, app: Flask) -> None:
+        self._serializer = super().get_signing_serializer(app)
+
+    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
+        """What signs and reads all cookies: made once, since the key stays while we run."""
+        return self._serializer
+
     def get_cookie_secure(self, app: Flask) -> bool:
         """Whether the browser may send the cookie over TLS only."""
         return request.is_secure
@@ -29,7 +37,7 @@ class Sessions(SecureCookieSessionInterface):
 
 def register(app: Flask, settings: Settings) -> None:
     """Count the proxies before everything else, the gate included."""
-    app.session_interface = Sessions()
+    app.session_interface = Sessions(app)
     number = settings.trusted_proxies
     if number:
         counted = ProxyFix(app.wsgi_app, x_for=number, x_proto=number, x_host=number)

@@ -6,11 +6,12 @@ each time. A file is read and compressed once, and anew when it has changed on t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 
-from flask import Flask, Response, request, url_for
+from flask import Flask, Response, request
 
 from portfolio.errors import NotFound
 from portfolio.web import compression
@@ -66,7 +67,7 @@ class Files:
         return found
 
 
-def register(app: Flask, folder: Path) -> None:
+def register(app: Flask, folder: Path, url_for: Callable[..., str]) -> None:
     """Serve the files of a folder, and let templates name them."""
     files = Files(folder)
 

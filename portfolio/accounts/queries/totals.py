@@ -42,6 +42,11 @@ _CASH = (
     .where(CashBalance.account_id == bindparam("account"))
     .order_by(CashBalance.currency, CashBalance.source)
 )
+_CASH_SHOWN = _CASH.with_only_columns(
+    *(CashBalance.id, CashBalance.currency, CashBalance.source, CashBalance.source_account),
+    *(CashBalance.amount, CashBalance.settled, CashBalance.futures_pnl),
+    *(CashBalance.accrued_interest, CashBalance.accrued_dividends),
+)
 TOTAL_FIELDS = tuple(field.name for field in fields(Totals) if field.name != "incomplete")
 _BROKERS = ("broker_net_liquidation", "broker_currency")
 _STORED = (
@@ -90,6 +95,11 @@ def cash_rows(session: Session, account_id: int) -> list[CashBalance]:
     return list(session.scalars(_CASH, {"account": account_id}))
 
 
+def cash_shown(session: Session, account_id: int) -> Sequence[Row[*tuple[Any, ...]]]:
+    """The same as plain values, for who only looks at it."""
+    return columns(session, _CASH_SHOWN, {"account": account_id})
+
+
 def stamp(account: Account, rates_revision: int) -> str:
     """All that an account's totals depend on, in one comparable line."""
     return f"{account.revision}:{account.currency}:{rates_revision}"
@@ -126,12 +136,12 @@ def _totals_view(
 
 
 def _with_broker(of: Totals, row: Row[*tuple[Any, ...]]) -> TotalsView:
-    values = {field.name: getattr(of, field.name) for field in fields(Totals)}
     leverage = None
     if of.exposure is not None and of.net_liquidation is not None and of.net_liquidation > 0:
         leverage = MONEY.divide(of.exposure, of.net_liquidation)
     return TotalsView(
-        **values,
+        **{name: getattr(of, name) for name in TOTAL_FIELDS},
+        incomplete=of.incomplete,
         leverage=leverage,
         **{name: getattr(row, name) for name in _BROKERS},
     )

@@ -15,7 +15,7 @@ from portfolio.accounts.queries.holdings import find_holding
 from portfolio.accounts.queries.instruments import instrument_view, instruments
 from portfolio.accounts.queries.scope import Scope
 from portfolio.accounts.resources import InstrumentView
-from portfolio.accounts.rows import HoldingRows
+from portfolio.accounts.rows import HoldingHeads, HoldingRows
 from portfolio.accounts.schemas import HoldingChange, NewHolding
 from portfolio.accounts.services import holdings as services
 from portfolio.accounts.views.portfolios import ACCOUNT, account_url
@@ -27,6 +27,7 @@ from portfolio.web.runtime import moment, owner_id, reading, runtime
 
 blueprint = Blueprint("holdings", __name__)
 blueprint.add_app_template_global(HoldingRows, "holding_rows")
+blueprint.add_app_template_global(HoldingHeads, "holding_heads")
 OFFERED = 8
 INSTRUMENT = ("symbol", "name", "kind", "currency", "multiplier", "expiry", "strike", "right")
 FIELDS = (*INSTRUMENT, "underlying", "isin", "quantity", "average_price", "price", "notes")

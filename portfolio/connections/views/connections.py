@@ -18,6 +18,7 @@ from portfolio.accounts.schemas import AccountSchema
 from portfolio.connections import cards, contacts, queries, services
 from portfolio.connections.cards import Card
 from portfolio.connections.gateways import Route, diagnose, find_gateway, reaching, route_of
+from portfolio.connections.linked import linked_accounts
 from portfolio.connections.preview import Preview, preview
 from portfolio.connections.queries import AvailableAccount, Way
 from portfolio.connections.schemas import AvailableAccountsSchema, DiagnosisSchema
@@ -61,9 +62,9 @@ def visible_account(portfolio_id: int, account_name: str) -> Account:
 def view_and_card(account: Account) -> tuple[AccountView, Card]:
     """An account and its connection card, as whoever asks may see them."""
     now, shared = runtime().clock.now(), shared_by(account.portfolio, owner_id())
-    linked = cards.linked(reading(), [account.id]).get(account.id)
-    view = accounts.account_view(account, now, linked.link if linked else None, shared)
-    card = cards.card(view, linked, runtime().outside.brokers, now)
+    of = linked_accounts(reading(), [account]).get(account.id)
+    view = accounts.account_view(account, now, of.link if of else None, shared)
+    card = cards.card(view, of, runtime().outside.brokers, now)
     return view, cards.for_viewer(card) if shared else card
 
 

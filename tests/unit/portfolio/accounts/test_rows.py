@@ -1,4 +1,4 @@
-"""The rows of holdings are those of a plain template, whatever stands in them."""
+"""Headings and rows of holdings are those of plain templates, whatever stands in them."""
 
 from __future__ import annotations
 
@@ -13,22 +13,33 @@ from hypothesis import strategies as st
 from markupsafe import escape
 
 from brokers.types import Kind
+from portfolio.accounts.queries.order import SORTS, Wanted
 from portfolio.accounts.resources import AccountView, HoldingView, InstrumentView
-from portfolio.accounts.rows import HoldingRows, share_of
+from portfolio.accounts.rows import HoldingHeads, HoldingRows, share_of
 from portfolio.web import filters
 
-PLAIN = Path(__file__).parent / "plain_rows.html"
+HERE = Path(__file__).parent
 NOW = datetime(2026, 11, 27, 14, 5, tzinfo=UTC)
 NASTY = "<b>&\"'`{{ 7 }}</b>"
 
 
 @pytest.fixture(scope="module")
-def plain():
+def template():
     app = Flask(__name__)
     app.jinja_options = {"lstrip_blocks": True}
     filters.register(app)
     app.add_template_filter(share_of)
-    return app.jinja_env.from_string(PLAIN.read_text(encoding="utf-8"))
+    return lambda name: app.jinja_env.from_string((HERE / name).read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def plain(template):
+    return template("plain_rows.html")
+
+
+@pytest.fixture(scope="module")
+def plain_heads(template):
+    return template("plain_heads.html")
 
 
 numbers = st.decimals(-(10**12), 10**12, places=6)
@@ -122,3 +133,15 @@ def test_a_bar_is_as_long_as_its_share_of_the_longest(weight, largest, percent):
 def test_a_template_takes_them_as_they_are():
     rows = HoldingRows((), account(), NASTY, D(0), NOW, UTC)
     assert escape(rows) == ""
+
+
+@given(
+    sort=st.sampled_from([*SORTS, *(f"-{name}" for name in SORTS)]),
+    text=texts,
+    kind=st.sampled_from(["", "stock", NASTY]),
+    group=st.booleans(),
+    start=st.sampled_from([0, 50]),
+)
+def test_headings_are_those_of_a_plain_template(plain_heads, sort, text, kind, group, start):
+    wanted = Wanted(sort=sort, text=text, kind=kind, group=group, start=start)
+    assert HoldingHeads(wanted).__html__() == plain_heads.render(wanted=wanted).strip()
