@@ -1,8 +1,8 @@
 """Everything that an account holds, as one file: CSV that reads back, or JSON.
 
-The file is whole before its first byte is sent. It is written some rows at a time, and what does not
-fit into a little memory goes to the disk: so a slow reader holds no transaction, and a failure is an
-error and no half of a file.
+The file is whole before its first byte is sent. It is written some rows at a time, and what does
+not fit into a little memory goes to the disk: so a slow reader holds no transaction, and a failure
+is an error and no half of a file.
 """
 
 from __future__ import annotations

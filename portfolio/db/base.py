@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Context, Decimal
 from functools import lru_cache
@@ -38,6 +38,7 @@ NAMING = {
 }
 
 _is_plain = re.compile(r"-?\d+(\.\d+)?\Z", re.ASCII).match
+_are_digits = re.compile(r"[-.|0-9]*\Z").match
 _TYPED = re.compile(r"-?\d{1,20}(\.\d{1,20})?\Z", re.ASCII)
 
 
@@ -111,6 +112,24 @@ class ExactDecimal(TypeDecorator[Decimal]):
     ) -> Callable[[Any], Decimal | None] | None:
         """The same in one call where it is text already: a page has hundreds of numbers."""
         return _read if dialect.name == "sqlite" else super().result_processor(dialect, coltype)
+
+
+def exact_each(stored: Sequence[Any]) -> list[Decimal | None]:
+    """A column of `ExactDecimal` as it is stored, read in half the time: all of it together."""
+    texts = [canonical(each) if isinstance(each, Decimal) else each for each in stored]
+    try:
+        numbers = [None if each is None else Decimal(each) for each in texts]
+        if _all_plain(f"|{'|'.join(filter(None, texts))}|"):
+            return numbers
+    except (TypeError, ValueError, ArithmeticError):
+        pass
+    # One after the other, to say which of them is none.
+    return [_read(each) for each in texts]
+
+
+def _all_plain(joined: str) -> bool:
+    """Whether numbers that `Decimal` takes are of plain digits, some on both sides of a point."""
+    return bool(_are_digits(joined)) and not any(of in joined for of in ("|.", "-.", ".|"))
 
 
 class ExactShares(TypeDecorator[dict[str, Decimal]]):
