@@ -18,6 +18,9 @@ from brokers.types import Kind
 from portfolio.db.base import canonical, typed_decimal
 from portfolio.errors import Invalid
 
+# Some lines of a file: each column by its name, one as long as the other.
+Columns = Mapping[str, Sequence[str | None]]
+
 CASH = "cash"
 NUMBERS = ("quantity", "average_price", "price", "multiplier", "strike")
 COLUMNS = (
@@ -29,8 +32,6 @@ WRITTEN = (*COLUMNS, "market_value", "cost", "unrealized_pnl", "weight", "quoted
 # What people and brokers write as they like; the other columns are of closed lists, or numbers.
 TEXTS = ("symbol", "name", "currency", "isin", "underlying", "notes", "source")
 LONGEST = 50_000
-# Lines that are written before they are handed on.
-AT_ONCE = 500
 WIDEST = 200
 # Full-width signs count, too, and what stands behind spaces or quotes.
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'", "＝", "＋", "－", "＠")
@@ -244,23 +245,28 @@ def _day(text: str) -> date:
         raise ValueError(f"“{text[:40]}” is not a day such as 2027-01-15.") from None
 
 
-def written(rows: Iterable[Mapping[str, str | None]]) -> Iterator[str]:
-    """The lines of a file with all our columns, each cell already text, or None where empty."""
+def written(parts: Iterable[Columns]) -> Iterator[str]:
+    """The lines of a file with all our columns, each cell already text, or None where empty.
+
+    Columns instead of rows: what is the same for all cells of a column is looked at once.
+    """
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(WRITTEN)
-    for number, row in enumerate(rows, 1):
-        writer.writerow(map(_safe(row).get, WRITTEN))
-        if number % AT_ONCE == 0:
-            yield _taken(text)
+    for part in parts:
+        empty = [None] * len(part["type"])
+        columns = (_safe(name, part.get(name, empty)) for name in WRITTEN)
+        writer.writerows(zip(*columns, strict=True))
+        yield _taken(text)
     yield _taken(text)
 
 
-def _safe(row: Mapping[str, str | None]) -> Mapping[str, str | None]:
-    """A row that no spreadsheet takes for formulas."""
+def _safe(name: str, column: Sequence[str | None]) -> Sequence[str | None]:
+    """A column of which no spreadsheet takes a cell for a formula."""
+    if name not in TEXTS:
+        return column
     # Most cells begin with a letter or a digit.
-    odd = [of for of in TEXTS if (text := row.get(of)) and not text[0].isalnum()]
-    return {**row, **{of: guarded(row[of] or "") for of in odd}} if odd else row
+    return [text if not text or text[0].isalnum() else guarded(text) for text in column]
 
 
 def _taken(text: io.StringIO) -> str:

@@ -1,32 +1,44 @@
 """Everything that an account holds, as one file: CSV that reads back, or JSON.
 
-The file is whole before its first byte is sent. It is written row by row, and what does not fit
-into a little memory goes to the disk: so a slow reader holds no transaction, and a failure is an
-error and no half of a file.
+The file is whole before its first byte is sent. It is written some rows at a time, and what does
+not fit into a little memory goes to the disk: so a slow reader holds no transaction, and a failure
+is an error and no half of a file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
-from decimal import Decimal
+from functools import cache
+from operator import attrgetter
+from typing import Any
 
 import msgspec
 from flask import Response
+from marshmallow import Schema
 
 from portfolio.accounts import csvfile
+from portfolio.accounts.csvfile import Columns
 from portfolio.accounts.queries.order import Wanted
 from portfolio.accounts.queries.scope import Scope
 from portfolio.accounts.resources import CashView, HoldingView
-from portfolio.accounts.schemas import HoldingsSchema
-from portfolio.db.base import canonical
+from portfolio.accounts.schemas import HoldingSchema, HoldingsSchema, InstrumentSchema
+from portfolio.db.base import canonical_each
 from portfolio.db.session import one_state
 from portfolio.web import respond
 from portfolio.web.openapi import utc
 from portfolio.web.runtime import moment, owner_id, runtime
 
 Place = tuple[int, str]
-Cells = dict[str, str | None]
+# The columns of a CSV file that say what is held, and those that say how much.
+TERMS = (
+    *("symbol", "name", "kind", "currency", "multiplier", "expiry", "strike", "right"),
+    "underlying",
+)
+HELD = (
+    *("quantity", "average_price", "price", "notes", "source"),
+    *("market_value", "cost", "unrealized_pnl", "weight", "quoted_at"),
+)
 # The totals and the cash are the same beside whichever holdings.
 ANY = Wanted(sort="symbol", limit=1)
 
@@ -35,7 +47,7 @@ def as_csv(place: Place) -> Response:
     """The account at a place (portfolio id, account name) as CSV."""
     with one_state() as session:
         at = Scope.find(session, owner_id(), place, moment(), runtime().links_of, to_look=True)
-        return respond.file(csvfile.written(_cells(at)), f"{at.account.name}.csv")
+        return respond.file(csvfile.written(_parts(at)), f"{at.account.name}.csv")
 
 
 def as_json(place: Place) -> Response:
@@ -45,49 +57,23 @@ def as_json(place: Place) -> Response:
         return respond.file(_document(at), f"{at.account.name}.json", "application/json")
 
 
-def _cells(at: Scope) -> Iterator[Cells]:
-    for rows in at.all_holdings():
-        yield from map(_holding_cells, rows)
-    yield from map(_cash_cells, at.cash())
+def _parts(at: Scope) -> Iterator[Columns]:
+    yield from map(_holdings, at.all_holdings())
+    yield _cash(at.cash())
 
 
-def _holding_cells(row: HoldingView) -> Cells:
-    of = row.instrument
-    return {
-        "type": "holding",
-        "symbol": of.symbol,
-        "name": of.name,
-        "kind": of.kind,
-        "currency": of.currency,
-        "quantity": canonical(row.quantity),
-        "average_price": _exact(row.average_price),
-        "price": _exact(row.price),
-        "multiplier": canonical(of.multiplier),
-        "isin": of.identifiers["isin"],
-        "expiry": _day(of.expiry),
-        "strike": _exact(of.strike),
-        "right": of.right,
-        "underlying": of.underlying,
-        "notes": row.notes,
-        "source": row.source,
-        "market_value": _exact(row.market_value),
-        "cost": _exact(row.cost),
-        "unrealized_pnl": _exact(row.unrealized_pnl),
-        "weight": _exact(row.weight),
-        "quoted_at": _time(row.quoted_at),
-    }
+def _holdings(rows: Sequence[HoldingView]) -> Columns:
+    of = [row.instrument for row in rows]
+    isin = [each.identifiers["isin"] for each in of]
+    terms, held = _columns(of, TERMS), _columns(rows, HELD)
+    return {"type": ["holding"] * len(rows), **terms, "isin": isin, **held}
 
 
-def _cash_cells(row: CashView) -> Cells:
-    amount = canonical(row.amount)
-    return {
-        "type": csvfile.CASH,
-        "currency": row.currency,
-        "quantity": amount,
-        "source": row.source,
-        # In its own currency, as that of a holding: it is what there is of it.
-        "market_value": amount,
-    }
+def _cash(rows: Sequence[CashView]) -> Columns:
+    of = _columns(rows, ("currency", "source", "amount"))
+    # In its own currency, as that of a holding: it is what there is of it.
+    amounts = {"quantity": of["amount"], "market_value": of["amount"]}
+    return {"type": [csvfile.CASH] * len(rows), **of, **amounts}
 
 
 def _document(at: Scope) -> Iterator[str]:
@@ -95,7 +81,7 @@ def _document(at: Scope) -> Iterator[str]:
     yield _json(around | {"next_cursor": None}).removesuffix("}")
     before = ',"holdings":[\n'
     for rows in at.all_holdings():
-        yield before + _json([plain(row) for row in rows])[1:-1]
+        yield before + _json(described(rows))[1:-1]
         before = ",\n"
     yield "\n]}\n" if before == ",\n" else f"{before}]}}\n"
 
@@ -105,50 +91,52 @@ def _json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def plain(row: HoldingView) -> dict[str, object]:
-    """A holding as `HoldingSchema` gives it, in a fifth of the time."""
-    of = row.instrument
-    return {
-        "id": str(row.id),
-        "instrument": {
-            "id": of.id,
-            "symbol": of.symbol,
-            "name": of.name,
-            "kind": of.kind,
-            "currency": of.currency,
-            "multiplier": canonical(of.multiplier),
-            "identifiers": of.identifiers,
-            "expiry": _day(of.expiry),
-            "strike": _exact(of.strike),
-            "right": of.right,
-            "underlying": of.underlying,
-            "source": of.source,
-        },
-        "quantity": canonical(row.quantity),
-        "average_price": _exact(row.average_price),
-        "cost": _exact(row.cost),
-        "price": _exact(row.price),
-        "market_value": _exact(row.market_value),
-        "notional": _exact(row.notional),
-        "counts_in_value": row.counts_in_value,
-        "unrealized_pnl": _exact(row.unrealized_pnl),
-        "quoted_at": _time(row.quoted_at),
-        "weight": _exact(row.weight),
-        "currency": row.currency,
-        "source": row.source,
-        "editable": row.editable,
-        "notes": row.notes,
-        "duplicate_of": None if row.duplicate_of is None else str(row.duplicate_of),
-    }
+def described(rows: Sequence[HoldingView]) -> list[msgspec.Struct]:
+    """Some holdings as `HoldingSchema` gives them, in a tenth of the time."""
+    outer, inner = _shape(HoldingSchema), _shape(InstrumentSchema)
+    terms = _columns([row.instrument for row in rows], inner.__struct_fields__)
+    columns = _columns(rows, outer.__struct_fields__)
+    columns["id"] = [str(row.id) for row in rows]
+    columns["instrument"] = [*map(inner, *terms.values())]
+    return [*map(outer, *columns.values())]
 
 
-def _exact(value: Decimal | None) -> str | None:
-    return None if value is None else canonical(value)
+@cache
+def _shape(schema: type[Schema]) -> type[msgspec.Struct]:
+    """The same fields in the same order, for what is text already."""
+    return msgspec.defstruct(schema.__name__, list(schema().fields), gc=False)
 
 
-def _time(value: datetime | None) -> str | None:
-    return None if value is None else utc(value)
+def _columns(rows: Sequence[object], names: Iterable[str]) -> dict[str, list[Any]]:
+    """Some columns of some rows, as text where JSON knows no such thing.
+
+    Column by column: to choose how each value of each row is written would take as long again.
+    """
+    return {name: AS_TEXT.get(name, list)(map(attrgetter(name), rows)) for name in names}
 
 
-def _day(value: date | None) -> str | None:
-    return None if value is None else value.isoformat()
+def _times(values: Iterable[datetime | None]) -> list[str | None]:
+    """Each as `utc` writes it, once: most in an account are of one moment."""
+    given = [*values]
+    written = {each: utc(each) for each in set(given) if each is not None}
+    return [None if each is None else written[each] for each in given]
+
+
+def _days(values: Iterable[date | None]) -> list[str | None]:
+    return [None if each is None else each.isoformat() for each in values]
+
+
+def _numbers(values: Iterable[int | None]) -> list[str | None]:
+    return [None if each is None else str(each) for each in values]
+
+
+EXACT = (
+    *("multiplier", "strike", "quantity", "average_price", "price", "amount", "market_value"),
+    *("notional", "cost", "unrealized_pnl", "weight"),
+)
+AS_TEXT: Mapping[str, Callable[[Iterable[Any]], list[Any]]] = {
+    **dict.fromkeys(EXACT, canonical_each),
+    "expiry": _days,
+    "quoted_at": _times,
+    "duplicate_of": _numbers,
+}

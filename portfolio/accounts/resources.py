@@ -1,6 +1,7 @@
 """The shapes in which portfolios and accounts are read: one per resource, and never changed.
 
-All are frozen but the two of which one answer may have ten thousand: an eighth of its time.
+All are frozen dataclasses but the two of which one answer may have ten thousand: those are made
+by msgspec, in a quarter of the time.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
+
+import msgspec
 
 from portfolio.accounts.figures import Totals, product, profit_ratio
 from portfolio.db.base import MONEY
@@ -73,17 +76,16 @@ class TotalsView(Totals):
         return MONEY.subtract(theirs, ours)
 
 
-@dataclass(slots=True, kw_only=True)
-class InstrumentView:
+class InstrumentView(msgspec.Struct, gc=False):
     """What is held."""
 
+    identifiers: Mapping[str, str | None]
     id: int
     symbol: str
     name: str | None
     kind: str
     currency: str
     multiplier: Decimal
-    identifiers: Mapping[str, str | None]
     source: str
     expiry: date | None = None
     strike: Decimal | None = None
@@ -91,8 +93,7 @@ class InstrumentView:
     underlying: str | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class HoldingView:
+class HoldingView(msgspec.Struct, kw_only=True, gc=False):
     """A holding with its figures, in its instrument's currency; `weight` is a share of one.
 
     `quoted_at` is when its price was read or typed, `rate` today's to the account's currency.

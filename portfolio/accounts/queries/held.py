@@ -5,55 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
-from sqlalchemy import bindparam, select
+import msgspec
+from sqlalchemy import Row, Text, bindparam, select, type_coerce
 from sqlalchemy.orm import Session
 
 from portfolio.accounts.models import Account, Holding, Instrument, InstrumentIdentifier
 from portfolio.accounts.resources import InstrumentView
+from portfolio.db.base import ExactDecimal, exact_each
 from portfolio.db.session import columns
 
-# The account is looked at in Python: SQLite would take its index, and walk through all of it.
-_HELD = (
-    select(
-        Holding.id,
-        Holding.account_id,
-        Holding.source,
-        Holding.source_account,
-        Holding.quantity,
-        Holding.average_price,
-        Holding.price,
-        Holding.market_value,
-        Holding.unrealized_pnl,
-        Holding.quoted_at,
-        Holding.notes,
-        Holding.twin,
-        Instrument.id.label("instrument_id"),
-        Instrument.symbol,
-        Instrument.name,
-        Instrument.kind,
-        Instrument.currency,
-        Instrument.multiplier,
-        Instrument.source,
-        Instrument.expiry,
-        Instrument.strike,
-        Instrument.option_right,
-        Instrument.underlying,
-    )
-    .join(Holding.instrument)
-    .where(Holding.id.in_(bindparam("ids", expanding=True)), Holding.closed_at.is_(None))
-)
-_NAMED = select(
-    InstrumentIdentifier.instrument_id, InstrumentIdentifier.scheme, InstrumentIdentifier.value
-).where(InstrumentIdentifier.instrument_id.in_(bindparam("ids", expanding=True)))
-# Where the columns of the instrument begin.
-OF_INSTRUMENT = 12
 
+class HeldRow(msgspec.Struct, gc=False):
+    """A holding that is held now."""
 
-class HeldRow(NamedTuple):
-    """A holding that is held now, in the order of the columns."""
-
+    instrument: InstrumentView
     id: int
     account_id: int
     source: str
@@ -66,17 +33,39 @@ class HeldRow(NamedTuple):
     quoted_at: datetime | None
     notes: str | None
     twin: str
-    instrument: InstrumentView
+
+
+# In the order in which both are made of them.
+_HOLDING = tuple(getattr(Holding, name) for name in HeldRow.__struct_fields__[1:])
+_OTHERWISE = {"right": "option_right"}
+_INSTRUMENT = tuple(
+    getattr(Instrument, _OTHERWISE.get(name, name))
+    for name in InstrumentView.__struct_fields__[1:]
+)
+_COLUMNS = (*_HOLDING, *_INSTRUMENT)
+# Where the account and the instrument stand, and what `exact_each` reads.
+ACCOUNT, INSTRUMENT = HeldRow.__struct_fields__.index("account_id") - 1, len(_HOLDING)
+EXACT = frozenset(n for n, of in enumerate(_COLUMNS) if isinstance(of.type, ExactDecimal))
+# The account is looked at in Python: SQLite would take its index, and walk through all of it.
+_HELD = (
+    select(*(type_coerce(of, Text) if n in EXACT else of for n, of in enumerate(_COLUMNS)))
+    .join(Holding.instrument)
+    .where(Holding.id.in_(bindparam("ids", expanding=True)), Holding.closed_at.is_(None))
+)
+_NAMED = select(
+    InstrumentIdentifier.instrument_id, InstrumentIdentifier.scheme, InstrumentIdentifier.value
+).where(InstrumentIdentifier.instrument_id.in_(bindparam("ids", expanding=True)))
 
 
 def held_rows(
     session: Session, account: Account, ids: Sequence[int], *, identifiers: bool = True
 ) -> list[HeldRow]:
     """The holdings of an account with these ids, in their order, but those no longer held."""
-    rows = columns(session, _HELD, {"ids": list(ids)})
-    named = _named(session, {row.instrument_id for row in rows}) if identifiers else {}
-    found = {row.id: _held(row, named) for row in rows if row.account_id == account.id}
-    return [found[each] for each in ids if each in found]
+    found = columns(session, _HELD, {"ids": list(ids)})
+    rows = [row for row in found if row[ACCOUNT] == account.id]
+    named = _named(session, {row[INSTRUMENT] for row in rows}) if identifiers else {}
+    held = {row.id: row for row in _held(rows, named)} if rows else {}
+    return [held[each] for each in ids if each in held]
 
 
 def _named(session: Session, ids: Iterable[int]) -> Mapping[int, Mapping[str, str | None]]:
@@ -87,21 +76,12 @@ def _named(session: Session, ids: Iterable[int]) -> Mapping[int, Mapping[str, st
     return named
 
 
-def _held(row: Any, named: Mapping[int, Mapping[str, str | None]]) -> HeldRow:
-    id_, symbol, name, kind, currency, multiplier, source, *terms = row[OF_INSTRUMENT:]
-    expiry, strike, right, underlying = terms
-    instrument = InstrumentView(
-        id=id_,
-        symbol=symbol,
-        name=name,
-        kind=kind,
-        currency=currency,
-        multiplier=multiplier,
-        identifiers=named.get(id_, {}),
-        source=source,
-        expiry=expiry,
-        strike=strike,
-        right=right,
-        underlying=underlying,
-    )
-    return HeldRow._make((*row[:OF_INSTRUMENT], instrument))
+def _held(
+    rows: Iterable[Row[*tuple[Any, ...]]], named: Mapping[int, Mapping[str, str | None]]
+) -> Iterable[HeldRow]:
+    of: list[Sequence[Any]] = [*zip(*rows, strict=True)]
+    for number in EXACT:
+        of[number] = exact_each(of[number])
+    identifiers = [named.get(each, {}) for each in of[INSTRUMENT]]
+    instruments = map(InstrumentView, identifiers, *of[INSTRUMENT:])
+    return map(HeldRow, instruments, *of[:INSTRUMENT])

@@ -68,13 +68,12 @@ def holding_views(
     """The holdings with these ids as the table shows them, but those no longer held."""
     rows = held_rows(session, known.account, ids, identifiers=identifiers)
     base = known.account.currency
-    rates = {code: known.rates.between(code, base) for code in {_currency(row) for row in rows}}
+    codes = {row.instrument.currency for row in rows}
+    rates = {code: known.rates.between(code, base) for code in codes}
     twins = {} if known.view.shared_by else duplicates_of(session, known.account, rows)
-    return tuple(_view(known, row, rates[_currency(row)], twins.get(row.id)) for row in rows)
-
-
-def _currency(row: HeldRow) -> str:
-    return row.instrument.currency
+    return tuple(
+        [_view(known, row, rates[row.instrument.currency], twins.get(row.id)) for row in rows]
+    )
 
 
 def _view(

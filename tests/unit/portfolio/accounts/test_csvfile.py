@@ -102,29 +102,34 @@ ANY_TEXT = st.text(st.characters(exclude_characters="\0\r", exclude_categories=(
 
 @given(st.lists(st.tuples(ANY_TEXT.filter(str.strip), ANY_TEXT), min_size=1))
 def test_any_text_survives_the_way_through_a_file(cells):
-    rows = [{"type": "holding", "symbol": symbol, "notes": notes} for symbol, notes in cells]
-    lines = [line for _, line in csvfile.read("".join(csvfile.written(rows))).lines]
+    symbols, notes = map(list, zip(*cells, strict=True))
+    part = {"type": ["holding"] * len(cells), "symbol": symbols, "notes": notes}
+    lines = [line for _, line in csvfile.read("".join(csvfile.written([part]))).lines]
     unguarded = csvfile.unguarded
     assert [(unguarded(line["symbol"]), unguarded(line["notes"])) for line in lines] == cells
 
 
 def test_lines_end_as_the_standard_says():
-    assert "".join(csvfile.written([{"symbol": 'a"b,c'}])).endswith(
-        ',"a""b,c",' + "," * 18 + "\r\n"
-    )
+    part = {"type": [None], "symbol": ['a"b,c']}
+    assert "".join(csvfile.written([part])).endswith(',"a""b,c",' + "," * 18 + "\r\n")
 
 
-@given(st.text(), st.text())
-def test_a_written_cell_is_the_guarded_one(symbol, notes):
-    row = {"symbol": symbol, "notes": notes, "kind": "=kind", "name": None}
-    written = csvfile._safe(row)
-    guarded = {"symbol": csvfile.guarded(symbol), "notes": csvfile.guarded(notes)}
-    assert written == row | guarded
+@given(st.sampled_from(csvfile.WRITTEN), st.lists(st.none() | st.text()))
+def test_a_column_is_guarded_cell_by_cell_where_others_wrote_it(name, column):
+    guarded = [of and csvfile.guarded(of) for of in column]
+    assert csvfile._safe(name, column) == (guarded if name in csvfile.TEXTS else column)
+
+
+def test_a_column_that_is_too_short_is_no_file():
+    with pytest.raises(ValueError, match="shorter"):
+        list(csvfile.written([{"type": ["holding"] * 2, "symbol": ["S1"]}]))
 
 
 def test_a_long_file_comes_in_pieces_without_a_line_missing():
-    count = 2 * csvfile.AT_ONCE + 1
-    pieces = list(csvfile.written({"symbol": f"S{number}"} for number in range(count)))
-    assert len(pieces) == 3
+    symbols = [f"S{number}" for number in range(7)]
+    parts = [{"type": ["holding"] * 3, "symbol": symbols[:3]}, {"type": [], "symbol": []}]
+    parts += [{"type": ["holding"] * 4, "symbol": symbols[3:]}]
+    pieces = list(csvfile.written(parts))
+    assert len(pieces) == 1 + len(parts)
     table = csvfile.read("".join(pieces))
-    assert [line["symbol"] for _, line in table.lines] == [f"S{number}" for number in range(count)]
+    assert [line["symbol"] for _, line in table.lines] == symbols
