@@ -35,7 +35,7 @@ ESSENTIAL = frozenset({"currency", "symbol"})
 class Before(NamedTuple):
     """A holding as the pages last said it, kept small: there may be thousands.
 
-    `fixed` are its quantity and average price as text, `said` which figures were known.
+    `fixed` are its quantity and average price as written, `said` which figures were known.
     """
 
     instrument: Instrument
@@ -131,19 +131,20 @@ def unchanged(lines: Iterable[Line], before: Seen, ledger: Ledger) -> Held | Non
 
 
 def _same_but_for_prices(before: Before, now: Position) -> bool:
-    return before.fixed == _fixed(now) and not before.said & ~_said(now)
+    return same_numbers(before.fixed, _fixed(now)) and not before.said & ~_said(now)
+
+
+def same_numbers(one: str, other: str) -> bool:
+    """Whether two texts stand for the same numbers, however each is written."""
+    return one == other or _numbers(one) == _numbers(other)
+
+
+def _numbers(written: str) -> list[Decimal | None]:
+    return [None if of == str(None) else Decimal(of) for of in written.split()]
 
 
 def _fixed(of: Position) -> str:
-    """Quantity and average price, each number written in one way only."""
-    return f"{_written(of.quantity)} {_written(of.average_price)}"
-
-
-def _written(value: Decimal | None) -> str:
-    text = "-" if value is None else str(value)
-    if "E" in text:
-        text = format(value, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    return f"{of.quantity!s} {of.average_price!s}"
 
 
 def _said(of: Position) -> int:

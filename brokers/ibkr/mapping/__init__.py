@@ -14,10 +14,10 @@ from brokers.ibkr.mapping.entries import (
     understood,
     with_terms,
 )
-from brokers.ibkr.mapping.instruments import Known, contracts, currency_of, instrument
+from brokers.ibkr.mapping.instruments import Known, contracts
 from brokers.ibkr.mapping.ledger import ledger
 from brokers.ibkr.mapping.positions import Held, position
-from brokers.ibkr.mapping.rows import checked_page, is_lean, key, priced, quantity
+from brokers.ibkr.mapping.rows import checked_page, key, priced, quantity
 from brokers.ibkr.mapping.uncached import Line, Waiting, listed, repositioned, uncached
 from brokers.ibkr.mapping.values import Row, number
 
@@ -33,12 +33,9 @@ __all__ = [
     "checked_page",
     "contracts",
     "counted",
-    "currency_of",
     "distinct",
     "held",
-    "instrument",
     "is_account_id",
-    "is_lean",
     "key",
     "ledger",
     "listed",

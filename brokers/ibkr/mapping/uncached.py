@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -18,7 +18,7 @@ from brokers.ibkr.mapping.values import Row, currency, number
 from brokers.types import Instrument, Position
 
 
-class Line(NamedTuple):
+class Line(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """One row of the list; `currency` is None only where nothing is held."""
 
     key: str

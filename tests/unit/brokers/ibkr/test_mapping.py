@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from brokers.errors import BadAnswer, Foreign, Incomplete, SessionStarting
 from brokers.ibkr import mapping
 from brokers.ibkr.mapping.positions import each_summed, summed
+from brokers.ibkr.mapping.values import currency
 from brokers.types import Kind, Right
 from tests.unit.brokers.ibkr.pages import held_by
 
@@ -35,6 +36,10 @@ FULL_OPTION = {
 }
 LEAN = {"ticker": None, "expiry": None, "strike": Decimal("0.0"), "putOrCall": None}
 LEAN_OPTION = {**FULL_OPTION, **LEAN, "name": None, "multiplier": None}
+
+
+def is_lean(row):
+    return not row.get("ticker") or currency(row.get("currency")) is None
 
 
 def one(row, terms=None):
@@ -245,8 +250,9 @@ def test_a_damaged_row_of_the_ledger_is_no_row_less(row):
 
 @pytest.mark.parametrize("code", ["", "usd", "$", "A" * 12, 5, ["USD"], {"a": 1}, None])
 def test_what_is_no_currency_is_not_known(code):
-    assert mapping.currency_of({**FULL_OPTION, "currency": code}, {}) is None
-    assert mapping.currency_of({**FULL_OPTION, "currency": code}, {"currency": "EUR"}) == "EUR"
+    row = {**FULL_OPTION, "currency": code}
+    assert "currency" in one(row).instrument.guessed
+    assert one(row, {"currency": "EUR"}).instrument.currency == "EUR"
 
 
 @given(st.lists(rows_of, max_size=3), st.lists(rows_of, max_size=3), st.lists(rows_of, max_size=3))
@@ -262,10 +268,10 @@ def test_what_is_kept_and_remembered_of_rows_is_what_they_say_at_once(first, sec
         held = [row for row in rows if row.get("assetClass") != "CASH"]
         try:
             page = mapping.checked_page(held, "U1234567")
-            lean = [mapping.key(row) for row in page if mapping.is_lean(row)]
+            lean = [mapping.key(row) for row in page if is_lean(row)]
             plain = {
                 mapping.key(row): mapping.position(
-                    row, terms.get(mapping.key(row), {}) if mapping.is_lean(row) else {}, "USD"
+                    row, terms.get(mapping.key(row), {}) if is_lean(row) else {}, "USD"
                 )
                 for row in page
                 if mapping.quantity(row)
