@@ -12,12 +12,12 @@ a split. The broker's books and the next comparison see it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
-from brokers.ibkr.mapping import Held, Line, Waiting, repositioned
+from brokers.ibkr.mapping import Held, Line, repositioned
 from brokers.types import Instrument, Ledger, Position
 
 # Up to here the pages are as quick.
@@ -96,16 +96,17 @@ def moved(earlier: Mapping[str, Decimal], later: Mapping[str, Decimal]) -> set[s
     }
 
 
-def agree(pages: Iterable[Position], waiting: Waiting) -> bool | None:
+def agree(pages: Iterable[Position], pieces: Iterable[Sequence[Line]]) -> bool | None:
     """Whether both lists say the same, to the last digit; None where one is silent on something.
 
-    Prices move between two calls, so of them only the unit is compared.
+    All lines of a contract are in one of the `pieces`. Prices move between two calls, so of them
+    only the unit is compared.
     """
     by_key = {of.instrument.key: of for of in pages}
     if any("currency" in of.instrument.guessed for of in by_key.values()):
         return None
     count, silent, same = 0, False, True
-    for lines in waiting.pieces():
+    for lines in pieces:
         held = repositioned(lines, by_key)
         if held is None:
             return False

@@ -12,6 +12,7 @@ from brokers.ibkr.mapping.entries import (
     positions,
     quantities,
     understood,
+    wait,
     with_terms,
 )
 from brokers.ibkr.mapping.instruments import Known, contracts
@@ -49,5 +50,6 @@ __all__ = [
     "repositioned",
     "uncached",
     "understood",
+    "wait",
     "with_terms",
 ]

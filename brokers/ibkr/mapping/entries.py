@@ -97,6 +97,11 @@ def held(entries: Iterable[Entry]) -> int:
     return sum(amount != 0 for amount in quantities(entries).values())
 
 
+def wait(entries: Iterable[Entry]) -> bool:
+    """Whether there are rows that wait for the terms of their contracts."""
+    return any(entry.lean is not None for entry in entries)
+
+
 def quantities(entries: Iterable[Entry]) -> dict[str, Decimal]:
     """How much of each contract is listed; a quantity of 0 is among them."""
     return totals((entry.key, entry.quantity) for entry in entries if not entry.is_cash)

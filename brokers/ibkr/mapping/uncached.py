@@ -93,7 +93,7 @@ class Waiting:
         pieces = [several, *(single[start : start + TOGETHER] for start in starts)]
         self._pieces = [ENCODE(piece) for piece in pieces]
 
-    def pieces(self) -> Iterator[list[Line]]:
+    def __iter__(self) -> Iterator[list[Line]]:
         """The lines, some at a time."""
         return map(LINES.decode, self._pieces)
 

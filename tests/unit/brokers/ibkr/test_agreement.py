@@ -37,7 +37,9 @@ def lines_of(account):
 
 
 def agrees(positions, lines):
-    return agreement.agree(positions, mapping.Waiting(lines))
+    said = agreement.agree(positions, mapping.Waiting(lines))
+    assert agreement.agree(positions, [lines]) is said
+    return said
 
 
 def keyed(positions):
@@ -98,7 +100,7 @@ def test_the_single_answer_gives_what_the_pages_give(account, shuffle):
 @given(accounts())
 def test_lines_that_wait_come_back_as_they_were_each_contract_in_one_piece(account):
     lines = lines_of(account)
-    pieces = list(mapping.Waiting(lines).pieces())
+    pieces = list(mapping.Waiting(lines))
     came = [line for piece in pieces for line in piece]
     assert sorted(map(repr, came)) == sorted(map(repr, lines))
     keys = [{line.key for line in piece} for piece in pieces]

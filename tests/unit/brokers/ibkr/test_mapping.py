@@ -64,6 +64,22 @@ def test_a_lean_row_with_its_contract_is_the_same_as_a_full_row():
     assert one(LEAN_OPTION, terms) == one(FULL_OPTION)
 
 
+def test_of_several_sources_the_first_that_says_something_wins():
+    row = {
+        "conid": 1,
+        "position": 1,
+        "assetClass": "OPT",
+        "contractDesc": LEAN_OPTION["contractDesc"],
+    }
+    row |= {"name": "Row", "lastTradingDay": "20280115", "strike": "0", "multiplier": "0.0"}
+    terms = {"fullName": "Terms", "expiry": "20290115", "strike": Decimal(450), "ticker": "SPX"}
+    of = one(row, terms).instrument
+    assert (of.name, of.expiry, of.symbol) == ("Row", date(2028, 1, 15), "SPX")
+    assert (of.strike, of.multiplier, of.right) == (Decimal(450), Decimal(100), Right.CALL)
+    of = one(row | {"fullName": "Whole", "expiry": "20270115"}, terms).instrument
+    assert (of.name, of.expiry) == ("Whole", date(2027, 1, 15))
+
+
 def test_a_future_derives_its_multiplier():
     row = {
         "conid": "7",
