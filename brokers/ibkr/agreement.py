@@ -12,12 +12,12 @@ a split. The broker's books and the next comparison see it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
-from brokers.ibkr.mapping import Held, Line, Waiting, repositioned
+from brokers.ibkr.mapping import Held, Line, repositioned
 from brokers.types import Instrument, Ledger, Position
 
 # Up to here the pages are as quick.
@@ -35,7 +35,7 @@ ESSENTIAL = frozenset({"currency", "symbol"})
 class Before(NamedTuple):
     """A holding as the pages last said it, kept small: there may be thousands.
 
-    `fixed` are its quantity and average price as text, `said` which figures were known.
+    `fixed` are its quantity and average price as written, `said` which figures were known.
     """
 
     instrument: Instrument
@@ -96,16 +96,17 @@ def moved(earlier: Mapping[str, Decimal], later: Mapping[str, Decimal]) -> set[s
     }
 
 
-def agree(pages: Iterable[Position], waiting: Waiting) -> bool | None:
+def agree(pages: Iterable[Position], pieces: Iterable[Sequence[Line]]) -> bool | None:
     """Whether both lists say the same, to the last digit; None where one is silent on something.
 
-    Prices move between two calls, so of them only the unit is compared.
+    All lines of a contract are in one of the `pieces`. Prices move between two calls, so of them
+    only the unit is compared.
     """
     by_key = {of.instrument.key: of for of in pages}
     if any("currency" in of.instrument.guessed for of in by_key.values()):
         return None
     count, silent, same = 0, False, True
-    for lines in waiting.pieces():
+    for lines in pieces:
         held = repositioned(lines, by_key)
         if held is None:
             return False
@@ -131,19 +132,20 @@ def unchanged(lines: Iterable[Line], before: Seen, ledger: Ledger) -> Held | Non
 
 
 def _same_but_for_prices(before: Before, now: Position) -> bool:
-    return before.fixed == _fixed(now) and not before.said & ~_said(now)
+    return same_numbers(before.fixed, _fixed(now)) and not before.said & ~_said(now)
+
+
+def same_numbers(one: str, other: str) -> bool:
+    """Whether two texts stand for the same numbers, however each is written."""
+    return one == other or _numbers(one) == _numbers(other)
+
+
+def _numbers(written: str) -> list[Decimal | None]:
+    return [None if of == str(None) else Decimal(of) for of in written.split()]
 
 
 def _fixed(of: Position) -> str:
-    """Quantity and average price, each number written in one way only."""
-    return f"{_written(of.quantity)} {_written(of.average_price)}"
-
-
-def _written(value: Decimal | None) -> str:
-    text = "-" if value is None else str(value)
-    if "E" in text:
-        text = format(value, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    return f"{of.quantity!s} {of.average_price!s}"
 
 
 def _said(of: Position) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -14,6 +14,8 @@ from brokers.ibkr.client import CONTRACTS_PER_CALL, GatewayClient
 from brokers.ibkr.state import GatewayState
 from brokers.types import BrokerAccount, Ledger, Position
 
+# The lines of the other list until they are compared, all of a contract in the same piece.
+Pieces = Iterable[Sequence[mapping.Line]]
 MOST_PAGES = 200
 SETTLING = 5
 
@@ -114,9 +116,9 @@ class Reader:
         if lines is None or held is None:
             # The pages may come from a cache that does not know of the change yet.
             self._client.invalidate(account.id)
-            waiting = None if lines is None else mapping.Waiting(lines)
+            pieces = None if lines is None else mapping.Waiting(lines)
             del lines
-            return self._by_pages(account, before, waiting, standing)
+            return self._by_pages(account, before, pieces, standing)
         self._tell(len(lines))
         after, (positions, closed) = self._ledger(account), held
         return Read(before=before, after=after, positions=positions, closed=closed, at_once=True)
@@ -125,15 +127,17 @@ class Reader:
         self,
         account: BrokerAccount,
         before: Ledger,
-        waiting: mapping.Waiting | None,
+        pieces: Pieces | None,
         standing: Standing | None,
     ) -> Read:
         """The rest of a pass by the pages, compared with the other list where that is due."""
         base = before.base_currency
         entries = self._entries(account.id, base)
-        if waiting is None and agreement.to_compare(standing) and mapping.held(entries) > LARGE:
+        if pieces is None and agreement.to_compare(standing) and mapping.held(entries) > LARGE:
             lines = self._lines(account.id)
-            waiting = None if lines is None else mapping.Waiting(lines)
+            if lines is not None:
+                # Where terms are read meanwhile, there is no room for all lines as they are.
+                pieces = mapping.Waiting(lines) if mapping.wait(entries) else [lines]
             del lines
         after = self._ledger(account)
         positions, closed = mapping.positions(self._completed(entries, base))
@@ -143,7 +147,7 @@ class Reader:
             positions=positions,
             closed=closed,
             guessed=any("currency" in of.instrument.guessed for of in positions),
-            agrees=None if waiting is None else self._compared(account.id, positions, waiting),
+            agrees=None if pieces is None else self._compared(account.id, positions, pieces),
         )
 
     def _entries(self, account_id: str, base: str) -> list[mapping.Entry]:
@@ -155,9 +159,9 @@ class Reader:
         )
 
     def _compared(
-        self, account_id: str, positions: Sequence[Position], waiting: mapping.Waiting
+        self, account_id: str, positions: Sequence[Position], pieces: Pieces
     ) -> bool | None:
-        agrees = agreement.agree(positions, waiting)
+        agrees = agreement.agree(positions, pieces)
         if agrees is None:
             self._do_without(account_id)
         return agrees
@@ -207,7 +211,7 @@ class Reader:
             page = mapping.checked_page(self._client.positions(account_id, number), account_id)
             if not page:
                 return
-            marks = tuple(mapping.key(row) for row in page)
+            marks = tuple(map(mapping.key, page))
             if marks in seen:
                 raise Incomplete("The gateway answered with the same page of positions twice.")
             seen.add(marks)

@@ -12,12 +12,13 @@ from brokers.ibkr.mapping.entries import (
     positions,
     quantities,
     understood,
+    wait,
     with_terms,
 )
-from brokers.ibkr.mapping.instruments import Known, contracts, currency_of, instrument
+from brokers.ibkr.mapping.instruments import Known, contracts
 from brokers.ibkr.mapping.ledger import ledger
 from brokers.ibkr.mapping.positions import Held, position
-from brokers.ibkr.mapping.rows import checked_page, is_lean, key, priced, quantity
+from brokers.ibkr.mapping.rows import checked_page, key, priced, quantity
 from brokers.ibkr.mapping.uncached import Line, Waiting, listed, repositioned, uncached
 from brokers.ibkr.mapping.values import Row, number
 
@@ -33,12 +34,9 @@ __all__ = [
     "checked_page",
     "contracts",
     "counted",
-    "currency_of",
     "distinct",
     "held",
-    "instrument",
     "is_account_id",
-    "is_lean",
     "key",
     "ledger",
     "listed",
@@ -52,5 +50,6 @@ __all__ = [
     "repositioned",
     "uncached",
     "understood",
+    "wait",
     "with_terms",
 ]

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from brokers.errors import Foreign, Incomplete
-from brokers.ibkr.mapping.instruments import DESCRIBING, ENCODE, Known, learnt, recognised
+from brokers.ibkr.mapping.instruments import ENCODE, Known, Told, learnt, recognised, told
 from brokers.ibkr.mapping.positions import FIGURES, Held, position_of, summed
 from brokers.ibkr.mapping.rows import FOREIGN, TWIN, identity, is_cash, quantity, totals
 from brokers.ibkr.mapping.values import Row
 from brokers.types import Position
 
-DECODE = msgspec.json.Decoder().decode
+DECODE = msgspec.json.Decoder(tuple[list[Any], list[Any]]).decode
 
 
-class Entry(NamedTuple):
+class Entry(msgspec.Struct, frozen=True):
     """A row of the pages: whose, which, and how much.
 
     `position` is None where nothing is held, and as long as `lean` waits for its contract's terms.
@@ -50,24 +51,26 @@ def understood(row: Row, account_id: str, base_currency: str, known: Known, now:
     entry = counted(row, account_id)
     if not entry.is_held or not entry.is_own:
         return entry
-    what = recognised(row, base_currency, known, now)
+    of = told(entry.key, row)
+    what = recognised(of, base_currency, known, now)
     if what is None:
-        return Entry(*entry[:5], lean=_packed(row))
-    return Entry(*entry[:5], position_of(row, what, entry.quantity))
+        return structs.replace(entry, lean=_packed(of))
+    return structs.replace(entry, position=position_of(row, what, entry.quantity))
 
 
 def with_terms(entry: Entry, terms: Row, base_currency: str, known: Known, now: int) -> Entry:
     """A lean row once the terms of its contract were asked for; `terms` are empty without any."""
     assert entry.lean is not None
-    row = DECODE(entry.lean)
-    what = learnt(row, terms, base_currency, known, now)
-    return entry._replace(position=position_of(row, what, entry.quantity), lean=None)
+    described, figures = DECODE(entry.lean)
+    of = Told(entry.key, described, dict(zip(FIGURES, figures, strict=True)))
+    what = learnt(of, terms, base_currency, known, now)
+    position = position_of(of.figures, what, entry.quantity)
+    return structs.replace(entry, position=position, lean=None)
 
 
-def _packed(row: Row) -> bytes:
-    """What is needed of a row later; what says nothing of the contract is left out."""
-    kept = {name: value for name in DESCRIBING if (value := row.get(name))}
-    return ENCODE(kept | {name: row.get(name) for name in FIGURES})
+def _packed(of: Told) -> bytes:
+    """What is needed of a row later."""
+    return ENCODE((of.described, [*map(of.figures.get, FIGURES)]))
 
 
 def distinct(entries: Iterable[Entry]) -> list[Entry]:
@@ -78,12 +81,12 @@ def distinct(entries: Iterable[Entry]) -> list[Entry]:
         if not entry.is_own:
             twins.append(entry)
             continue
-        before = seen.setdefault(entry[:2], entry)
+        before = seen.setdefault((entry.key, entry.model), entry)
         if before.quantity != entry.quantity:
             raise Incomplete("A position came twice with different quantities.")
     for entry in twins:
         # The second name of an account repeats its holdings; what it holds alone is not ours.
-        own = seen.get(entry[:2])
+        own = seen.get((entry.key, entry.model))
         if own is None or own.quantity != entry.quantity:
             raise Foreign(FOREIGN)
     return list(seen.values())
@@ -92,6 +95,11 @@ def distinct(entries: Iterable[Entry]) -> list[Entry]:
 def held(entries: Iterable[Entry]) -> int:
     """How many contracts are held."""
     return sum(amount != 0 for amount in quantities(entries).values())
+
+
+def wait(entries: Iterable[Entry]) -> bool:
+    """Whether there are rows that wait for the terms of their contracts."""
+    return any(entry.lean is not None for entry in entries)
 
 
 def quantities(entries: Iterable[Entry]) -> dict[str, Decimal]:

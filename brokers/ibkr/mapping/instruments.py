@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from hashlib import blake2b
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from brokers.ibkr import errors
-from brokers.ibkr.mapping.rows import is_lean, key
+from brokers.ibkr.mapping.rows import key
 from brokers.ibkr.mapping.values import Row, currency, day, number, text
 from brokers.types import ONE, Instrument, Kind, Right
 
@@ -39,17 +39,40 @@ DERIVATIVES = frozenset({Kind.OPTION, Kind.FUTURE, Kind.FUTURE_OPTION, Kind.WARR
 OPTIONAL = frozenset({Kind.OPTION, Kind.FUTURE_OPTION, Kind.WARRANT, Kind.STRUCTURED, Kind.EVENT})
 EXPIRING = DERIVATIVES | OPTIONAL | {Kind.BOND, Kind.BILL, Kind.OTHER}
 RIGHTS = {"C": Right.CALL, "CALL": Right.CALL, "P": Right.PUT, "PUT": Right.PUT}
-# All fields of a row that say what is held, the contract's id first.
-DESCRIBING = (
-    *("conid", "ticker", "fullName", "name", "currency", "assetClass", "type", "multiplier"),
-    *("contractDesc", "listingExchange", "expiry", "lastTradingDay", "strike", "putOrCall"),
-    *("undSym", "undConid"),
+# Fields that a row may lack, and its contract's terms have.
+TERMS = (
+    *("ticker", "fullName", "name", "assetClass", "type", "multiplier", "listingExchange"),
+    *("expiry", "lastTradingDay", "strike", "putOrCall", "undSym", "undConid"),
 )
+# All fields of a row that say what is held, those first that are looked at by their place.
+DESCRIBING = ("currency", "contractDesc", *TERMS)
+NOTHING = ("0", "0.0")
 # Contract terms change only with corporate actions.
 TERMS_LAST = 30 * 24 * 3600
 DIGEST = 16
 ENCODE = msgspec.json.Encoder().encode
 ALL: frozenset[str] = frozenset()
+
+
+class Told(NamedTuple):
+    """What a row tells: of which contract, what it is by `DESCRIBING`, and its figures.
+
+    Nothing, 0 and an empty text are the same in `described`.
+    """
+
+    key: str
+    described: Sequence[Any]
+    figures: Row
+
+    @property
+    def currency(self) -> str | None:
+        """The currency, as far as the row tells it."""
+        return currency(self.described[0])
+
+    @property
+    def is_lean(self) -> bool:
+        """Whether the row came without its contract's terms."""
+        return self.described[2] is None or self.currency is None
 
 
 class Recognised(NamedTuple):
@@ -78,68 +101,76 @@ def contracts(answer: Any) -> dict[str, Row]:
     return {key(row): row for row in rows if isinstance(row, Mapping) and row.get("conid")}
 
 
-def instrument(row: Row, terms: Row, base_currency: str) -> Instrument:
+def told(of: str, row: Row) -> Told:
+    """The row of a contract, taken apart."""
+    return Told(of, [of or None for of in map(row.get, DESCRIBING)], row)
+
+
+def instrument(of: Told, terms: Row, base_currency: str) -> Instrument:
     """What is held: from the full row, the contract's terms, or the description, in this order."""
-    known = _layers(row, terms)
-    kind = _kind(known)
-    description = text(row.get("contractDesc")) or ""
+    known = _facts(of, terms)
+    code = of.currency or currency(terms.get("currency"))
+    asset, sort, ticker = known.get("assetClass"), known.get("type"), known.get("ticker")
+    kind = KINDS.get(str(asset), Kind.OTHER)
+    if kind is Kind.STOCK and sort == "ETF":
+        kind = Kind.ETF
+    description = text(of.described[1]) or ""
     first = description if kind not in DERIVATIVES else description.split(" ")[0]
-    name, exchange = text(known.first("fullName", "name")), text(known.first("listingExchange"))
+    name, exchange = text(known.get("name")), text(known.get("listingExchange"))
     return Instrument(
-        key=key(row),
-        symbol=text(known.first("ticker")) or first or key(row),
+        key=of.key,
+        symbol=text(ticker) or first or of.key,
         kind=kind,
-        currency=currency_of(row, terms) or base_currency,
+        currency=code or base_currency,
         name=name if kind not in DERIVATIVES or name else description or None,
         exchange=intern(exchange) if exchange else None,
-        multiplier=_multiplier(row, known, kind),
-        expiry=day(known.first("expiry", "lastTradingDay")) if kind in EXPIRING else None,
-        strike=number(known.first("strike"), "strike") or None if kind in OPTIONAL else None,
-        right=RIGHTS.get(str(known.first("putOrCall")).upper()) if kind in OPTIONAL else None,
-        underlying=(text(known.first("undSym")) or first) if kind in DERIVATIVES else None,
-        underlying_key=text(known.first("undConid")),
-        guessed=_guessed(row, terms, known),
+        multiplier=_multiplier(of.figures, known, kind),
+        expiry=day(known.get("expiry")) if kind in EXPIRING else None,
+        strike=number(known.get("strike"), "strike") or None if kind in OPTIONAL else None,
+        right=RIGHTS.get(str(known.get("putOrCall")).upper()) if kind in OPTIONAL else None,
+        underlying=(text(known.get("undSym")) or first) if kind in DERIVATIVES else None,
+        underlying_key=text(known.get("undConid")),
+        guessed=_guessed(code, asset, sort, ticker),
     )
 
 
-def _guessed(row: Row, terms: Row, known: _Layers) -> frozenset[str]:
-    asset = known.first("assetClass")
+def _guessed(code: str | None, asset: Any, sort: Any, ticker: Any) -> frozenset[str]:
+    if None not in (code, asset, sort, ticker):
+        return ALL
     silent = {
-        "currency": currency_of(row, terms) is None,
+        "currency": code is None,
         # A fund that is traded like a share is told from one by its type only.
-        "kind": asset is None or (asset == "STK" and known.first("type") is None),
-        "symbol": known.first("ticker") is None,
+        "kind": asset is None or (asset == "STK" and sort is None),
+        "symbol": ticker is None,
     }
     # Most rows say all: they share one set.
-    return frozenset(name for name, of in silent.items() if of) if any(silent.values()) else ALL
+    return frozenset(name for name, of in silent.items() if of) or ALL
 
 
-def recognised(row: Row, base_currency: str, known: Known, now: int) -> Instrument | None:
+def recognised(of: Told, base_currency: str, known: Known, now: int) -> Instrument | None:
     """What is held, if its row says it or said the same before; None where it needs the terms."""
-    before = known.get(key(row))
-    lean = is_lean(row)
-    if before is not None and before.said == _said(row, base_currency):
+    before, lean = known.get(of.key), of.is_lean
+    if before is not None and before.said == _digest(of, base_currency):
         if not lean or _is_fresh(before.terms_at, now):
-            return _with_multiplier(before, row)
+            return _with_multiplier(before, of.figures)
         return None
-    return None if lean else learnt(row, {}, base_currency, known, None)
+    return None if lean else learnt(of, {}, base_currency, known, None)
 
 
 def learnt(
-    row: Row, terms: Row, base_currency: str, known: Known, terms_at: int | None
+    of: Told, terms: Row, base_currency: str, known: Known, terms_at: int | None
 ) -> Instrument:
     """What is held, worked out and remembered."""
-    found = instrument(row, terms, base_currency)
-    derived = found.kind in DERIVATIVES and _given_multiplier(_layers(row, terms)) is None
-    said = _said(row, base_currency)
-    known[found.key] = Recognised(said, found, terms_at if terms else None, derived)
+    found = instrument(of, terms, base_currency)
+    derived = found.kind in DERIVATIVES and _given_multiplier(_facts(of, terms)) is None
+    said = _digest(of, base_currency)
+    known[of.key] = Recognised(said, found, terms_at if terms else None, derived)
     return found
 
 
-def _said(row: Row, base_currency: str) -> bytes:
-    """A digest of all that says what is held; nothing, 0 and an empty text are the same."""
-    said = [value or None for value in map(row.get, DESCRIBING)]
-    return blake2b(ENCODE([*said, base_currency]), digest_size=DIGEST).digest()
+def _digest(of: Told, base_currency: str) -> bytes:
+    """A digest of all that says what is held."""
+    return blake2b(ENCODE((of.described, base_currency)), digest_size=DIGEST).digest()
 
 
 def _is_fresh(read_at: int | None, now: int) -> bool:
@@ -154,33 +185,26 @@ def _with_multiplier(before: Recognised, row: Row) -> Instrument:
     return of if of.multiplier == multiplier else replace(of, multiplier=multiplier)
 
 
-def currency_of(row: Row, terms: Row) -> str | None:
-    """The currency of a position, or None where neither the row nor the contract says it."""
-    return currency(row.get("currency")) or currency(terms.get("currency"))
+def _facts(of: Told, terms: Row) -> Row:
+    """What is said of a contract; the first of its sources that says something wins."""
+    known = _said_by(zip(TERMS, of.described[2:], strict=True))
+    if terms:
+        known = _said_by(zip(TERMS, map(terms.get, TERMS), strict=True)) | known
+    within = _described(str(of.described[1] or ""))
+    return _said_by(within.items()) | known if within else known
 
 
-class _Layers:
-    """Several sources of one contract's fields; the first that has something wins."""
-
-    def __init__(self, *sources: Row) -> None:
-        self._sources = [source for source in sources if source]
-
-    def first(self, *names: str) -> Any:
-        """The first value that says something; 0 and "0" are how the vendor writes nothing."""
-        for source in self._sources:
-            for name in names:
-                value = source.get(name)
-                if value and value != "0" and value != "0.0":
-                    return value
-        return None
+def _said_by(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """What one source says; 0 and "0" are how the vendor writes nothing."""
+    said = {name: of for name, of in pairs if of and of not in NOTHING}
+    if "fullName" in said:
+        said["name"] = said["fullName"]
+    if "lastTradingDay" in said:
+        said.setdefault("expiry", said["lastTradingDay"])
+    return said
 
 
-def _layers(row: Row, terms: Row) -> _Layers:
-    return _Layers(row, terms, _described(row))
-
-
-def _described(row: Row) -> Row:
-    description = str(row.get("contractDesc") or "")
+def _described(description: str) -> Row:
     match = OCC.search(description) if "[" in description else None
     if match is None:
         return {}
@@ -193,20 +217,15 @@ def _described(row: Row) -> Row:
     }
 
 
-def _kind(known: _Layers) -> Kind:
-    kind = KINDS.get(str(known.first("assetClass")), Kind.OTHER)
-    return Kind.ETF if kind is Kind.STOCK and known.first("type") == "ETF" else kind
-
-
-def _multiplier(row: Row, known: _Layers, kind: Kind) -> Decimal:
+def _multiplier(row: Row, known: Row, kind: Kind) -> Decimal:
     given = _given_multiplier(known)
     if given is not None:
         return given
     return _derived(row) if kind in DERIVATIVES else ONE
 
 
-def _given_multiplier(known: _Layers) -> Decimal | None:
-    return number(known.first("multiplier"), "multiplier") or None
+def _given_multiplier(known: Row) -> Decimal | None:
+    return number(known.get("multiplier"), "multiplier") or None
 
 
 def _derived(row: Row) -> Decimal:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal, localcontext
 
-from brokers.ibkr.mapping.instruments import instrument
-from brokers.ibkr.mapping.rows import quantity
+from brokers.ibkr.mapping.instruments import instrument, told
+from brokers.ibkr.mapping.rows import key, quantity
 from brokers.ibkr.mapping.values import EXACT, Row, number
 from brokers.types import Instrument, Position
 
@@ -19,7 +19,7 @@ FIGURES = ("position", "avgPrice", "avgCost", "mktPrice", "mktValue", "unrealize
 
 def position(row: Row, terms: Row, base_currency: str) -> Position:
     """One holding from a row, full or lean, and what is known of its contract."""
-    return position_of(row, instrument(row, terms, base_currency), quantity(row))
+    return position_of(row, instrument(told(key(row), row), terms, base_currency), quantity(row))
 
 
 def position_of(row: Row, of: Instrument, amount: Decimal) -> Position:

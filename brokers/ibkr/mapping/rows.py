@@ -9,7 +9,7 @@ from typing import Any
 
 from brokers.errors import Foreign
 from brokers.ibkr import errors
-from brokers.ibkr.mapping.values import EXACT, Row, currency, number
+from brokers.ibkr.mapping.values import EXACT, Row, number
 
 FOREIGN = "The gateway answered with positions of another account."
 # Recordings show the holdings of an account a second time under its id with this letter.
@@ -55,11 +55,6 @@ def quantity(row: Row) -> Decimal:
 def identity(row: Row) -> tuple[str, str]:
     """A contract and its model: what a row stands for."""
     return key(row), str(row.get("model") or "")
-
-
-def is_lean(row: Row) -> bool:
-    """Whether a row came without its contract's terms."""
-    return not row.get("ticker") or currency(row.get("currency")) is None
 
 
 def is_cash(row: Row) -> bool:

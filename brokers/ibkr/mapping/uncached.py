@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -18,7 +18,7 @@ from brokers.ibkr.mapping.values import Row, currency, number
 from brokers.types import Instrument, Position
 
 
-class Line(NamedTuple):
+class Line(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """One row of the list; `currency` is None only where nothing is held."""
 
     key: str
@@ -93,7 +93,7 @@ class Waiting:
         pieces = [several, *(single[start : start + TOGETHER] for start in starts)]
         self._pieces = [ENCODE(piece) for piece in pieces]
 
-    def pieces(self) -> Iterator[list[Line]]:
+    def __iter__(self) -> Iterator[list[Line]]:
         """The lines, some at a time."""
         return map(LINES.decode, self._pieces)
 

@@ -56,6 +56,8 @@ def text(value: Any) -> str | None:
     What cannot be seen is taken out: NUL (no database holds it), controls, and marks that turn the
     direction of writing, which make a title look like another one.
     """
+    if value is None:
+        return None
     if type(value) is not str:
         if not isinstance(value, str | int | Decimal) or isinstance(value, bool):
             return None

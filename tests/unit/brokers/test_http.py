@@ -8,6 +8,7 @@ import pytest
 import requests
 from hypothesis import given
 from hypothesis import strategies as st
+from requests_mock import ANY
 
 from brokers.errors import Malformed, Refused
 from brokers.http import LARGEST_ANSWER, Caller, decode, decode_rows, encode, plain_session
@@ -40,6 +41,28 @@ def test_a_request_carries_our_name_and_nothing_else(requests_mock, monkeypatch)
     assert sent.headers["User-Agent"] == "Foliosync"
     assert not {"Cookie", "Authorization"} & set(sent.headers)
     assert sent.proxies in ({}, None) or "https" not in sent.proxies
+
+
+def test_what_is_asked_is_sent_as_it_is_documented(requests_mock):
+    requests_mock.register_uri(ANY, ANY, json={})
+    sender = caller()
+    sender.send(endpoints.CONTRACTS, {}, {"conids": "265598,76792991", "odd": "a b&c=/é"})
+    assert requests_mock.last_request.url == (
+        f"{BASE}/trsrv/secdef?conids=265598,76792991&odd=a+b%26c%3D%2F%C3%A9"
+    )
+    sender.send(endpoints.TICKLE)
+    # IBKR refuses a POST that does not say how long its body is.
+    assert requests_mock.last_request.headers["Content-Length"] == "0"
+    assert requests_mock.last_request.url == f"{BASE}/tickle"
+    sender.send(endpoints.ACCOUNTS)
+    assert "Content-Length" not in requests_mock.last_request.headers
+
+
+def test_a_path_below_an_address_without_one_begins_with_one_slash(requests_mock):
+    requests_mock.get("https://127.0.0.1:5000/", text="")
+    clock = FakeClock()
+    Caller("https://127.0.0.1:5000", plain_session(), Pacer([], clock), clock).send(endpoints.ROOT)
+    assert requests_mock.last_request.url == "https://127.0.0.1:5000/"
 
 
 def test_nobody_waits_as_long_for_a_connection_as_for_an_answer(requests_mock):

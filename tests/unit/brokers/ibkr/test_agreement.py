@@ -8,6 +8,7 @@ from decimal import Decimal as D
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from brokers.errors import BadAnswer
 from brokers.http import decode, encode
@@ -36,7 +37,9 @@ def lines_of(account):
 
 
 def agrees(positions, lines):
-    return agreement.agree(positions, mapping.Waiting(lines))
+    said = agreement.agree(positions, mapping.Waiting(lines))
+    assert agreement.agree(positions, [lines]) is said
+    return said
 
 
 def keyed(positions):
@@ -97,7 +100,7 @@ def test_the_single_answer_gives_what_the_pages_give(account, shuffle):
 @given(accounts())
 def test_lines_that_wait_come_back_as_they_were_each_contract_in_one_piece(account):
     lines = lines_of(account)
-    pieces = list(mapping.Waiting(lines).pieces())
+    pieces = list(mapping.Waiting(lines))
     came = [line for piece in pieces for line in piece]
     assert sorted(map(repr, came)) == sorted(map(repr, lines))
     keys = [{line.key for line in piece} for piece in pieces]
@@ -194,11 +197,11 @@ numbers = st.one_of(
     numbers,
     st.none() | st.decimals(-10, 10, places=3).filter(bool),
 )
-def test_what_is_remembered_of_a_holding_is_equal_where_its_figures_are(one, other, average):
+def test_what_is_remembered_of_a_holding_is_the_same_where_its_figures_are(one, other, average):
     of = by_pages([share(1)])[0][0]
     held = [replace(of, quantity=each, average_price=average) for each in (one, other)]
     first, second = (agreement.seen([each], ledger()).positions["1"].fixed for each in held)
-    assert (first == second) is (one == other)
+    assert agreement.same_numbers(first, second) is (one == other)
 
 
 def test_three_hundred_positions_are_not_enough():
@@ -243,7 +246,7 @@ def test_a_figure_that_is_missing_now_and_was_there_is_odd():
     lines = lines_of(MANY)
     seen = agreement.seen(by_pages(MANY)[0], ledger(USD="5"))
     for name in ("average_price", "price", "market_value", "unrealized_pnl"):
-        less = [lines[0]._replace(**{name: None}), *lines[1:]]
+        less = [structs.replace(lines[0], **{name: None}), *lines[1:]]
         assert agreement.unchanged(less, seen, ledger(USD="5")) is None
         assert agrees(by_pages(MANY)[0], less) is None
 
@@ -273,15 +276,15 @@ UNITS = {
 @pytest.mark.parametrize(("factor", "same"), UNITS.items())
 def test_a_value_in_another_unit_is_no_agreement(factor, same):
     lines = lines_of(MANY)
-    other = lines[0]._replace(market_value=lines[0].market_value * D(factor))
+    other = structs.replace(lines[0], market_value=lines[0].market_value * D(factor))
     assert agrees(by_pages(MANY)[0], [other, *lines[1:]]) is same
 
 
 def test_a_price_that_moved_with_its_value_and_one_of_nothing_are_the_same_unit():
     lines = lines_of(MANY)
     value = lines[0].market_value
-    dearer = lines[0]._replace(price=lines[0].price * 10, market_value=value * 10)
-    worthless = lines[1]._replace(price=D(0), market_value=D(0))
+    dearer = structs.replace(lines[0], price=lines[0].price * 10, market_value=value * 10)
+    worthless = structs.replace(lines[1], price=D(0), market_value=D(0))
     assert agrees(by_pages(MANY)[0], [dearer, worthless, *lines[2:]]) is True
     nothing = [replace(of, price=D(0)) for of in MANY]
     assert agrees(by_pages(nothing)[0], lines) is True
@@ -290,7 +293,7 @@ def test_a_price_that_moved_with_its_value_and_one_of_nothing_are_the_same_unit(
 @pytest.mark.parametrize("value", ["0", "-205"])
 def test_a_value_of_nothing_or_of_the_other_sign_is_no_agreement(value):
     lines = lines_of(MANY)
-    other = lines[0]._replace(market_value=D(value))
+    other = structs.replace(lines[0], market_value=D(value))
     assert agrees(by_pages(MANY)[0], [other, *lines[1:]]) is False
 
 

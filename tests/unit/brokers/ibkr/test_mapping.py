@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from brokers.errors import BadAnswer, Foreign, Incomplete, SessionStarting
 from brokers.ibkr import mapping
 from brokers.ibkr.mapping.positions import each_summed, summed
+from brokers.ibkr.mapping.values import currency
 from brokers.types import Kind, Right
 from tests.unit.brokers.ibkr.pages import held_by
 
@@ -37,6 +38,10 @@ LEAN = {"ticker": None, "expiry": None, "strike": Decimal("0.0"), "putOrCall": N
 LEAN_OPTION = {**FULL_OPTION, **LEAN, "name": None, "multiplier": None}
 
 
+def is_lean(row):
+    return not row.get("ticker") or currency(row.get("currency")) is None
+
+
 def one(row, terms=None):
     return mapping.position(row, terms or {}, "USD")
 
@@ -57,6 +62,22 @@ def test_a_lean_option_takes_its_terms_from_the_description():
 def test_a_lean_row_with_its_contract_is_the_same_as_a_full_row():
     terms = {name: FULL_OPTION[name] for name in ("name", "ticker", "multiplier", "strike")}
     assert one(LEAN_OPTION, terms) == one(FULL_OPTION)
+
+
+def test_of_several_sources_the_first_that_says_something_wins():
+    row = {
+        "conid": 1,
+        "position": 1,
+        "assetClass": "OPT",
+        "contractDesc": LEAN_OPTION["contractDesc"],
+    }
+    row |= {"name": "Row", "lastTradingDay": "20280115", "strike": "0", "multiplier": "0.0"}
+    terms = {"fullName": "Terms", "expiry": "20290115", "strike": Decimal(450), "ticker": "SPX"}
+    of = one(row, terms).instrument
+    assert (of.name, of.expiry, of.symbol) == ("Row", date(2028, 1, 15), "SPX")
+    assert (of.strike, of.multiplier, of.right) == (Decimal(450), Decimal(100), Right.CALL)
+    of = one(row | {"fullName": "Whole", "expiry": "20270115"}, terms).instrument
+    assert (of.name, of.expiry) == ("Whole", date(2027, 1, 15))
 
 
 def test_a_future_derives_its_multiplier():
@@ -245,8 +266,9 @@ def test_a_damaged_row_of_the_ledger_is_no_row_less(row):
 
 @pytest.mark.parametrize("code", ["", "usd", "$", "A" * 12, 5, ["USD"], {"a": 1}, None])
 def test_what_is_no_currency_is_not_known(code):
-    assert mapping.currency_of({**FULL_OPTION, "currency": code}, {}) is None
-    assert mapping.currency_of({**FULL_OPTION, "currency": code}, {"currency": "EUR"}) == "EUR"
+    row = {**FULL_OPTION, "currency": code}
+    assert "currency" in one(row).instrument.guessed
+    assert one(row, {"currency": "EUR"}).instrument.currency == "EUR"
 
 
 @given(st.lists(rows_of, max_size=3), st.lists(rows_of, max_size=3), st.lists(rows_of, max_size=3))
@@ -262,10 +284,10 @@ def test_what_is_kept_and_remembered_of_rows_is_what_they_say_at_once(first, sec
         held = [row for row in rows if row.get("assetClass") != "CASH"]
         try:
             page = mapping.checked_page(held, "U1234567")
-            lean = [mapping.key(row) for row in page if mapping.is_lean(row)]
+            lean = [mapping.key(row) for row in page if is_lean(row)]
             plain = {
                 mapping.key(row): mapping.position(
-                    row, terms.get(mapping.key(row), {}) if mapping.is_lean(row) else {}, "USD"
+                    row, terms.get(mapping.key(row), {}) if is_lean(row) else {}, "USD"
                 )
                 for row in page
                 if mapping.quantity(row)
