@@ -53,7 +53,7 @@ class Reader:
         self._client = client
         self._state = state
         self._looked: set[str] = set()
-        self._at_once: dict[str, Mapping[str, Decimal]] = {}
+        self._at_once: dict[str, Sequence[Position]] = {}
         self._without: set[str] = set()
         self._disagreed: set[str] = set()
 
@@ -88,7 +88,10 @@ class Reader:
         self._context.clock.sleep(SETTLING)
         rows = (mapping.counted(row, account_id) for row in self._pages(account_id))
         held = mapping.quantities(mapping.distinct(rows))
-        return held, first is not None and first != {of: much for of, much in held.items() if much}
+        if first is None:
+            return held, False
+        said = {of.instrument.key: of.quantity for of in first}
+        return held, said != {of: much for of, much in held.items() if much}
 
     def _begin(self, account_id: str, standing: Standing | None) -> Seen | None:
         """Count a run, and give what the single answer may be believed by.
@@ -170,7 +173,7 @@ class Reader:
         """What this reading means for the next ones."""
         self._at_once.pop(account_id, None)
         if read.at_once:
-            self._at_once[account_id] = {of.instrument.key: of.quantity for of in read.positions}
+            self._at_once[account_id] = read.positions
         elif read.agrees is False:
             self._disagreed.add(account_id)
             self._state.keep_standing(account_id, Standing())

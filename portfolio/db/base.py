@@ -45,6 +45,11 @@ _TYPED = re.compile(r"-?\d{1,20}(\.\d{1,20})?\Z", re.ASCII)
 def canonical(value: Decimal) -> str:
     """The one way to write a number: plain digits, no exponent, no trailing zeros, no -0."""
     text = str(value)
+    # Every other number is written as it should be already.
+    return _plainly(value, text) if text[-1] == "0" or "E" in text else text
+
+
+def _plainly(value: Decimal, text: str) -> str:
     if "E" in text:
         # Rare, and writing all of them by a format would take twice as long.
         text = format(value, "f")
@@ -54,16 +59,8 @@ def canonical(value: Decimal) -> str:
 
 
 def canonical_each(values: Iterable[Decimal | None]) -> list[str | None]:
-    """Numbers as `canonical` writes them, in two thirds of the time; unknown ones stay unknown."""
-    texts: list[str | None] = []
-    for value in values:
-        if value is None:
-            texts.append(None)
-            continue
-        text = str(value)
-        # Every other number is written as it should be already.
-        texts.append(canonical(value) if text[-1] == "0" or "E" in text else text)
-    return texts
+    """Numbers as `canonical` writes them; unknown ones stay unknown."""
+    return [None if value is None else canonical(value) for value in values]
 
 
 def _read(value: Any) -> Decimal | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -33,25 +33,18 @@ def insert_rows(
     dialect = connection.dialect
     made = insert(table).inline().compile(dialect=dialect, column_keys=list(columns))
     order = made.positiontup or columns
-    places = [columns.index(name) for name in order]
     types = [table.c[name].type.dialect_impl(dialect) for name in order]
-    processes = [(place, of.bind_processor(dialect)) for place, of in enumerate(types)]
-    needed = [(place, process) for place, process in processes if process is not None]
+    processes = [of.bind_processor(dialect) for of in types]
     following = iter(rows)
     while some := list(islice(following, BATCH)):
-        ready = [_prepared(row, places, needed) for row in some]
+        given = dict(zip(columns, zip(*some, strict=True), strict=True))
+        values = [
+            map(process, given[name]) if process else given[name]
+            for name, process in zip(order, processes, strict=True)
+        ]
+        ready = list(zip(*values, strict=True))
         named = (dict(zip(order, row, strict=True)) for row in ready)
         connection.exec_driver_sql(made.string, ready if made.positional else list(named))
-
-
-def _prepared(
-    row: tuple[Any, ...], places: Sequence[int], needed: Sequence[tuple[int, Callable[[Any], Any]]]
-) -> tuple[Any, ...]:
-    """The values in another order, each as the driver wants it."""
-    values = [row[place] for place in places]
-    for place, process in needed:
-        values[place] = process(values[place])
-    return tuple(values)
 
 
 def new_ids(session: Session, table: Table, count: int) -> Sequence[int]:

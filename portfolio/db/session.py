@@ -36,7 +36,7 @@ BUSY_TIMEOUT_MS = 10_000
 WAL, TRIES = "PRAGMA journal_mode=WAL", 5
 WRITE = {"foliosync_write": True}
 # Rows that are made of an answer together where they are looked at one after the other.
-SOME_AT_A_TIME = 1_000
+SOME_AT_A_TIME = 200
 # Any number will do, as long as it is always the same: the letters "start".
 STARTING = 0x7374617274
 # Another one: the letters "write".
