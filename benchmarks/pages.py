@@ -24,8 +24,8 @@ from benchmarks.processes import Running, free_port, scratch, server, serving
 MANY, FEW = 10_000, 100
 # How often both are asked by many, and what each is asked before it is measured.
 CROWDS, WARMING = 5, 30
-# How often a page is asked for in its turn.
-TURN = 50
+# How often a page is asked for in its turn, and a whole table in all.
+TURN, WHOLE = 50, 20
 CLIENTS, EACH = 32, 30
 NOBODY = "https://localhost:5001"
 API = "/api/v1/portfolios/1/accounts/A"
@@ -80,7 +80,7 @@ def _whole(bare: Running, program: Running) -> Iterable[Row]:
     paths = {ending.upper(): f"{API}/export.{ending}" for ending in ("csv", "json")}
     memory = {kind: _more_memory(program, path) for kind, path in paths.items()}
     asked = [(bare, "/all"), *((program, path) for path in paths.values())]
-    floor, *spent = _in_turn(asked, 20)
+    floor, *spent = _in_turn(asked, WHOLE, WHOLE // 5)
     for (kind, more), of in zip(memory.items(), spent, strict=True):
         name = f"the whole table of {MANY:,} as {kind}"
         yield Figure(name, of.median, "s", floor.median, "all rows of a bare page", 2)
@@ -128,7 +128,7 @@ def _answer(connection: HTTPConnection, path: str, headers: dict[str, str]) -> b
     return body
 
 
-def _in_turn(asked: Sequence[tuple[Running, str]], rounds: int) -> list[Seconds]:
+def _in_turn(asked: Sequence[tuple[Running, str]], rounds: int, turn: int = TURN) -> list[Seconds]:
     """The seconds of several pages, over connections that are kept.
 
     They take turns, so that what else the computer does meanwhile, or how fast it lets us be, is
@@ -139,9 +139,9 @@ def _in_turn(asked: Sequence[tuple[Running, str]], rounds: int) -> list[Seconds]
         for page in pages:
             percentiles(page, WARMING)
         spent: list[list[float]] = [[] for _ in pages]
-        for _ in range(rounds // min(rounds, TURN)):
+        for _ in range(rounds // min(rounds, turn)):
             for of, page in zip(spent, pages, strict=True):
-                of += [wall(page, 1) for _ in range(min(rounds, TURN))]
+                of += [wall(page, 1) for _ in range(min(rounds, turn))]
     return [Seconds.of(each) for each in spent]
 
 

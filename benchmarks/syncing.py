@@ -72,18 +72,24 @@ def _paced(positions: int, least: float) -> Figure:
 
 
 def _unpaced(positions: int) -> Generator[Figure, None, float]:
-    """CPU of a first sync and of one more; returns the seconds of the shortest script."""
+    """CPU of a first sync and of one more; returns the seconds of the shortest script.
+
+    Script and sync take turns, so that both have met the computer at its quickest.
+    """
     with gateway(positions, "--no-limits") as broker, scratch() as folder:
         plain = shortest.Gateway(broker.url)
         rows = partial(_shortest, plain)
-        floor = min(cpu(partial(rows, folder / f"{n}.db"), 1) for n in range(ROUNDS))
-        again = cpu(partial(rows, folder / "0.db"), ROUNDS)
-        slow = cpu(partial(naive.sync, plain, LARGE, folder / "naive.db"), 1)
-        slow_again = cpu(partial(naive.sync, plain, LARGE, folder / "naive.db"), 1)
-        first, later = zip(*(_ours(folder / f"d{n}", broker) for n in range(ROUNDS)), strict=True)
+        naively = partial(naive.sync, plain, LARGE, folder / "naive.db")
+        slow, slow_again = cpu(naively, 1), cpu(naively, 1)
+        spent = []
+        for number in range(ROUNDS):
+            script = partial(rows, folder / f"{number}.db")
+            ours = _ours(folder / f"d{number}", broker)
+            spent.append((cpu(script, 1), cpu(script, ROUNDS), *ours))
+        floor, again, first, later = map(min, zip(*spent, strict=True))
         least = wall(partial(rows, folder / "wall.db"), 1)
-    yield from _compared(f"sync, {positions:,} rows, all new", min(first), floor, slow)
-    yield from _compared(f"sync, {positions:,} rows, none new", min(later), again, slow_again)
+    yield from _compared(f"sync, {positions:,} rows, all new", first, floor, slow)
+    yield from _compared(f"sync, {positions:,} rows, none new", later, again, slow_again)
     return least
 
 
