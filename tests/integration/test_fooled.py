@@ -337,6 +337,25 @@ def test_a_sale_is_not_taken_back_with_the_figures_of_a_later_purchase(desk):
     assert "NKE" not in symbols(desk, url)
 
 
+def test_a_price_from_before_a_sale_is_not_taken_back_after_the_next_purchase(desk):
+    url = of_kids(desk)
+    desk.sync(url)
+    account = desk.simulator.state.accounts[KIDS]
+    account.find("NKE").average += 1
+    first = desk.sync(url).json["run"]
+    assert first["changed"] == 1
+    former = replace(account.find("NKE"))
+    desk.simulator.sell(KIDS, "NKE")
+    desk.sync(url)
+    # At the same price: what is stored is as the first of these runs left it, and yet another's.
+    account.held.append(former)
+    purchase = desk.sync(url).json["run"]
+    assert purchase["added"] == 1
+    refused = undo(desk, first)
+    assert refused.status_code == 409
+    assert "NKE has changed since (average price)" in refused.json["error"]["message"]
+
+
 def test_a_clock_put_back_does_not_keep_a_dead_run_alive(anywhere):
     desk = anywhere
     url = desk.connected()
