@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from datetime import timedelta
 
 import pytest
@@ -11,7 +10,7 @@ from sqlalchemy import text
 from brokers.testing.clock import FakeClock
 from portfolio.connections.watch import Watch
 from portfolio.db.session import unit_of_work
-from portfolio.sync import lease, writing
+from portfolio.sync import lease, rows
 from portfolio.sync.lease import LeaseLost
 
 NAME = "gateway:1"
@@ -157,21 +156,18 @@ def test_a_run_that_takes_too_long_ends_and_heals(desk):
     assert desk.sync(url).json["run"]["status"] == "succeeded"
 
 
-def test_a_row_that_is_not_the_planned_one_stops_the_run_and_leaves_nothing_open(
-    anywhere, monkeypatch
-):
+def test_a_row_that_is_not_the_planned_one_stops_the_run_and_leaves_nothing(anywhere, monkeypatch):
     url = anywhere.connected()
     anywhere.simulator.state.accounts["U1234567"].held[0].quantity += 1
-    really = writing.write_holdings
+    really = rows.is_still
 
-    def changed_meanwhile(session, *more, **named):
+    def changed_meanwhile(session, *more):
         session.execute(text("UPDATE holding SET quantity = '4711' WHERE id = 5"))
-        return really(session, *more, **named)
+        session.execute(text("UPDATE \"user\" SET held_stamp = 'another'"))
+        return really(session, *more)
 
     with monkeypatch.context() as during:
-        during.setattr("portfolio.sync.apply.write_holdings", changed_meanwhile)
+        during.setattr("portfolio.sync.apply.is_still", changed_meanwhile)
         run = anywhere.sync(url).json["run"]
     assert (run["status"], run["reason"]) == ("interrupted", "interrupted")
-    # A cursor that nobody has closed warns when it is found.
-    gc.collect()
     assert anywhere.sync(url).json["run"]["changed"] == 1
