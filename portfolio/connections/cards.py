@@ -210,7 +210,9 @@ def connections(
         session.scalars(query.where(Connection.owner_id == owner_id).order_by(Connection.id))
     )
     known = linked_accounts(session, accounts)
-    return [_connection(account, known[account.id], now, brokers) for account in accounts]
+    # Between two statements, somebody may have disconnected one.
+    linked = [account for account in accounts if account.id in known]
+    return [_connection(account, known[account.id], now, brokers) for account in linked]
 
 
 def _connection(account: Account, of: Linked, now: datetime, brokers: Registry) -> ConnectionView:

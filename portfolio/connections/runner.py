@@ -159,6 +159,8 @@ class Runner:
         clock = self._outside.clock
         watch = RunWatch(clock, job.run_id, job.held, QUEUE, self._outside.unsaid)
         with reaching(job.route, pin=True, outside=self._outside, watch=watch) as broker:
+            # Before the broker is called: what was disconnected meanwhile is not read any more.
+            replaced = _replaced(job)
             reading = read(broker, job.source, partial(_past, job), clock)
             session_of_broker = broker.session
         with_ = sync.Storing(
@@ -166,7 +168,7 @@ class Runner:
             now=clock.now(),
             zone=self._zone,
             leases=(job.held,),
-            replaced=_replaced(job),
+            replaced=replaced,
             settle=partial(settle, connection_id=job.connection_id),
         )
         self._store(job.run_id, reading, with_)
@@ -220,7 +222,7 @@ def _past(job: Job, found: Snapshot) -> Past:
 
 
 def _replaced(job: Job) -> Replaced:
-    """What the user has chosen to be replaced."""
+    """What the user has chosen to be replaced; `LeaseLost` where the connection is gone."""
     with read_only() as session:
         return replaced_of(_connection(session, job))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -219,7 +219,7 @@ def _reversed(change: Change, run_id: str) -> dict[str, Any]:
 def _holding_back(at: Reversal, row: Holding | None, changes: list[Change], later: Later) -> str:
     if row is None:
         raise _touched(changes[0].label, changes[0].field)
-    fields = {of.field: of for change in changes for of in _fields(change)}
+    fields = _fields(changes)
     quantity = fields.get("quantity")
     # What was closed has kept its other fields.
     closing = quantity is not None and quantity.new is None
@@ -240,11 +240,16 @@ def _holding_back(at: Reversal, row: Holding | None, changes: list[Change], late
     return "changed"
 
 
-def _fields(change: Change) -> Iterator[FieldChange]:
-    """A change, and those that one which adds a holding stands for."""
-    yield FieldChange(change.field, change.old, change.new)
-    for name, text in (change.beside or {}).items():
-        yield FieldChange(name, None, text)
+def _fields(changes: Sequence[Change]) -> dict[str, FieldChange]:
+    """What a run changed of a holding by field, and what one that adds it stands for."""
+    fields: dict[str, FieldChange] = {}
+    for of in changes:
+        fields[of.field] = FieldChange(of.field, of.old, of.new)
+        fields |= {name: FieldChange(name, None, new) for name, new in (of.beside or {}).items()}
+    if "symbol" in fields and fields["symbol"].old is None:
+        # What a new holding came without is not in the record, and must be missing still.
+        fields.setdefault("average_price", FieldChange("average_price", None, None))
+    return fields
 
 
 def _rescale(row: Holding, fields: Mapping[str, FieldChange]) -> None:

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from portfolio.db.base import db
+from portfolio.sync import services
 
 MAIN = "U1234567"
 
@@ -254,18 +255,33 @@ def test_a_run_under_way_is_answered_with_the_same_run(desk):
     assert done["status"] == "succeeded"
 
 
-def test_disconnecting_raises_the_fence_before_a_run_that_is_reading(desk):
+@pytest.mark.parametrize("waits", [True, False])
+def test_disconnecting_raises_the_fence_before_a_run_that_waits_or_reads(desk, monkeypatch, waits):
     url = desk.connected()
-    runner = desk.app.extensions["foliosync"].runner
+    runner, store = desk.app.extensions["foliosync"].runner, services.store
     held = []
     original, runner._defer = runner._defer, lambda task: held.append(task)
     run = desk.program.post(f"{url}/sync", headers={"Prefer": "respond-async"}).json["run"]
     runner._defer = original
     desk.simulator.sell(MAIN, "SPY")
-    desk.program.post(f"{url}/disconnect", json={})
+
+    def disconnect():
+        assert desk.program.post(f"{url}/disconnect", json={}).status_code == 200
+
+    def stored(*args):
+        disconnect()
+        store(*args)
+
+    if waits:
+        disconnect()
+    else:
+        monkeypatch.setattr(services, "store", stored)
     desk.turn()
+    asked = len(desk.simulator.requests)
     with desk.app.app_context():
         held[0]()
+    # Where it has only waited, the account is not even read once more.
+    assert (len(desk.simulator.requests) == asked) is waits
     assert desk.program.get(f"/api/v1/runs/{run['id']}").json["status"] == "interrupted"
     assert len([r for r in rows(desk, "holding") if r.closed_at is None]) == 230
 

@@ -200,6 +200,44 @@ def test_what_a_run_added_is_one_line_and_all_of_it_must_be_as_it_was_to_go(anyw
     assert decide(desk, later["id"], "undo").status_code == 409
 
 
+def test_what_a_new_holding_came_without_must_be_missing_still_for_it_to_go(anywhere):
+    desk = anywhere
+    spy = desk.simulator.state.accounts[MAIN].find("SPY")
+    average, spy.average = spy.average, Decimal(0)
+    url = desk.account()
+    desk.turn()
+    desk.connect(url)
+    first = desk.sync(url).json["run"]
+    spy.average = average
+    later = desk.sync(url).json["run"]
+    held = state(desk)
+    refused = decide(desk, first["id"], "undo")
+    assert (refused.status_code, state(desk)) == (409, held)
+    assert "SPY has changed since (average price)" in refused.json["error"]["message"]
+    # A row that was closed kept its average price: closing and opening it is no change of that.
+    desk.simulator.sell(MAIN, "SPY")
+    sold = desk.sync(url).json["run"]
+    for _ in range(2):
+        back = decide(desk, sold["id"], "undo").json["run"]
+        assert decide(desk, back["id"], "undo").status_code == 200
+    assert decide(desk, later["id"], "undo").status_code == 409
+
+
+def test_a_term_that_reads_like_the_symbol_is_shown_beside_what_was_added(desk):
+    held = desk.simulator.state.accounts[MAIN].held
+    for row, symbol, average in ((held[0], "USD", 9), (held[1], "700", 700)):
+        row.ticker, row.average = symbol, Decimal(average)
+    url = desk.connected()
+    run = desk.program.get("/api/v1/portfolios/1/accounts/A/runs").json["items"][0]
+    page = desk.program.get(f"{url}/syncs/{run['id']}", headers=HTML).get_data(as_text=True)
+    for symbol, terms in {
+        "USD": "average price 9, kind etf, currency USD, multiplier 1",
+        "700": "average price 700, kind etf, currency EUR, multiplier 1",
+    }.items():
+        line = page.partition(f"<strong>{symbol}</strong>")[2].partition("</tr>")[0]
+        assert f"with {terms}<" in line
+
+
 def test_a_run_that_changed_nothing_cannot_be_taken_back(desk):
     url = desk.connected()
     run = desk.sync(url).json["run"]

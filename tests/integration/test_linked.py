@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 from portfolio.accounts.queries.portfolios import accounts
+from portfolio.connections import cards
 from portfolio.connections.linked import linked_accounts
 from portfolio.connections.models import Connection, Gateway
 from portfolio.connections.queries import link
@@ -59,3 +62,22 @@ def test_a_card_is_of_the_rows_of_its_connection(anywhere):
     ((newest, applied),) = card_is_of_its_rows(anywhere)
     assert newest is not None
     assert applied is not None
+
+
+def test_a_list_that_is_read_while_an_account_is_disconnected_is_a_list(anywhere, monkeypatch):
+    url, read = anywhere.connected(), linked_accounts
+
+    def interrupted(*args):
+        # By somebody else: in this thread, it would be the same reader.
+        with ThreadPoolExecutor() as others:
+            gone = others.submit(anywhere.program.post, f"{url}/disconnect")
+            assert gone.result().status_code == 200
+        monkeypatch.undo()
+        return read(*args)
+
+    monkeypatch.setattr(cards, "linked_accounts", interrupted)
+    found = anywhere.program.get("/api/v1/connections")
+    # SQLite shows one state to all statements of a reader.
+    left = 1 if "sqlite" in anywhere.app.config["SQLALCHEMY_DATABASE_URI"] else 0
+    assert (found.status_code, len(found.json["items"])) == (200, left)
+    assert anywhere.program.get("/api/v1/connections").json["items"] == []
