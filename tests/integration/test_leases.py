@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from datetime import timedelta
 
 import pytest
@@ -10,7 +11,7 @@ from sqlalchemy import text
 from brokers.testing.clock import FakeClock
 from portfolio.connections.watch import Watch
 from portfolio.db.session import unit_of_work
-from portfolio.sync import lease, rows
+from portfolio.sync import lease, services
 from portfolio.sync.lease import LeaseLost
 
 NAME = "gateway:1"
@@ -156,18 +157,28 @@ def test_a_run_that_takes_too_long_ends_and_heals(desk):
     assert desk.sync(url).json["run"]["status"] == "succeeded"
 
 
-def test_a_row_that_is_not_the_planned_one_stops_the_run_and_leaves_nothing(anywhere, monkeypatch):
+@pytest.mark.parametrize(
+    ("told", "ends"),
+    [(True, ("interrupted", "interrupted")), (False, ("failed", "storage_failed"))],
+)
+def test_a_row_that_is_not_the_planned_one_stops_the_run_and_leaves_nothing_open(
+    anywhere, monkeypatch, told, ends
+):
+    """Also where nobody has told of it: then by what is read back."""
     url = anywhere.connected()
     anywhere.simulator.state.accounts["U1234567"].held[0].quantity += 1
-    really = rows.is_still
+    really = services.apply
 
-    def changed_meanwhile(session, *more):
+    def changed_meanwhile(session, *more, **named):
         session.execute(text("UPDATE holding SET quantity = '4711' WHERE id = 5"))
-        session.execute(text("UPDATE \"user\" SET held_stamp = 'another'"))
-        return really(session, *more)
+        if told:
+            session.execute(text("UPDATE \"user\" SET held_stamp = 'another'"))
+        return really(session, *more, **named)
 
     with monkeypatch.context() as during:
-        during.setattr("portfolio.sync.apply.is_still", changed_meanwhile)
+        during.setattr(services, "apply", changed_meanwhile)
         run = anywhere.sync(url).json["run"]
-    assert (run["status"], run["reason"]) == ("interrupted", "interrupted")
+    assert (run["status"], run["reason"]) == ends
+    # A cursor that nobody has closed warns when it is found.
+    gc.collect()
     assert anywhere.sync(url).json["run"]["changed"] == 1
