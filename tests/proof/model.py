@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -49,7 +50,7 @@ HOLDINGS = """
 CASH = "SELECT account_id, source, source_account, currency, amount FROM cash_balance"
 CHANGES = """
     SELECT c.id, c.run_id, r.account_id, c.source, c.source_account, c.holding_id, c.subject,
-           c.label, c.field, c.old, c.new
+           c.label, c.field, c.old, c.new, CAST(c.beside AS TEXT)
     FROM change c JOIN sync_run r ON r.id = c.run_id ORDER BY c.id
 """
 NOTHING = "—"
@@ -221,9 +222,14 @@ class Journal:
         assert self.symbols == found.symbols, "the journal does not lead to the names"
 
     def _apply(self, changes: list[tuple[str, ...]], found: Seen) -> None:
-        _, _, account, source, broker_account, row, subject, label, _, old, new = changes[0]
+        _, _, account, source, broker_account, row, subject, label, _, old, new, _ = changes[0]
         if subject != "cash":
             fields = {change[8]: (change[9], change[10]) for change in changes}
+            # What is added is one change, with its other fields beside it.
+            for beside in (
+                change[11] for change in changes if change[11] not in (NOTHING, "null")
+            ):
+                fields |= {name: (NOTHING, of) for name, of in json.loads(beside).items()}
             self._apply_to(int(row), fields, found)
             return
         place = (int(account), source, broker_account, f"cash {label}")

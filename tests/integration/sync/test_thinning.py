@@ -13,7 +13,7 @@ from sqlalchemy import delete, event, select, update
 
 from portfolio.accounts.models import Account
 from portfolio.clock import Moment
-from portfolio.connections.cards import linked
+from portfolio.connections.linked import linked_accounts
 from portfolio.db.base import db
 from portfolio.db.session import end_reading, read_only, unit_of_work
 from portfolio.errors import StorageFailed
@@ -115,7 +115,7 @@ def answers(zone):
         written = {of.run_id for of in changes}
         by_hand = [of for of in runs if of.origin in ("undo", "decision")]
         lasting = [of for of in runs if of.id in written or of.added or of.kept] + by_hand
-        known = linked(session, [1])[1]
+        known = linked_accounts(session, [session.get_one(Account, 1)])[1]
         return {
             "changes": [(of.run_id, of.label, of.new) for of in changes],
             "last read of each day": days(runs, zone, "succeeded"),
