@@ -165,11 +165,6 @@ class Plan:
         gone = (step.old for step in self.steps if step.action == "closed")
         return tuple(row for row in gone if isinstance(row, StoredHolding))
 
-    @property
-    def closed_keys(self) -> frozenset[str]:
-        """Which they are."""
-        return frozenset(row.key for row in self.closed)
-
 
 def make_plan(stored: Stored, snapshot: Snapshot, keep: frozenset[str] = frozenset()) -> Plan:
     """What a snapshot would change; the holdings in `keep` stay although they are missing."""

@@ -226,9 +226,7 @@ class Journal:
         if subject != "cash":
             fields = {change[8]: (change[9], change[10]) for change in changes}
             # What is added is one change, with its other fields beside it.
-            for beside in (
-                change[11] for change in changes if change[11] not in (NOTHING, "null")
-            ):
+            for beside in {change[11] for change in changes} - {NOTHING, "null"}:
                 fields |= {name: (NOTHING, of) for name, of in json.loads(beside).items()}
             self._apply_to(int(row), fields, found)
             return

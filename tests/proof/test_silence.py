@@ -13,6 +13,7 @@ import pytest
 
 from brokers.ibkr.simulator.reply import Reply
 from brokers.ibkr.simulator.scenarios import instead
+from brokers.ibkr.simulator.server import SLOTS
 from tests.e2e.conftest import wait_until
 from tests.proof.house import House, served
 from tests.proof.truth import look
@@ -38,12 +39,12 @@ def drip(house, gateway):
 
 
 def slots_hang(house, gateway):
-    """Five requests of others never end; ours finds no place on the way to IBKR."""
+    """Requests of others hold every place on the way to IBKR and never end."""
     slots = gateway.server.slots
-    for _ in range(5):
+    for _ in range(SLOTS):
         slots.acquire()
     yield
-    for _ in range(5):
+    for _ in range(SLOTS):
         slots.release()
 
 
@@ -83,7 +84,7 @@ def test_others_are_served_the_run_ends_and_nothing_piles_up(name, tmp_path, gat
         process = Process(house.process.pid)
         files, threads, memory = process.files, process.threads, process.memory
         stack.enter_context(contextmanager(trouble)(house, gateway))
-        run, during, took = while_it_lasts(house, url)
+        run, during, took = while_it_lasts(house, gateway, url)
         assert run["reason"] == code, run
         assert took <= 75
         assert look(database) == before
@@ -100,27 +101,43 @@ def test_others_are_served_the_run_ends_and_nothing_piles_up(name, tmp_path, gat
         assert len(gateway.simulator.requests) - asked <= ONE_SYNC
 
 
-def while_it_lasts(house: House, url: str) -> tuple[dict, float, float]:
+def while_it_lasts(house: House, gateway, url: str) -> tuple[dict, float, float]:
     """Many ask for a sync and others look at pages; the run, how they fared, how long it took."""
     began = time.monotonic()
     known = newest(house, url)["id"]
-    with ThreadPoolExecutor(1) as aside:
-        pressed = aside.submit(press, house, url)
-        wait_until(lambda: newest(house, url)["id"] != known)
+    with ThreadPoolExecutor(PRESSES) as pool:
+        with no_place(gateway):
+            # The run goes no further until all have been answered but who began it.
+            pressed = [pool.submit(house.call, "POST", f"{url}/sync") for _ in range(PRESSES)]
+            wait_until(lambda: sum(each.done() for each in pressed) >= PRESSES - 1)
         during = answer_times(house, url)
-        pressed.result()
+        answered_and_over(house, url, pressed)
     ids = [run["id"] for run in house.call("GET", f"{api(url)}/runs").json()["items"]]
-    # One run, whoever asked; who came after its end may have begun another one.
-    assert ids.index(known) < PRESSES
+    assert ids.index(known) == 1, "one run, whoever asked"
     return newest(house, url), during, time.monotonic() - began
 
 
+@contextmanager
+def no_place(gateway):
+    """Whatever is asked waits for its place on the way to IBKR."""
+    taken = [of for of in range(SLOTS) if gateway.server.slots.acquire(blocking=False)]
+    try:
+        yield
+    finally:
+        for _ in taken:
+            gateway.server.slots.release()
+
+
 def press(house: House, url: str) -> None:
-    """Many press Sync at once; each is answered as documented, and the run comes to its end."""
+    """Many press Sync at once, and the run comes to its end."""
     with ThreadPoolExecutor(PRESSES) as pool:
         pressed = [pool.submit(house.call, "POST", f"{url}/sync") for _ in range(PRESSES)]
-        answers = [each.result() for each in pressed]
-    assert {answer.status_code for answer in answers} <= {200, 202, 409, 503}
+    answered_and_over(house, url, pressed)
+
+
+def answered_and_over(house: House, url: str, pressed) -> None:
+    """Each was answered as documented, and no run goes on."""
+    assert {each.result().status_code for each in pressed} <= {200, 202, 409, 503}
     wait_until(lambda: newest(house, url)["status"] != "running")
 
 

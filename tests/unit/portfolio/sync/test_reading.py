@@ -65,7 +65,7 @@ def test_what_is_not_doubtful_is_read_once():
 def test_an_absence_that_both_looks_show_is_believed():
     found, asked = reading_of(LESS, saw(LESS))
     assert (found.verdict.rejection, asked) == (None, ["snapshot", "witness"])
-    assert found.plan.closed_keys == {"2"}
+    assert [row.key for row in found.plan.closed] == ["2"]
 
 
 def test_an_absence_that_one_look_shows_is_rejected():
@@ -85,7 +85,7 @@ def test_what_is_read_anew_needs_a_witness_of_its_own():
     answers = LESS, saw(WHOLE, refutes_snapshot=True), LESS
     found, asked = reading_of(*answers, saw(LESS))
     assert asked == ["snapshot", "witness", "snapshot", "witness"]
-    assert found.plan.closed_keys == {"2"}
+    assert [row.key for row in found.plan.closed] == ["2"]
     found, _ = reading_of(*answers, saw(WHOLE))
     assert found.verdict.rejection.gate == "removal"
 
