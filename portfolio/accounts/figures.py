@@ -1,26 +1,24 @@
 """What each number means: pure functions from stored rows to figures.
 
-Everything of a holding is in its instrument's currency; totals are in the account's. An unknown
-input makes the figure None, and a total says what it is without; nothing is ever taken as 0 or 1.
+Everything of a holding is in its instrument's currency. An unknown input makes the figure None;
+nothing is ever taken as 0 or 1.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from datetime import date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Protocol
 
 import msgspec
 
-from portfolio.accounts.models import MANUAL, CashBalance, Rate
+from portfolio.accounts.models import MANUAL, Rate
 from portfolio.db.base import MONEY
 
 # Their profit is in the broker's cash or stands beside it, or only their profit counts.
 NOTIONAL_KINDS = frozenset({"future", "cfd"})
 DECIMALS = Decimal(1).scaleb(-20)
-PARTS = ("amount", "accrued_interest", "accrued_dividends")
 
 
 class Terms(Protocol):
@@ -102,34 +100,13 @@ class Figures(msgspec.Struct, kw_only=True, gc=False):
         return profit_ratio(self.unrealized_pnl, self.cost)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Totals:
-    """The figures of a whole account, in its currency; `incomplete` says what they are without.
-
-    `by_kind` and `by_currency` divide the net liquidation; a part may be negative. The part of
-    futures is their profit, where that is not in the cash.
-    """
-
-    currency: str
-    market_value: Decimal | None
-    cash: Decimal | None
-    accrued_interest: Decimal | None
-    accrued_dividends: Decimal | None
-    net_liquidation: Decimal | None
-    unrealized_pnl: Decimal | None
-    cost: Decimal | None
-    exposure: Decimal | None
-    by_kind: Mapping[str, Decimal]
-    by_currency: Mapping[str, Decimal]
-    incomplete: tuple[str, ...]
-
-
 class Rates:
     """Exchange rates of one owner: direct, inverse, or through one common currency."""
 
     def __init__(self, rows: Iterable[Rate]) -> None:
         # The newest day wins; on one day the broker's rate comes before one typed by hand.
-        ordered = sorted(rows, key=lambda row: (row.day, row.source != MANUAL, row.read_at))
+        # Of two read at one moment always the same one, in whatever order they come.
+        ordered = sorted(rows, key=_precedence)
         self._direct = {(row.from_currency, row.to_currency): row.value for row in ordered}
 
     @property
@@ -159,6 +136,10 @@ class Rates:
             if first and second:
                 return MONEY.multiply(first, second)
         return None
+
+
+def _precedence(row: Rate) -> tuple[date, bool, datetime, str]:
+    return row.day, row.source != MANUAL, row.read_at, row.source
 
 
 def figures(holding: Held) -> Figures:
@@ -236,128 +217,6 @@ def weight(counts: Decimal | None, rate: Decimal | None, net: Decimal | None) ->
     return None if net is None or net <= 0 else _ratio(product(counts, rate), net)
 
 
-class _Sum:
-    """A sum that remembers what it is without."""
-
-    def __init__(self) -> None:
-        self.total = Decimal(0)
-        self.known = 0
-        self.missing = 0
-
-    def add(self, value: Decimal | None) -> None:
-        """Add a part, or note that it is unknown."""
-        if value is None:
-            self.missing += 1
-        else:
-            self.known += 1
-            self.total = MONEY.add(self.total, value)
-
-    @property
-    def result(self) -> Decimal | None:
-        """The sum of the known parts; None where there are parts and none is known."""
-        return None if self.missing and not self.known else rounded(self.total)
-
-
 def rounded(value: Decimal) -> Decimal:
     """A total as it is stored: to twenty decimals, half to even."""
     return value.quantize(DECIMALS, ROUND_HALF_EVEN, MONEY).normalize(MONEY)
-
-
-def totals(
-    currency: str,
-    holdings: Iterable[Held],
-    cash: Sequence[CashBalance],
-    rates: Rates,
-) -> Totals:
-    """The figures of an account from all that it holds."""
-    tally = _Tally()
-    known: dict[str, Decimal | None] = {}
-    for holding in holdings:
-        own = holding.instrument.currency
-        if own not in known:
-            known[own] = rates.between(own, currency)
-        _add_holding(tally, holding, known[own])
-    for balance in cash:
-        _add_cash(tally, balance, rates.between(balance.currency, currency))
-    sums, reasons = tally.sums, tally.reasons
-    return Totals(
-        currency=currency,
-        market_value=sums["value"].result,
-        cash=sums["amount"].result,
-        accrued_interest=sums["accrued_interest"].result,
-        accrued_dividends=sums["accrued_dividends"].result,
-        net_liquidation=sums["net"].result,
-        unrealized_pnl=sums["profit"].result,
-        cost=None if sums["cost"].missing else sums["cost"].result,
-        exposure=sums["exposure"].result,
-        by_kind=shares(tally.by_kind),
-        by_currency=shares(tally.by_currency),
-        incomplete=tuple(_sentence(reason, count) for reason, count in sorted(reasons.items())),
-    )
-
-
-class _Tally:
-    """All sums of an account while its rows are gone through once."""
-
-    def __init__(self) -> None:
-        names = (*PARTS, "value", "profit", "cost", "exposure", "net")
-        self.sums = {name: _Sum() for name in names}
-        self.by_kind: defaultdict[str, Decimal] = defaultdict(Decimal)
-        self.by_currency: defaultdict[str, Decimal] = defaultdict(Decimal)
-        self.reasons: Counter[str] = Counter()
-
-    def counts(self, value: Decimal | None, kind: str, currency: str) -> None:
-        """Add a part of the net liquidation, with its place in both allocations."""
-        self.sums["net"].add(value)
-        if value:
-            self.by_kind[kind] = MONEY.add(self.by_kind[kind], value)
-            self.by_currency[currency] = MONEY.add(self.by_currency[currency], value)
-
-
-def shares(parts: Mapping[str, Decimal]) -> dict[str, Decimal]:
-    """The parts of a total, the largest first."""
-    ordered = sorted(parts.items(), key=lambda part: (-part[1], part[0]))
-    return {name: rounded(value) for name, value in ordered}
-
-
-def _add_holding(tally: _Tally, holding: Held, rate: Decimal | None) -> None:
-    of, instrument = figures(holding), holding.instrument
-    size = of.value if of.counts_in_value else of.notional
-    counts = product(of.counts, rate)
-    tally.sums["exposure"].add(product(None if size is None else abs(size), rate))
-    tally.sums["profit"].add(product(of.unrealized_pnl, rate))
-    if of.unrealized_pnl is None:
-        tally.reasons["pnl:cost or price not known"] += 1
-    elif of.counts_in_value:
-        # The cost of just those whose profit is known: one is shown in percent of the other.
-        tally.sums["cost"].add(product(of.cost, rate))
-    if instrument.kind == "future":
-        return
-    tally.sums["value"].add(counts)
-    tally.counts(counts, instrument.kind, instrument.currency)
-    if counts is None:
-        known = of.counts is not None
-        tally.reasons[f"no rate for {instrument.currency}" if known else "no price"] += 1
-
-
-def _add_cash(tally: _Tally, balance: CashBalance, rate: Decimal | None) -> None:
-    for name in PARTS:
-        amount: Decimal | None = getattr(balance, name)
-        # A currency with nothing in it needs no rate, and an accrual not reported is none.
-        if amount:
-            value = product(amount, rate)
-            tally.sums[name].add(value)
-            tally.counts(value, "cash", balance.currency)
-    if balance.futures_pnl:
-        tally.counts(product(balance.futures_pnl, rate), "future", balance.currency)
-    if rate is None and any(getattr(balance, name) for name in (*PARTS, "futures_pnl")):
-        tally.reasons[f"cash:no rate for {balance.currency}"] += 1
-
-
-def _sentence(reason: str, count: int) -> str:
-    if reason.startswith("cash:"):
-        reason = reason.removeprefix("cash:")
-        return f"without the {reason.split()[-1]} cash: {reason}"
-    of = "P&L " if reason.startswith("pnl:") else ""
-    reason = reason.removeprefix("pnl:")
-    return f"{of}without {count} holding{'' if count == 1 else 's'}: {reason}"

@@ -13,7 +13,8 @@ from decimal import Decimal
 
 import msgspec
 
-from portfolio.accounts.figures import Totals, product, profit_ratio
+from portfolio.accounts.figures import product, profit_ratio
+from portfolio.accounts.totals import Totals
 from portfolio.db.base import MONEY
 
 

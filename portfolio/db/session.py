@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
+import msgspec
 from sqlalchemy import (
     Connection,
     CursorResult,
@@ -14,9 +15,12 @@ from sqlalchemy import (
     Engine,
     Executable,
     Row,
+    Select,
+    Text,
     Update,
     event,
     text,
+    type_coerce,
 )
 from sqlalchemy.exc import (
     DatabaseError,
@@ -27,10 +31,12 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.orm import Session
 
-from portfolio.db.base import db
+from portfolio.db.base import ExactDecimal, db, exact_each
 from portfolio.errors import StorageBusy, StorageFailed, StorageLost
 
 Found = TypeVar("Found")
+
+ENCODE = msgspec.json.Encoder().encode
 
 BUSY_TIMEOUT_MS = 10_000
 WAL, TRIES = "PRAGMA journal_mode=WAL", 5
@@ -55,7 +61,12 @@ def engine_options(url: str) -> dict[str, Any]:
     else:
         options = {"pool_pre_ping": True}
     # Errors reach the log; what somebody owns must not come along.
-    return {**options, "hide_parameters": True}
+    return {**options, "hide_parameters": True, "json_serializer": _as_json}
+
+
+def _as_json(value: object) -> str:
+    """A JSON column as it is written: a first sync has thousands."""
+    return ENCODE(value).decode()
 
 
 def prepare(engine: Engine) -> None:
@@ -191,17 +202,25 @@ def columns(
 
 
 def streamed(
-    session: Session, statement: Executable, values: Mapping[str, Any] | None = None
-) -> Generator[Row[*tuple[Any, ...]], None, None]:
+    session: Session, statement: Select[*tuple[Any, ...]], values: Mapping[str, Any] | None = None
+) -> Generator[tuple[Any, ...], None, None]:
     """The same of a statement with many rows: one after the other, and none is kept.
 
     Until the last one is read, no other statement may change them. Who stops before closes it.
     """
     session.flush()
+    asked = list(statement.selected_columns)
+    exact = [place for place, of in enumerate(asked) if isinstance(of.type, ExactDecimal)]
+    for place in exact:
+        asked[place] = type_coerce(asked[place], Text)
+    as_stored = statement.with_only_columns(*asked)
     # Not by a cursor of the server's: of one whose connection is lost, nobody is rid.
-    with session.connection().execute(statement, values) as found:
+    with session.connection().execute(as_stored, values) as found:
         for some in found.partitions(SOME_AT_A_TIME):
-            yield from some
+            columns: list[Sequence[Any]] = list(zip(*some, strict=True))
+            for place in exact:
+                columns[place] = exact_each(columns[place])
+            yield from zip(*columns, strict=True)
 
 
 def changed_rows(session: Session, statement: Update | Delete) -> int:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from hashlib import sha256
 from itertools import chain
 from operator import itemgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from brokers.contract import Manifest
 from brokers.types import Instrument, Position, Snapshot
@@ -38,6 +38,9 @@ class Terms(NamedTuple):
     expiry: date | None
     strike: Decimal | None
     right: str | None
+
+
+BESIDE = ("average_price", *Terms._fields)
 
 
 class StoredHolding(NamedTuple):
@@ -144,7 +147,7 @@ class Step:
         if self.action != "added" or not isinstance(self.new, Position):
             return None
         fields = _beside(self.old if isinstance(self.old, StoredHolding) else None, self.new)
-        return {name: text for name, of in fields.items() if (text := as_text(of)) is not None}
+        return {name: _text(of) for name, of in zip(BESIDE, fields, strict=True) if of is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,7 +223,7 @@ def _holding_changes(row: StoredHolding, position: Position) -> tuple[FieldChang
     """Field by field, of a holding that stays."""
     return _differences(
         {"quantity": row.quantity, "average_price": row.average_price, **row.terms._asdict()},
-        {"quantity": position.quantity, **_beside(row, position)},
+        {"quantity": position.quantity, **dict(zip(BESIDE, _beside(row, position), strict=True))},
     )
 
 
@@ -232,13 +235,14 @@ def _is_same(row: StoredHolding, position: Position, terms: Terms) -> bool:
     )
 
 
-def _beside(row: StoredHolding | None, position: Position) -> dict[str, object]:
-    """The fields beside the quantity; a term that the broker left out keeps what is stored."""
-    terms = terms_of(position.instrument)._asdict()
-    if row is not None:
-        stored = row.terms._asdict()
-        terms |= {name: stored[name] for name, new in terms.items() if new is None}
-    return {"average_price": position.average_price, **terms}
+def _beside(row: StoredHolding | None, position: Position) -> tuple[Any, ...]:
+    """The fields `BESIDE` the quantity; a term that the broker left out keeps what is stored."""
+    terms: tuple[Any, ...] = terms_of(position.instrument)
+    if row is not None and None in terms:
+        terms = tuple(
+            old if new is None else new for old, new in zip(row.terms, terms, strict=True)
+        )
+    return (position.average_price, *terms)
 
 
 def _closing(row: StoredHolding) -> Step:
@@ -272,8 +276,10 @@ def _differences(old: Mapping[str, object], new: Mapping[str, object]) -> tuple[
 
 def as_text(value: object) -> str | None:
     """A field as the journal writes it."""
-    if value is None:
-        return None
+    return None if value is None else _text(value)
+
+
+def _text(value: object) -> str:
     return canonical(value) if isinstance(value, Decimal) else str(value)
 
 

@@ -13,8 +13,7 @@ from itertools import groupby
 from sqlalchemy import BindParameter, Integer, Select, bindparam, select
 from sqlalchemy.orm import Session, contains_eager
 
-from portfolio.accounts import figures
-from portfolio.accounts.figures import Rates
+from portfolio.accounts.figures import Rates, rounded
 from portfolio.accounts.models import CONNECTED, Account, Portfolio
 from portfolio.accounts.names import slug
 from portfolio.accounts.queries.rates import known_rates
@@ -35,6 +34,7 @@ from portfolio.accounts.resources import (
     PortfolioLine,
     TotalsView,
 )
+from portfolio.accounts.totals import shares
 from portfolio.db.base import MONEY
 from portfolio.errors import NotFound
 
@@ -231,9 +231,9 @@ def portfolio_line(
         id=portfolio.id,
         name=portfolio.name,
         base_currency=portfolio.base_currency,
-        net_liquidation=figures.rounded(sums.total) if sums.known or not members else None,
-        by_kind=figures.shares(sums.by_kind),
-        by_currency=figures.shares(sums.by_currency),
+        net_liquidation=rounded(sums.total) if sums.known or not members else None,
+        by_kind=shares(sums.by_kind),
+        by_currency=shares(sums.by_currency),
         incomplete=tuple(without),
         account_count=len(members),
         oldest_read=min(reads, default=None),

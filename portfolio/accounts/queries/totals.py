@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row, Select, bindparam, select
 from sqlalchemy.orm import Session, contains_eager
 
-from portfolio.accounts import figures
-from portfolio.accounts.figures import Rates, Totals
+from portfolio.accounts.figures import Rates, rounded
 from portfolio.accounts.models import (
     Account,
     AccountTotals,
@@ -22,6 +21,7 @@ from portfolio.accounts.models import (
 )
 from portfolio.accounts.queries.rates import newest_rates
 from portfolio.accounts.resources import TotalsView
+from portfolio.accounts.totals import Totals, totals
 from portfolio.db.base import MONEY
 from portfolio.db.session import columns, streamed
 from portfolio.users.models import User
@@ -109,7 +109,7 @@ def compute_totals(session: Session, account: Account, rates: Rates) -> Totals:
     """The totals of an account from its rows."""
     rows = streamed(session, _COUNTED, {"account": account.id})
     held = (_Counted._make((*row[:6], _Terms._make(row[6:]))) for row in rows)
-    return figures.totals(account.currency, held, cash_rows(session, account.id), rates)
+    return totals(account.currency, held, cash_rows(session, account.id), rates)
 
 
 def totals_views(
@@ -152,4 +152,4 @@ def in_base(of: TotalsView, base_currency: str, rates: Rates) -> Decimal | None:
     rate = rates.between(of.currency, base_currency)
     if rate is None or of.net_liquidation is None:
         return None
-    return figures.rounded(MONEY.multiply(of.net_liquidation, rate))
+    return rounded(MONEY.multiply(of.net_liquidation, rate))

@@ -37,7 +37,7 @@ def mark(session: Session, owner_id: int) -> None:
     session.flush()
     mine = _accounts_of(owner_id)
     counts: Counter[int] = Counter()
-    alike = _holdings_by_hand(session, mine) | set(session.scalars(_left(mine)))
+    alike = _holdings_by_hand(session, mine) | _left(session, mine)
     held = select(Holding).where(Holding.account_id.in_(mine))
     rows = {row.id: row for row in session.scalars(held.where(Holding.twin != NO_TWIN))}
     for some in batches(sorted(alike - rows.keys())):
@@ -80,16 +80,18 @@ def _holdings_by_hand(session: Session, mine: Select[int]) -> set[int]:
     return {of for of, alike in by_hand.items() if alike in brought}
 
 
-def _left(mine: Select[int]) -> Select[int]:
+def _left(session: Session, mine: Select[int]) -> set[int]:
     """Rows of a broker account that was read into another account since."""
-    same = Holding.instrument_id, Holding.source, Holding.source_account
-    newest = func.max(Holding.id).over(partition_by=same).label("newest")
-    held = (
-        select(Holding.id, newest)
-        .where(Holding.account_id.in_(mine), Holding.source != MANUAL, Holding.closed_at.is_(None))
-        .subquery()
-    )
-    return select(held.c.id).where(held.c.id < held.c.newest)
+    brought = Holding.account_id.in_(mine), Holding.source != MANUAL, Holding.closed_at.is_(None)
+    of = Holding.source, Holding.source_account
+    first, last = func.min(Holding.account_id), func.max(Holding.account_id)
+    # Seldom so, and told by an index alone, without putting thousands of rows in order.
+    moved = select(*of).where(*brought).group_by(*of).having(first < last)
+    if not session.execute(moved).all():
+        return set()
+    newest = func.max(Holding.id).over(partition_by=(Holding.instrument_id, *of)).label("newest")
+    held = select(Holding.id, newest).where(*brought).subquery()
+    return set(session.scalars(select(held.c.id).where(held.c.id < held.c.newest)))
 
 
 def _cash_by_hand(mine: Select[int]) -> Select[int]:

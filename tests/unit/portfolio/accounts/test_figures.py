@@ -9,7 +9,7 @@ import pytest
 
 from portfolio.accounts import figures
 from portfolio.accounts.figures import Rates
-from portfolio.accounts.models import CashBalance, Holding, Instrument, Rate
+from portfolio.accounts.models import Holding, Instrument, Rate
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -30,16 +30,6 @@ def rate(source, target, value, *, day=20, by="ibkr"):
         day=date(2026, 11, day),
         source=by,
         read_at=NOON,
-    )
-
-
-def cash(currency, amount, interest=None, dividends=None, futures=None):
-    return CashBalance(
-        currency=currency,
-        amount=D(amount),
-        accrued_interest=interest,
-        accrued_dividends=dividends,
-        futures_pnl=futures,
     )
 
 
@@ -114,64 +104,9 @@ def test_the_newest_day_wins_and_on_one_day_the_broker():
     assert rates.between("EUR", "USD") == D("1.2")
 
 
-def test_totals_add_all_parts_and_name_what_they_are_without():
-    rates = Rates([rate("EUR", "USD", "1.25")])
-    held = [
-        holding(quantity="10", price="20", average_price="15"),
-        holding(currency="EUR", quantity="4", price="5", average_price="5"),
-        holding(currency="CHF", quantity="1", price="7"),
-        holding(quantity="1", price=None),
-    ]
-    money = [cash("USD", "-50", D("1.5"), D("2")), cash("EUR", "8"), cash("CHF", "0")]
-    of = figures.totals("USD", held, money, rates)
-    assert of.market_value == D("225")
-    assert of.cash == D("-40")
-    assert of.net_liquidation == D("188.5")
-    assert of.exposure == D("225")
-    assert of.incomplete == (
-        "without 1 holding: no price",
-        "without 1 holding: no rate for CHF",
-        "P&L without 2 holdings: cost or price not known",
-    )
-    assert (of.unrealized_pnl, of.cost) == (D("50"), D("175"))
-    assert of.by_kind == {"stock": D("225"), "cash": D("-36.5")}
-    assert of.by_currency == {"EUR": D("35"), "USD": D("153.5")}
-
-
-def test_a_total_of_unknowns_only_is_unknown():
-    of = figures.totals("USD", [holding(quantity="1", price=None)], [], Rates([]))
-    assert of.net_liquidation is None
-    assert figures.totals("USD", [], [], Rates([])).net_liquidation == 0
-
-
-def test_cash_without_a_rate_is_named():
-    of = figures.totals("USD", [], [cash("CHF", "5"), cash("USD", "1")], Rates([]))
-    assert of.net_liquidation == 1
-    assert of.incomplete == ("without the CHF cash: no rate for CHF",)
-
-
-def test_the_profit_of_futures_beside_the_cash_is_a_part_of_its_own():
-    values = {"quantity": "1", "market_value": "5000", "unrealized_pnl": "9", "average_price": "1"}
-    held = [holding("future", source="ibkr", **values)]
-    money = [cash("USD", "100", futures=D("7")), cash("EUR", "0", futures=D("-4"))]
-    of = figures.totals("USD", held, money, Rates([rate("EUR", "USD", "1.25")]))
-    assert (of.net_liquidation, of.cash, of.market_value) == (D(102), D(100), D(0))
-    assert of.by_kind == {"cash": D(100), "future": D(2)}
-    assert of.by_currency == {"USD": D(107), "EUR": D(-5)}
-    assert (of.unrealized_pnl, of.incomplete) == (D(9), ())
-
-
-def test_the_profit_of_futures_without_a_rate_is_named():
-    of = figures.totals("USD", [], [cash("EUR", "0", futures=D(3))], Rates([]))
-    assert of.net_liquidation is None
-    assert of.incomplete == ("without the EUR cash: no rate for EUR",)
-
-
-@pytest.mark.parametrize("part", ["interest", "dividends"])
-def test_what_is_accrued_without_a_rate_is_named(part):
-    of = figures.totals("USD", [], [cash("SEK", "0", **{part: D(7)})], Rates([]))
-    assert of.net_liquidation is None
-    assert of.incomplete == ("without the SEK cash: no rate for SEK",)
+def test_of_two_rates_read_at_one_moment_it_is_always_the_same():
+    two = [rate("EUR", "USD", "1.1", by="ecb"), rate("EUR", "USD", "1.2", by="ibkr")]
+    assert Rates(two).between("EUR", "USD") == Rates(two[::-1]).between("EUR", "USD") == D("1.2")
 
 
 def test_weights_of_longs_and_shorts():

@@ -1,0 +1,142 @@
+"""The totals of an account against sums worked out by hand."""
+
+from __future__ import annotations
+
+from decimal import Decimal as D
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portfolio.accounts import figures
+from portfolio.accounts.figures import Rates
+from portfolio.accounts.models import CashBalance
+from portfolio.accounts.totals import totals
+from tests.unit.portfolio.accounts.test_figures import holding, rate
+
+
+def cash(currency, amount, interest=None, dividends=None, futures=None):
+    return CashBalance(
+        currency=currency,
+        amount=D(amount),
+        accrued_interest=interest,
+        accrued_dividends=dividends,
+        futures_pnl=futures,
+    )
+
+
+def test_totals_add_all_parts_and_name_what_they_are_without():
+    rates = Rates([rate("EUR", "USD", "1.25")])
+    held = [
+        holding(quantity="10", price="20", average_price="15"),
+        holding(currency="EUR", quantity="4", price="5", average_price="5"),
+        holding(currency="CHF", quantity="1", price="7"),
+        holding(quantity="1", price=None),
+    ]
+    money = [cash("USD", "-50", D("1.5"), D("2")), cash("EUR", "8"), cash("CHF", "0")]
+    of = totals("USD", held, money, rates)
+    assert of.market_value == D("225")
+    assert of.cash == D("-40")
+    assert of.net_liquidation == D("188.5")
+    assert of.exposure == D("225")
+    assert of.incomplete == (
+        "without 1 holding: no price",
+        "without 1 holding: no rate for CHF",
+        "P&L without 2 holdings: cost or price not known",
+    )
+    assert (of.unrealized_pnl, of.cost) == (D("50"), D("175"))
+    assert of.by_kind == {"stock": D("225"), "cash": D("-36.5")}
+    assert of.by_currency == {"EUR": D("35"), "USD": D("153.5")}
+
+
+FIGURES = st.none() | st.decimals("-1e6", "1e6", places=4, allow_nan=False)
+ROWS = st.builds(
+    holding,
+    kind=st.sampled_from(["stock", "future", "cfd", "option"]),
+    currency=st.sampled_from(["USD", "EUR", "CHF"]),
+    source=st.sampled_from(["manual", "ibkr"]),
+    quantity=st.sampled_from(["-2", "3"]),
+    average_price=FIGURES,
+    price=FIGURES,
+    market_value=FIGURES,
+    unrealized_pnl=FIGURES,
+)
+
+
+def one_by_one(parts):
+    """A total of parts, None for an unknown one, as somebody would add them up by hand."""
+    known = [part for part in parts if part is not None]
+    return None if parts and not known else sum(known, D(0))
+
+
+@given(st.lists(ROWS, max_size=8))
+def test_totals_by_groups_are_those_of_the_rows_one_by_one(rows):
+    rates = Rates([rate("EUR", "USD", "1.0731")])
+    each = [(figures.figures(row), row.instrument) for row in rows]
+    at = [rates.between(what.currency, "USD") for _, what in each]
+    size = [of.value if of.counts_in_value else of.notional for of, _ in each]
+    counts = [figures.product(of.counts, r) for (of, _), r in zip(each, at, strict=True)]
+    value = [c for c, (_, what) in zip(counts, each, strict=True) if what.kind != "future"]
+    profit = [figures.product(of.unrealized_pnl, r) for (of, _), r in zip(each, at, strict=True)]
+    cost = [
+        figures.product(of.cost, r)
+        for (of, _), r in zip(each, at, strict=True)
+        if of.counts_in_value and of.unrealized_pnl is not None
+    ]
+    found = totals("USD", rows, [], rates)
+    assert found.market_value == found.net_liquidation == one_by_one(value)
+    assert found.unrealized_pnl == one_by_one(profit)
+    assert found.cost == (None if None in cost else one_by_one(cost))
+    assert found.exposure == one_by_one(
+        [figures.product(s if s is None else abs(s), r) for s, r in zip(size, at, strict=True)]
+    )
+    for shown, name in (found.by_kind, "kind"), (found.by_currency, "currency"):
+        wanted: dict[str, D] = {}
+        for counted, (_, what) in zip(counts, each, strict=True):
+            if counted:
+                of = getattr(what, name)
+                wanted[of] = wanted.get(of, D(0)) + counted
+        assert shown == wanted
+        assert list(shown.values()) == sorted(shown.values(), reverse=True)
+    assert sum(int(line.split()[1]) for line in found.incomplete if "P&L" not in line) == sum(
+        part is None for part in value
+    )
+    assert sum(int(line.split()[2]) for line in found.incomplete if "P&L" in line) == sum(
+        of.unrealized_pnl is None for of, _ in each
+    )
+
+
+def test_a_total_of_unknowns_only_is_unknown():
+    of = totals("USD", [holding(quantity="1", price=None)], [], Rates([]))
+    assert of.net_liquidation is None
+    assert totals("USD", [], [], Rates([])).net_liquidation == 0
+
+
+def test_cash_without_a_rate_is_named():
+    of = totals("USD", [], [cash("CHF", "5"), cash("USD", "1")], Rates([]))
+    assert of.net_liquidation == 1
+    assert of.incomplete == ("without the CHF cash: no rate for CHF",)
+
+
+def test_the_profit_of_futures_beside_the_cash_is_a_part_of_its_own():
+    values = {"quantity": "1", "market_value": "5000", "unrealized_pnl": "9", "average_price": "1"}
+    held = [holding("future", source="ibkr", **values)]
+    money = [cash("USD", "100", futures=D("7")), cash("EUR", "0", futures=D("-4"))]
+    of = totals("USD", held, money, Rates([rate("EUR", "USD", "1.25")]))
+    assert (of.net_liquidation, of.cash, of.market_value) == (D(102), D(100), D(0))
+    assert of.by_kind == {"cash": D(100), "future": D(2)}
+    assert of.by_currency == {"USD": D(107), "EUR": D(-5)}
+    assert (of.unrealized_pnl, of.incomplete) == (D(9), ())
+
+
+def test_the_profit_of_futures_without_a_rate_is_named():
+    of = totals("USD", [], [cash("EUR", "0", futures=D(3))], Rates([]))
+    assert of.net_liquidation is None
+    assert of.incomplete == ("without the EUR cash: no rate for EUR",)
+
+
+@pytest.mark.parametrize("part", ["interest", "dividends"])
+def test_what_is_accrued_without_a_rate_is_named(part):
+    of = totals("USD", [], [cash("SEK", "0", **{part: D(7)})], Rates([]))
+    assert of.net_liquidation is None
+    assert of.incomplete == ("without the SEK cash: no rate for SEK",)
