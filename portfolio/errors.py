@@ -19,6 +19,7 @@
     ├── SyncRejected             409  an answer was not believed; nothing changed
     ├── StorageBusy              503  the database is locked; heals by itself
     └── StorageFailed            503  it could not be read or written: full, failing, damaged
+        ├── StorageDamaged       503  what is stored is nothing that we write
         └── StorageLost          503  its server went away in the middle; heals by itself
 
 A broker's own failures are in `brokers.errors`; `portfolio.web.errors` shows both in one shape.
@@ -214,6 +215,12 @@ class StorageFailed(DomainError):
     code = "storage_failed"
     status = 503
     remedy = "Check that the disk is not full and that the data folder can be written."
+
+
+class StorageDamaged(StorageFailed):
+    """What is stored is nothing that we write, so nobody knows what it was."""
+
+    remedy = "Restore the last copy of the database that was good; syncs bring back what is newer."
 
 
 class StorageLost(StorageFailed):

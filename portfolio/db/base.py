@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Context, Decimal
 from functools import lru_cache
 from typing import Annotated, Any
 
+import msgspec
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import (
     JSON,
     CheckConstraint,
+    Date,
     DateTime,
     Dialect,
     MetaData,
@@ -22,6 +24,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, mapped_column, registry
 from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from portfolio.errors import StorageDamaged
 
 # Inputs have at most 20 + 20 digits; a product of two, rounded to 20 decimals, still fits.
 MONEY = Context(prec=120, Emax=999, Emin=-999)
@@ -64,11 +68,12 @@ def canonical_each(values: Iterable[Decimal | None]) -> list[str | None]:
 
 
 def _read(value: Any) -> Decimal | None:
-    if value is None:
-        return None
-    text = value if type(value) is str else str(value)
+    return None if value is None else _exact(value if type(value) is str else str(value))
+
+
+def _exact(text: str) -> Decimal:
     if _is_plain(text) is None:
-        raise ValueError(f"not a number in a money column: {text[:60]!r}")
+        raise StorageDamaged("The database has no number where one belongs.")
     return Decimal(text)
 
 
@@ -137,6 +142,20 @@ def _all_plain(joined: str) -> bool:
     return bool(_are_digits(joined)) and not any(of in joined for of in ("|.", "-.", ".|"))
 
 
+def _from_json(text: str | bytes) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except ValueError as error:
+        raise StorageDamaged("The database has no JSON where some belongs.") from error
+
+
+# What an engine is told of JSON columns: a first sync writes thousands.
+JSON_COLUMNS: dict[str, Any] = {
+    "json_serializer": lambda value: msgspec.json.encode(value).decode(),
+    "json_deserializer": _from_json,
+}
+
+
 class ExactShares(TypeDecorator[dict[str, Decimal]]):
     """Named decimals in one JSON column, each as canonical text."""
 
@@ -149,7 +168,7 @@ class ExactShares(TypeDecorator[dict[str, Decimal]]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> dict[str, Decimal]:
         """Read each back exactly."""
-        return {name: Decimal(text) for name, text in (value or {}).items()}
+        return {name: _exact(text) for name, text in (value or {}).items()}
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -177,7 +196,34 @@ class UtcDateTime(TypeDecorator[datetime]):
     ) -> Callable[[Any], datetime | None] | None:
         """The same, once for each text: what was read or typed at one time has one time."""
         usual = super().result_processor(dialect, coltype)
-        return lru_cache(TIMES)(usual) if usual and dialect.name == "sqlite" else usual
+        return _once_each(usual) if usual and dialect.name == "sqlite" else usual
+
+
+class Day(TypeDecorator[date]):
+    """A day of the calendar."""
+
+    impl = Date
+    cache_ok = True
+
+    def result_processor(
+        self, dialect: Dialect, coltype: object
+    ) -> Callable[[Any], date | None] | None:
+        """The same, once for each text; damage in the file is an error, never another day."""
+        usual = super().result_processor(dialect, coltype)
+        return _once_each(usual) if usual and dialect.name == "sqlite" else usual
+
+
+def _once_each(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Read each text once, and name damage as what it is."""
+
+    @lru_cache(TIMES)
+    def found(text: Any) -> Any:
+        try:
+            return read(text)
+        except (TypeError, ValueError) as error:
+            raise StorageDamaged("The database has no time where one belongs.") from error
+
+    return found
 
 
 Key = Annotated[int, mapped_column(primary_key=True)]
@@ -193,6 +239,7 @@ class Base(DeclarativeBase):
         type_annotation_map={
             Decimal: ExactDecimal(),
             datetime: UtcDateTime(),
+            date: Day(),
             str: Text(),
             dict[str, Any]: JSON(),
             dict[str, Decimal]: ExactShares(),

@@ -7,7 +7,6 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
-import msgspec
 from sqlalchemy import (
     Connection,
     CursorResult,
@@ -31,13 +30,10 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.orm import Session
 
-from portfolio.db.base import ExactDecimal, db, exact_each
+from portfolio.db.base import JSON_COLUMNS, ExactDecimal, db, exact_each
 from portfolio.errors import StorageBusy, StorageFailed, StorageLost
 
 Found = TypeVar("Found")
-
-ENCODE = msgspec.json.Encoder().encode
-
 BUSY_TIMEOUT_MS = 10_000
 WAL, TRIES = "PRAGMA journal_mode=WAL", 5
 WRITE = {"foliosync_write": True}
@@ -61,12 +57,7 @@ def engine_options(url: str) -> dict[str, Any]:
     else:
         options = {"pool_pre_ping": True}
     # Errors reach the log; what somebody owns must not come along.
-    return {**options, "hide_parameters": True, "json_serializer": _as_json}
-
-
-def _as_json(value: object) -> str:
-    """A JSON column as it is written: a first sync has thousands."""
-    return ENCODE(value).decode()
+    return {**options, "hide_parameters": True, **JSON_COLUMNS}
 
 
 def prepare(engine: Engine) -> None:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
+from sqlalchemy import text, update
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 
 from portfolio import cli
@@ -21,6 +22,7 @@ from portfolio.errors import SetupProblem, StorageBusy, StorageFailed, StorageLo
 from portfolio.settings import Settings
 from portfolio.sync import services as sync
 from portfolio.sync.models import RUNNING, SUCCEEDED, SyncRun
+from portfolio.users.models import User
 from portfolio.web.signing import signing_key
 
 ERROR = {"code": "storage_failed", "message": "It failed.", "remedy": None}
@@ -174,6 +176,52 @@ def test_a_damaged_file_is_a_failure_of_storage_and_a_broken_rule_is_not(desk, m
     monkeypatch.setattr("portfolio.pages.queries.overview", broken)
     page = desk.program.get("/", headers={"Accept": "application/json"})
     assert (page.status_code, page.json["error"]["code"]) == (503, "storage_failed")
+
+
+DAMAGES = [
+    ("holding", "quantity"),
+    ("holding", "market_value"),
+    ("holding", "quoted_at"),
+    ("instrument", "expiry"),
+    ("cash_balance", "amount"),
+    ("account_totals", "net_liquidation"),
+    ("account_totals", "by_kind"),
+    ("sync_run", "started_at"),
+    ("sync_run", "reconciliation"),
+]
+
+
+@pytest.mark.parametrize(("table", "column"), DAMAGES)
+def test_a_damaged_value_is_a_failure_of_storage_until_it_is_mended(desk, table, column):
+    url = desk.connected()
+    api = url.replace("/portfolio", "/api/v1/portfolios")
+    reads = [url, f"{url}/syncs", f"{api}/holdings", f"{api}/cash", f"{api}/runs", "/"]
+    reads += [f"{api}/export.csv", f"{api}/export.json", f"{api}/values", api]
+
+    def answers():
+        found = [desk.program.get(each, headers={"Accept": "*/*"}) for each in reads]
+        assert {each.status_code for each in found} <= {200, 404, 503}
+        bodies = [each.text for each in found if each.status_code == 503]
+        assert all("storage_failed" in of and "last copy" in of for of in bodies)
+        return [each.status_code for each in found]
+
+    good = answers()
+    assert 503 not in good
+    with desk.app.app_context(), unit_of_work() as session:
+        kept = session.execute(text(f"SELECT rowid, {column} FROM {table}")).all()
+        session.execute(text(f"UPDATE {table} SET {column} = 'x1{{'"))
+        session.execute(update(User).values(held_stamp="damaged"))
+    assert 503 in answers()
+    # A sync that reads it says so as well, and changes nothing.
+    done = desk.sync(url)
+    assert done.status_code == 200 or done.json["error"]["code"] == "storage_failed"
+    with desk.app.app_context(), unit_of_work() as session:
+        for of, value in kept:
+            mended = text(f"UPDATE {table} SET {column} = :value WHERE rowid = :id")
+            session.execute(mended, {"id": of, "value": value})
+        session.execute(update(User).values(held_stamp="mended"))
+    assert answers() == good
+    assert desk.sync(url).json["run"]["status"] == "succeeded"
 
 
 def test_who_finds_the_database_locked_hears_when_to_come_back(desk, monkeypatch):

@@ -14,6 +14,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import StatementError
 
 from portfolio.db.base import ExactDecimal, UtcDateTime, canonical, canonical_each, exact_each
+from portfolio.errors import StorageDamaged
 
 
 @pytest.fixture
@@ -89,7 +90,7 @@ def test_a_time_is_read_once_for_all_rows_that_have_it():
     read, write = kind.result_processor(dialect, None), kind.bind_processor(dialect)
     assert read("2026-11-27 10:00:00.000001") is read("2026-11-27 10:00:00.000001")
     assert read(None) is None
-    with pytest.raises(ValueError, match="month"):
+    with pytest.raises(StorageDamaged, match="no time"):
         read("2026-13-27 10:00:00.000001")
 
     @given(st.datetimes(timezones=st.just(UTC)))
@@ -131,7 +132,7 @@ def test_a_column_is_read_as_each_of_its_numbers(stored):
     def outcome(read):
         try:
             return list(map(repr, read()))
-        except ValueError as error:
+        except StorageDamaged as error:
             return str(error)
 
     assert outcome(lambda: exact_each(stored)) == outcome(each)
@@ -141,8 +142,8 @@ def test_a_column_is_read_as_each_of_its_numbers(stored):
 def test_damage_in_a_column_is_an_error_and_no_other_number(damaged):
     try:
         alone = ExactDecimal().process_result_value(damaged, None)
-    except ValueError as error:
-        with pytest.raises(ValueError, match=re.escape(str(error))):
+    except StorageDamaged as error:
+        with pytest.raises(StorageDamaged, match=re.escape(str(error))):
             exact_each(["1", damaged, None])
     else:
         assert exact_each(["1", damaged, None]) == [1, alone, None]
