@@ -214,7 +214,7 @@ def _class_gaps(snapshot: Snapshot) -> tuple[list[Gap], str | None, Decimal]:
         found = _Compared(
             currency=currency,
             held=held,
-            members=_by_group(held),
+            values=_by_group(held),
             after=books.get(currency),
             before=before.get(currency),
             weekday=snapshot.read_at.weekday(),
@@ -230,7 +230,7 @@ class _Compared:
 
     currency: str
     held: list[Position]
-    members: Mapping[frozenset[ValueClass] | None, list[Position]]
+    values: Mapping[frozenset[ValueClass] | None, list[Decimal | None]]
     after: LedgerRow | None
     before: LedgerRow | None
     weekday: int
@@ -239,9 +239,8 @@ class _Compared:
         """The classes that differ; what has no class of its own may stand in one of them."""
         found = {group: self._gap(group) for group in GROUPS}
         open_gaps = {group: gap for group, gap in found.items() if gap is not None}
-        placeless = self.members.get(None, [])
-        loose = [p for p in placeless if p.instrument.kind != Kind.FUTURE]
-        rest = sum((_value(p) or Decimal(0) for p in loose), Decimal(0))
+        loose = self._of(None)
+        rest = sum((value or Decimal(0) for value in loose), Decimal(0))
         for group, gap in open_gaps.items():
             if loose and abs(gap - rest) <= self._tolerance(group):
                 del open_gaps[group]
@@ -260,12 +259,12 @@ class _Compared:
         """How far all classes together may be off."""
         return sum((self._tolerance(group) for group in GROUPS), Decimal(0))
 
-    def _of(self, group: frozenset[ValueClass]) -> list[Position]:
-        return self.members.get(group, [])
+    def _of(self, group: frozenset[ValueClass] | None) -> list[Decimal | None]:
+        return self.values.get(group, [])
 
     def _gap(self, group: frozenset[ValueClass]) -> Decimal | None:
         said = _booked(self.after, group)
-        values = [_value(p) for p in self._of(group)]
+        values = self._of(group)
         if None in values:
             # Without a price there is nothing to compare.
             return None
@@ -274,7 +273,7 @@ class _Compared:
 
     def _tolerance(self, group: frozenset[ValueClass]) -> Decimal:
         said = _booked(self.after, group)
-        gross = sum((abs(_value(p) or Decimal(0)) for p in self._of(group)), Decimal(0))
+        gross = sum((abs(value or Decimal(0)) for value in self._of(group)), Decimal(0))
         gross = max(gross, abs(said))
         moved = abs(said - _booked(self.before, group)) if self.before else Decimal(0)
         allowed = CENTS + MONEY.multiply(BETWEEN_READS, gross)
@@ -296,11 +295,15 @@ class _Compared:
         return f"The broker’s books say otherwise for {what}; prices may have moved."
 
 
-def _by_group(held: Iterable[Position]) -> dict[frozenset[ValueClass] | None, list[Position]]:
-    """The positions by the classes of the books that their kind is counted in."""
-    found: defaultdict[frozenset[ValueClass] | None, list[Position]] = defaultdict(list)
+def _by_group(
+    held: Iterable[Position],
+) -> dict[frozenset[ValueClass] | None, list[Decimal | None]]:
+    """The values by the classes of the books that their kind is counted in; futures have none."""
+    found: defaultdict[frozenset[ValueClass] | None, list[Decimal | None]] = defaultdict(list)
     for position in held:
-        found[PLACES.get(position.instrument.kind)].append(position)
+        kind = position.instrument.kind
+        if kind != Kind.FUTURE:
+            found[PLACES.get(kind)].append(_value(position))
     return found
 
 
@@ -329,12 +332,19 @@ def _total(snapshot: Snapshot, *, with_futures: bool) -> Decimal | None:
         extras = (row.accrued_interest, row.accrued_dividends)
         profit = row.values.get(ValueClass.FUTURES_PNL) if with_futures else None
         parts += [(part or Decimal(0), row.currency) for part in (row.cash, *extras, profit)]
-    ours = Decimal(0)
+    # Added up before the rate comes in, once for all; a currency with nothing in it needs none.
+    sums: dict[str, Decimal] = {}
     for value, currency in parts:
-        rate = rates.get(currency)
-        if value is None or (value and rate is None):
+        if value is None:
             return None
-        ours = MONEY.add(ours, MONEY.multiply(value, rate) if rate is not None else Decimal(0))
+        if value:
+            sums[currency] = MONEY.add(sums.get(currency, Decimal(0)), value)
+    ours = Decimal(0)
+    for currency, amount in sums.items():
+        rate = rates.get(currency)
+        if rate is None:
+            return None
+        ours = MONEY.add(ours, MONEY.multiply(amount, rate))
     said = ledger.total.net_liquidation
     return None if said is None else MONEY.subtract(said, ours)
 
