@@ -100,7 +100,8 @@ def _stamp(session: Session, account: Account) -> str | None:
 def _holding(row: Sequence[Any], read: Position | None) -> StoredHolding:
     key, closed_at, holding_id, quoted_at, of, kind, currency, expiry, right, *values = row
     if read is not None:
-        key, values = read.instrument.key, list(map(_shared, _values(read), values))
+        key, pairs = read.instrument.key, zip(_values(read), values, strict=True)
+        values = [of if of == stored else stored for of, stored in pairs]
     quantity, average, price, value, profit, symbol, multiplier, strike = values[:8]
     name, exchange, underlying = values[8:]
     # These are the same in most rows, which then share them.
@@ -118,10 +119,6 @@ def _values(of: Position) -> tuple[Any, ...]:
         *(of.quantity, of.average_price, of.price, of.market_value, of.unrealized_pnl),
         *(what.symbol, what.multiplier, what.strike, what.name, what.exchange, what.underlying),
     )
-
-
-def _shared(read: Any, stored: Any) -> Any:
-    return read if read == stored else stored
 
 
 def amounts(cash: Iterable[CashBalance]) -> dict[str, Decimal]:
