@@ -161,9 +161,6 @@ def _said(of: Position) -> int:
 def _same_cost_and_unit(one: Position, other: Position) -> bool:
     if one.average_price != other.average_price:
         return False
-    if one.market_value == other.market_value and one.price == other.price:
-        # Their quantities are the same already.
-        return True
     first, second = _unit(one), _unit(other)
     if first is None or second is None or first == second:
         return True

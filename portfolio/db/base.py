@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime
 from decimal import Context, Decimal
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from flask_sqlalchemy import SQLAlchemy
@@ -26,6 +26,8 @@ from sqlalchemy.orm import DeclarativeBase, mapped_column, registry
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from portfolio.errors import StorageDamaged
+
+Moment = TypeVar("Moment", bound=date)
 
 # Inputs have at most 20 + 20 digits; a product of two, rounded to 20 decimals, still fits.
 MONEY = Context(prec=120, Emax=999, Emin=-999)
@@ -171,7 +173,32 @@ class ExactShares(TypeDecorator[dict[str, Decimal]]):
         return {name: _exact(text) for name, text in (value or {}).items()}
 
 
-class UtcDateTime(TypeDecorator[datetime]):
+class _ReadOnce(TypeDecorator[Moment]):
+    """A time, read once for each text: what was read or typed at one time has one time.
+
+    Damage in the file is an error, never another time.
+    """
+
+    def result_processor(
+        self, dialect: Dialect, coltype: object
+    ) -> Callable[[Any], Moment | None] | None:
+        """Only SQLite has texts."""
+        usual = super().result_processor(dialect, coltype)
+        return _once_each(usual) if usual and dialect.name == "sqlite" else usual
+
+
+def _once_each(read: Callable[[Any], Moment | None]) -> Callable[[Any], Moment | None]:
+    @lru_cache(TIMES)
+    def found(text: Any) -> Moment | None:
+        try:
+            return read(text)
+        except (TypeError, ValueError) as error:
+            raise StorageDamaged("The database has no time where one belongs.") from error
+
+    return found
+
+
+class UtcDateTime(_ReadOnce[datetime]):
     """An aware UTC time; a naive one is refused, since nobody could know what it means."""
 
     impl = DateTime(timezone=True)
@@ -191,39 +218,12 @@ class UtcDateTime(TypeDecorator[datetime]):
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
-    def result_processor(
-        self, dialect: Dialect, coltype: object
-    ) -> Callable[[Any], datetime | None] | None:
-        """The same, once for each text: what was read or typed at one time has one time."""
-        usual = super().result_processor(dialect, coltype)
-        return _once_each(usual) if usual and dialect.name == "sqlite" else usual
 
-
-class Day(TypeDecorator[date]):
+class Day(_ReadOnce[date]):
     """A day of the calendar."""
 
     impl = Date
     cache_ok = True
-
-    def result_processor(
-        self, dialect: Dialect, coltype: object
-    ) -> Callable[[Any], date | None] | None:
-        """The same, once for each text; damage in the file is an error, never another day."""
-        usual = super().result_processor(dialect, coltype)
-        return _once_each(usual) if usual and dialect.name == "sqlite" else usual
-
-
-def _once_each(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Read each text once, and name damage as what it is."""
-
-    @lru_cache(TIMES)
-    def found(text: Any) -> Any:
-        try:
-            return read(text)
-        except (TypeError, ValueError) as error:
-            raise StorageDamaged("The database has no time where one belongs.") from error
-
-    return found
 
 
 Key = Annotated[int, mapped_column(primary_key=True)]

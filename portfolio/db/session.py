@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
@@ -34,6 +34,7 @@ from portfolio.db.base import JSON_COLUMNS, ExactDecimal, db, exact_each
 from portfolio.errors import StorageBusy, StorageFailed, StorageLost
 
 Found = TypeVar("Found")
+
 BUSY_TIMEOUT_MS = 10_000
 WAL, TRIES = "PRAGMA journal_mode=WAL", 5
 WRITE = {"foliosync_write": True}
@@ -197,21 +198,32 @@ def streamed(
 ) -> Generator[tuple[Any, ...], None, None]:
     """The same of a statement with many rows: one after the other, and none is kept.
 
-    Until the last one is read, no other statement may change them. Who stops before closes it.
+    Its exact decimals are read a column at a time. Until the last row is read, no other statement
+    may change them. Who stops before closes it.
     """
     session.flush()
+    unread, exact = as_stored(statement)
+    # Not by a cursor of the server's: of one whose connection is lost, nobody is rid.
+    with session.connection().execute(unread, values) as found:
+        for some in found.partitions(SOME_AT_A_TIME):
+            yield from zip(*by_column(some, exact), strict=True)
+
+
+def as_stored(statement: Select[*tuple[Any, ...]]) -> tuple[Select[*tuple[Any, ...]], list[int]]:
+    """A statement that leaves exact decimals as they are stored, and their places in its rows."""
     asked = list(statement.selected_columns)
     exact = [place for place, of in enumerate(asked) if isinstance(of.type, ExactDecimal)]
     for place in exact:
         asked[place] = type_coerce(asked[place], Text)
-    as_stored = statement.with_only_columns(*asked)
-    # Not by a cursor of the server's: of one whose connection is lost, nobody is rid.
-    with session.connection().execute(as_stored, values) as found:
-        for some in found.partitions(SOME_AT_A_TIME):
-            columns: list[Sequence[Any]] = list(zip(*some, strict=True))
-            for place in exact:
-                columns[place] = exact_each(columns[place])
-            yield from zip(*columns, strict=True)
+    return statement.with_only_columns(*asked), exact
+
+
+def by_column(rows: Iterable[Sequence[Any]], exact: Iterable[int]) -> list[Sequence[Any]]:
+    """Rows of `as_stored` as columns, with the decimals in the places that are `exact`."""
+    found: list[Sequence[Any]] = [*zip(*rows, strict=True)]
+    for place in exact:
+        found[place] = exact_each(found[place])
+    return found
 
 
 def changed_rows(session: Session, statement: Update | Delete) -> int:

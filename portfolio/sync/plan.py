@@ -40,6 +40,7 @@ class Terms(NamedTuple):
     right: str | None
 
 
+# What is recorded beside the quantity of a holding that is added.
 BESIDE = ("average_price", *Terms._fields)
 
 

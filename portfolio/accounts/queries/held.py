@@ -8,13 +8,12 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, Text, bindparam, select, type_coerce
+from sqlalchemy import Row, bindparam, select
 from sqlalchemy.orm import Session
 
 from portfolio.accounts.models import Account, Holding, Instrument, InstrumentIdentifier
 from portfolio.accounts.resources import InstrumentView
-from portfolio.db.base import ExactDecimal, exact_each
-from portfolio.db.session import columns
+from portfolio.db.session import as_stored, by_column, columns
 
 
 class HeldRow(msgspec.Struct, gc=False):
@@ -43,12 +42,11 @@ _INSTRUMENT = tuple(
     for name in InstrumentView.__struct_fields__[1:]
 )
 _COLUMNS = (*_HOLDING, *_INSTRUMENT)
-# Where the account and the instrument stand, and what `exact_each` reads.
+# Where the account and the instrument stand.
 ACCOUNT, INSTRUMENT = HeldRow.__struct_fields__.index("account_id") - 1, len(_HOLDING)
-EXACT = frozenset(n for n, of in enumerate(_COLUMNS) if isinstance(of.type, ExactDecimal))
 # The account is looked at in Python: SQLite would take its index, and walk through all of it.
-_HELD = (
-    select(*(type_coerce(of, Text) if n in EXACT else of for n, of in enumerate(_COLUMNS)))
+_HELD, _EXACT = as_stored(
+    select(*_COLUMNS)
     .join(Holding.instrument)
     .where(Holding.id.in_(bindparam("ids", expanding=True)), Holding.closed_at.is_(None))
 )
@@ -79,9 +77,7 @@ def _named(session: Session, ids: Iterable[int]) -> Mapping[int, Mapping[str, st
 def _held(
     rows: Iterable[Row[*tuple[Any, ...]]], named: Mapping[int, Mapping[str, str | None]]
 ) -> Iterable[HeldRow]:
-    of: list[Sequence[Any]] = [*zip(*rows, strict=True)]
-    for number in EXACT:
-        of[number] = exact_each(of[number])
+    of = by_column(rows, _EXACT)
     identifiers = [named.get(each, {}) for each in of[INSTRUMENT]]
     instruments = map(InstrumentView, identifiers, *of[INSTRUMENT:])
     return map(HeldRow, instruments, *of[:INSTRUMENT])
