@@ -12,6 +12,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
+import msgspec
+
 ONE = Decimal(1)
 
 
@@ -75,8 +77,8 @@ class BrokerAccount:
     is_open: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Instrument:
+# Of these two there are thousands in a snapshot: a tenth of a dataclass's time, and less room.
+class Instrument(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What can be held; `key` is the broker's stable id and the only identity we rely on.
 
     `multiplier` turns quantity x price into value; it comes from data, and is 1 where unknown.
@@ -99,8 +101,7 @@ class Instrument:
     guessed: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Position:
+class Position(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A quantity of an instrument with the broker's own valuation, in the instrument's currency.
 
     `average_price` and `price` are per unit; `market_value` is signed like the quantity.

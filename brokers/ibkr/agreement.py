@@ -15,7 +15,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import NamedTuple
+
+import msgspec
 
 from brokers.ibkr.mapping import Held, Line, repositioned
 from brokers.types import Instrument, Ledger, Position
@@ -32,7 +33,7 @@ SAME_UNIT = 3
 ESSENTIAL = frozenset({"currency", "symbol"})
 
 
-class Before(NamedTuple):
+class Before(msgspec.Struct, frozen=True, gc=False):
     """A holding as the pages last said it, kept small: there may be thousands.
 
     `fixed` are its quantity and average price as written, `said` which figures were known.

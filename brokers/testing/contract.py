@@ -16,7 +16,9 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
+import msgspec
 import pytest
+from msgspec import structs
 
 from brokers.contract import (
     CONTRACT_VERSION,
@@ -230,8 +232,10 @@ def _by_key(snapshot: Snapshot) -> dict[str, object]:
 
 
 def leaves(value: Any) -> Iterator[Any]:
-    """Every value inside a tree of dataclasses, mappings and sequences."""
-    if is_dataclass(value):
+    """Every value inside a tree of dataclasses, structs, mappings and sequences."""
+    if isinstance(value, msgspec.Struct):
+        yield from leaves(structs.asdict(value))
+    elif is_dataclass(value):
         for each in fields(value):
             yield from leaves(getattr(value, each.name))
     elif isinstance(value, Mapping):

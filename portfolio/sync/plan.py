@@ -11,6 +11,8 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any, NamedTuple
 
+import msgspec
+
 from brokers.contract import Manifest
 from brokers.types import Instrument, Position, Snapshot
 from portfolio.accounts.quotes import Quoted
@@ -44,7 +46,7 @@ class Terms(NamedTuple):
 BESIDE = ("average_price", *Terms._fields)
 
 
-class StoredHolding(NamedTuple):
+class StoredHolding(msgspec.Struct, frozen=True, gc=False):
     """A holding of this connection as the database has it; `is_open` is whether it is held.
 
     What follows its figures tells the writer which rows these are, and what else they say.
@@ -113,8 +115,7 @@ class FieldChange(NamedTuple):
     new: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What happens to one holding (`subject` "holding", by key) or one currency ("cash").
 
     `old` is what is stored and `new` what was read; None where there is or will be nothing.

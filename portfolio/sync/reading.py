@@ -8,6 +8,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from msgspec import structs
+
 from brokers.contract import Capability, Clock, Connection, believable
 from brokers.errors import Incomplete
 from brokers.types import Kind, Position, Snapshot, Witness
@@ -106,7 +108,7 @@ def _with_known(position: Position, row: StoredHolding | None) -> Position:
     if row is None:
         return position
     if position.average_price is None and row.is_open and position.quantity == row.quantity:
-        position = replace(position, average_price=row.average_price)
+        position = structs.replace(position, average_price=row.average_price)
     return _with_terms(position, row.terms)
 
 
@@ -117,7 +119,7 @@ def _with_terms(position: Position, terms: Terms) -> Position:
     kept: dict[str, Any] = {name: getattr(terms, name) for name in of.guessed}
     if "kind" in kept:
         kept["kind"] = Kind(kept["kind"])
-    return replace(position, instrument=replace(of, **kept))
+    return structs.replace(position, instrument=structs.replace(of, **kept))
 
 
 class _Look:

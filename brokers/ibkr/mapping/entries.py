@@ -19,7 +19,7 @@ from brokers.types import Position
 DECODE = msgspec.json.Decoder(tuple[list[Any], list[Any]]).decode
 
 
-class Entry(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """A row of the pages: whose, which, and how much.
 
     `position` is None where nothing is held, and as long as `lean` waits for its contract's terms.

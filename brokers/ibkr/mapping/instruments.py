@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from decimal import Decimal
 from hashlib import blake2b
 from sys import intern
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from brokers.ibkr import errors
 from brokers.ibkr.mapping.rows import key
@@ -75,7 +75,7 @@ class Told(NamedTuple):
         return self.described[2] is None or self.currency is None
 
 
-class Recognised(NamedTuple):
+class Recognised(msgspec.Struct, frozen=True, gc=False):
     """An instrument, and by what it is recognised: a digest of all that its row said of it.
 
     `terms_at` is when the contract's terms were read, if the row needed them; `is_derived` is

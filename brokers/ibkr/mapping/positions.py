@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from decimal import Decimal, localcontext
+
+from msgspec.structs import replace
 
 from brokers.ibkr.mapping.instruments import instrument, told
 from brokers.ibkr.mapping.rows import key, quantity

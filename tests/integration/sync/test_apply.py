@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from decimal import Decimal as D
 
 import pytest
+from msgspec import structs
 from sqlalchemy import create_engine, select, text
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
@@ -187,7 +188,7 @@ def test_an_instrument_is_described_and_found_again_by_its_key(book):
         multiplier=D(100),
         isin="US0000000001",
     )
-    option = replace(position("7"), instrument=told)
+    option = structs.replace(position("7"), instrument=told)
     cash = (("USD", "1"), ("EUR", "0"))
     read = adding_up(option, cash=cash, rates={"EUR": "1"})
     book.put(read)
@@ -301,7 +302,7 @@ def test_what_is_gone_is_closed_kept_or_comes_back(book):
 def test_without_a_quote_the_last_one_stays(book):
     book.put(READ)
     bare = {"price": None, "market_value": None, "unrealized_pnl": None}
-    quiet = replace(position("1"), **bare)
+    quiet = structs.replace(position("1"), **bare)
     book.put(later(READ, positions=(quiet, position("2"))))
     one, two = book.holding("S1"), book.holding("S2")
     assert (one.price, one.market_value, one.quoted_at) == (D(6), D(60), NOON)
@@ -311,7 +312,7 @@ def test_without_a_quote_the_last_one_stays(book):
     # As old as it was, and not as the read before.
     assert one.quoted_at == NOON
     for half in ({"price": D(7), "market_value": None}, {"price": None, "market_value": D(70)}):
-        book.put(later(READ, positions=(replace(position("1"), **half), position("2"))))
+        book.put(later(READ, positions=(structs.replace(position("1"), **half), position("2"))))
         assert (one.price, one.market_value) == (half["price"], half["market_value"])
         assert one.quoted_at is None
 
@@ -347,10 +348,12 @@ def test_the_record_of_a_change_beside_something_new_names_both_rows(book):
 
 
 def test_a_price_without_a_value_gets_one_by_the_multiplier(book):
-    known = replace(position("1", multiplier=D(10)), market_value=None, unrealized_pnl=None)
+    known = structs.replace(
+        position("1", multiplier=D(10)), market_value=None, unrealized_pnl=None
+    )
     book.put(replace(READ, positions=(known,)))
-    silent = replace(position("1", quantity="20", multiplier=D(10)), price=None)
-    silent = replace(silent, market_value=None, unrealized_pnl=None)
+    silent = structs.replace(position("1", quantity="20", multiplier=D(10)), price=None)
+    silent = structs.replace(silent, market_value=None, unrealized_pnl=None)
     book.put(later(READ, positions=(silent,)))
     assert book.holding("S1").market_value == D(20) * D(6) * 10
 
@@ -369,11 +372,11 @@ def test_a_price_without_a_value_gets_one_by_the_multiplier(book):
 def test_the_profit_follows_an_average_price_that_comes_without_a_quote(
     book, before, average, profit
 ):
-    book.put(replace(READ, positions=(replace(position("1"), **before),)))
+    book.put(replace(READ, positions=(structs.replace(position("1"), **before),)))
     held = book.holding("S1")
     known = held.price, held.market_value
-    silent = replace(position("1"), price=None, market_value=None, unrealized_pnl=None)
-    book.put(later(READ, positions=(replace(silent, average_price=average),)))
+    silent = structs.replace(position("1"), price=None, market_value=None, unrealized_pnl=None)
+    book.put(later(READ, positions=(structs.replace(silent, average_price=average),)))
     assert (held.average_price, held.unrealized_pnl) == (average, profit)
     assert (held.price, held.market_value) == known
     assert held.quoted_at == NOON
@@ -399,7 +402,7 @@ def test_a_number_that_others_wrote_otherwise_is_the_same_number(book):
 def test_another_quantity_without_a_quote_moves_the_value_with_it(book, average, price, value):
     book.put(READ)
     bare = {"price": None, "market_value": None, "unrealized_pnl": None}
-    quiet = replace(position("1", quantity="20", average=average), **bare)
+    quiet = structs.replace(position("1", quantity="20", average=average), **bare)
     book.put(later(READ, positions=(quiet, position("2"))))
     one = book.holding("S1")
     assert (one.quantity, one.price, one.market_value) == (D(20), price, value)

@@ -10,6 +10,7 @@ from datetime import timedelta
 from math import log
 
 import pytest
+from msgspec import structs
 from sqlalchemy import create_engine, event, select, text
 from sqlalchemy.orm import Session
 
@@ -121,7 +122,7 @@ def test_statements_do_not_grow_with_what_is_held(store, count):
 def test_what_is_known_of_some_only_makes_no_statement_more(store):
     some = many(900, name=lambda number: f"N{number}" if number % 2 else None)
     bare = {"price": None, "market_value": None, "unrealized_pnl": None}
-    mixed = [replace(of, **bare) if n % 3 else of for n, of in enumerate(some.positions)]
+    mixed = [structs.replace(of, **bare) if n % 3 else of for n, of in enumerate(some.positions)]
     store.put(replace(some, positions=tuple(mixed)))
     assert store.meter.statements <= CONSTANT
 
@@ -209,7 +210,7 @@ def test_what_is_read_back_is_what_the_planner_sees(store):
             for n, written in enumerate(odd)
         ),
     )
-    nothing = replace(position("99"), average_price=None)
+    nothing = structs.replace(position("99"), average_price=None)
     store.put(replace(read, positions=(*read.positions, nothing)))
     with Session(store.engine) as session:
         account = session.get(Account, store.account_id)

@@ -199,7 +199,7 @@ numbers = st.one_of(
 )
 def test_what_is_remembered_of_a_holding_is_the_same_where_its_figures_are(one, other, average):
     of = by_pages([share(1)])[0][0]
-    held = [replace(of, quantity=each, average_price=average) for each in (one, other)]
+    held = [structs.replace(of, quantity=each, average_price=average) for each in (one, other)]
     first, second = (agreement.seen([each], ledger()).positions["1"].fixed for each in held)
     assert agreement.same_numbers(first, second) is (one == other)
 

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from decimal import Decimal as D
 
 import pytest
+from msgspec import structs
 
 from brokers.types import Kind, Witness
 from portfolio.sync import gates
@@ -250,7 +251,7 @@ def test_the_notional_of_a_future_is_no_value():
     left = replace(before, ledger=MANY.ledger)
     found = verdict(stored, left, witness=whole(before))
     assert (found.rejection, found.unconfirmed) == (None, frozenset())
-    futures = [replace(future, instrument=instrument(f, kind=Kind.FUTURE)) for f in "FGH"]
+    futures = [structs.replace(future, instrument=instrument(f, kind=Kind.FUTURE)) for f in "FGH"]
     stored = stored_from(replace(before, positions=tuple(futures)))
     left = replace(left, positions=tuple(futures[:1]))
     found = verdict(stored, left, witness=seen("F"))

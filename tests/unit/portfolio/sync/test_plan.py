@@ -5,6 +5,7 @@ from datetime import date
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from portfolio.sync.plan import Stored, make_plan, snapshot_digest, stored_digest
 from tests.unit.portfolio.sync.builders import position, snapshot, stored_from
@@ -44,7 +45,7 @@ def test_a_row_that_was_no_longer_held_is_added_again():
 
 
 def test_what_is_added_is_one_change_with_all_else_beside_it():
-    bare = replace(position("1", expiry=date(2027, 1, 15)), average_price=None)
+    bare = structs.replace(position("1", expiry=date(2027, 1, 15)), average_price=None)
     new = snapshot(bare)
     step, cash = make_plan(Stored(holdings=(), cash={}), new).steps
     assert step.changes == (("quantity", None, "10"),)
@@ -102,7 +103,7 @@ def test_what_stays_for_now_is_neither_closed_nor_lost_from_the_digest():
 
 def test_a_quote_that_is_missing_reprices_nothing():
     before = snapshot(position("1"))
-    bare = replace(before.positions[0], price=None, market_value=None, unrealized_pnl=None)
+    bare = structs.replace(before.positions[0], price=None, market_value=None, unrealized_pnl=None)
     assert make_plan(stored_from(before), replace(before, positions=(bare,))).repriced == 0
 
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 from decimal import Decimal as D
 
 import pytest
+from msgspec import structs
 
 from brokers.types import Kind, Ledger, ValueClass
 from portfolio.sync.reconcile import AGREES, DIFFERS, GROUPS, UNAVAILABLE, reconcile, tolerance
@@ -133,7 +134,7 @@ def test_a_cfd_counts_with_its_profit():
 
 
 def test_a_missing_price_makes_it_unavailable_with_the_reason():
-    bare = replace(position("1"), price=None, market_value=None, unrealized_pnl=None)
+    bare = structs.replace(position("1"), price=None, market_value=None, unrealized_pnl=None)
     found = reconcile(with_books(snapshot(bare), ledger_row("USD", "100", rate="1", stocks="60")))
     assert (found.status, found.likely_cause) == (UNAVAILABLE, "no price for 1 holding")
     assert not found.by_class
