@@ -162,6 +162,9 @@ def _said(of: Position) -> int:
 def _same_cost_and_unit(one: Position, other: Position) -> bool:
     if one.average_price != other.average_price:
         return False
+    # While no market is open, nothing has moved, and there is nothing to divide.
+    if one.market_value == other.market_value and one.price == other.price:
+        return True
     first, second = _unit(one), _unit(other)
     if first is None or second is None or first == second:
         return True

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice, repeat
 from typing import Any, TypeVar
 
 from sqlalchemy import Table, func, insert, select
@@ -39,12 +39,21 @@ def insert_rows(
     while some := list(islice(following, BATCH)):
         given = dict(zip(columns, zip(*some, strict=True), strict=True))
         values = [
-            map(process, given[name]) if process else given[name]
-            for name, process in zip(order, processes, strict=True)
+            _prepared(given[name], process) for name, process in zip(order, processes, strict=True)
         ]
         ready = list(zip(*values, strict=True))
         named = (dict(zip(order, row, strict=True)) for row in ready)
         connection.exec_driver_sql(made.string, ready if made.positional else list(named))
+
+
+def _prepared(values: Sequence[Any], process: Callable[[Any], Any] | None) -> Iterable[Any]:
+    """A column as the database takes it; what all rows share, such as a time, is prepared once."""
+    if process is None:
+        return values
+    first = values[0]
+    if all(each is first for each in values):
+        return repeat(process(first), len(values))
+    return map(process, values)
 
 
 def new_ids(session: Session, table: Table, count: int) -> Sequence[int]:

@@ -134,13 +134,15 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
         Worked out when it is asked for, as a first run has thousands.
         """
-        if not isinstance(self.old, StoredHolding) and not isinstance(self.new, Position):
-            return _differences({"amount": self.old}, {"amount": self.new})
-        held = self.old if isinstance(self.old, StoredHolding) and self.old.is_open else None
-        read = self.new if isinstance(self.new, Position) else None
+        old, new = self.old, self.new
+        if not isinstance(old, StoredHolding) and not isinstance(new, Position):
+            return _differences({"amount": old}, {"amount": new})
+        held = old if isinstance(old, StoredHolding) and old.is_open else None
+        read = new if isinstance(new, Position) else None
         if held is not None and read is not None:
             return _holding_changes(held, read)
-        before, after = (None if of is None else as_text(of.quantity) for of in (held, read))
+        before = None if held is None else canonical(held.quantity)
+        after = None if read is None else canonical(read.quantity)
         return (FieldChange("quantity", before, after),)
 
     @property
