@@ -36,6 +36,7 @@ from portfolio.errors import StorageBusy, StorageFailed, StorageLost
 Found = TypeVar("Found")
 
 BUSY_TIMEOUT_MS = 10_000
+CACHE_KB = 500
 WAL, TRIES = "PRAGMA journal_mode=WAL", 5
 WRITE = {"foliosync_write": True}
 # Rows that are made of an answer together where they are looked at one after the other.
@@ -58,7 +59,8 @@ def engine_options(url: str) -> dict[str, Any]:
     else:
         options = {"pool_pre_ping": True}
     # Errors reach the log; what somebody owns must not come along.
-    return {**options, "hide_parameters": True, **JSON_COLUMNS}
+    # The connection used last has what is asked for next in its cache; in turns, all would fill.
+    return {**options, "pool_use_lifo": True, "hide_parameters": True, **JSON_COLUMNS}
 
 
 def prepare(engine: Engine) -> None:
@@ -75,6 +77,8 @@ def _pragmas(connection: Any, _record: object) -> None:
         "foreign_keys=ON",
         f"busy_timeout={BUSY_TIMEOUT_MS}",
         "trusted_schema=OFF",
+        # Each connection has one of its own; the system keeps the file's pages for all of them.
+        f"cache_size=-{CACHE_KB}",
     ):
         cursor.execute(f"PRAGMA {pragma}")
     write_ahead(cursor)

@@ -100,8 +100,7 @@ def _stamp(session: Session, account: Account) -> str | None:
 def _holding(row: Sequence[Any], read: Position | None) -> StoredHolding:
     key, closed_at, holding_id, quoted_at, of, kind, currency, expiry, right, *values = row
     if read is not None:
-        key, pairs = read.instrument.key, zip(_values(read), values, strict=True)
-        values = [of if of == stored else stored for of, stored in pairs]
+        key, values = read.instrument.key, _shared(_values(read), values)
     quantity, average, price, value, profit, symbol, multiplier, strike = values[:8]
     name, exchange, underlying = values[8:]
     # These are the same in most rows, which then share them.
@@ -112,13 +111,19 @@ def _holding(row: Sequence[Any], read: Position | None) -> StoredHolding:
     return StoredHolding(*held, terms, *quote, *described, *ids, quoted_at)
 
 
-def _values(of: Position) -> tuple[Any, ...]:
+def _shared(read: list[Any], stored: list[Any]) -> list[Any]:
+    """What is stored, by the values that were read wherever they are the same."""
+    if read == stored:
+        return read
+    return [of if of == value else value for of, value in zip(read, stored, strict=True)]
+
+
+def _values(of: Position) -> list[Any]:
     """What stands in the columns `SHARED` of a holding that is as it was read."""
+    figures = [of.quantity, of.average_price, of.price, of.market_value, of.unrealized_pnl]
     what = of.instrument
-    return (
-        *(of.quantity, of.average_price, of.price, of.market_value, of.unrealized_pnl),
-        *(what.symbol, what.multiplier, what.strike, what.name, what.exchange, what.underlying),
-    )
+    terms = [what.symbol, what.multiplier, what.strike]
+    return [*figures, *terms, what.name, what.exchange, what.underlying]
 
 
 def amounts(cash: Iterable[CashBalance]) -> dict[str, Decimal]:

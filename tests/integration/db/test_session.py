@@ -1,4 +1,4 @@
-"""How an SQLite file is opened beside others who open it."""
+"""How an SQLite file is opened beside others who open it, and its connections are used."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from contextlib import closing
 
 import pytest
 
-from portfolio.db.session import TRIES, WAL, write_ahead
+from portfolio.db.base import db
+from portfolio.db.session import CACHE_KB, TRIES, WAL, write_ahead
 
 
 @pytest.fixture
@@ -60,3 +61,20 @@ def test_what_fails_again_and_again_is_an_error_in_the_end():
     with pytest.raises(sqlite3.OperationalError, match="protocol"):
         write_ahead(Failing())
     assert asked.count(WAL) == TRIES + 1
+
+
+def test_the_connection_that_was_used_last_is_used_next(desk):
+    """Its cache has what is asked next; in turns, the caches of all would fill."""
+    with desk.app.app_context():
+        first, second = db.engine.connect(), db.engine.connect()
+        used = second.connection.dbapi_connection
+        first.close()
+        second.close()
+        for _ in range(3):
+            with db.engine.connect() as again:
+                assert again.connection.dbapi_connection is used
+
+
+def test_a_connection_keeps_little_of_the_file(desk):
+    with desk.app.app_context(), db.engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA cache_size").scalar_one() == -CACHE_KB
