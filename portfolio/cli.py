@@ -278,11 +278,13 @@ def _list_settings(_options: argparse.Namespace) -> int:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    from portfolio.demo import demo_gateway, demo_settings, fill
+    from portfolio.demo import alone, demo_gateway, demo_settings, fill
 
     settings = demo_settings(_settings(options))
-    check_port(settings)
     with ExitStack() as stack:
+        stack.enter_context(alone(settings.data_dir))
+        # After that: who is told of the port only would try another one, and then be refused.
+        check_port(settings)
         gateway, simulator = stack.enter_context(demo_gateway(settings.data_dir))
         settings = replace(
             settings, ibkr_gateway_url=gateway.url, ibkr_gateway_login_url=gateway.url

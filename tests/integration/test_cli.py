@@ -7,7 +7,7 @@ import re
 import socket
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -114,6 +114,67 @@ def test_the_demo_does_the_main_job(tmp_path, free_port):
         assert f"Foliosync is at {base}" in said
     assert not (tmp_path / "foliosync.db").exists()
     assert (tmp_path / "demo" / "foliosync.db").exists()
+
+
+@contextmanager
+def a_demo(data, port):
+    """A demo that runs in a process of its own; it is killed at the end unless it ended."""
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("FOLIOSYNC_")}
+    with subprocess.Popen(
+        [sys.executable, "-m", "portfolio.cli", "demo", "--port", str(port)],
+        cwd=ROOT,
+        env=environ | {"FOLIOSYNC_DATA_DIR": str(data)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        try:
+            wait_until(lambda: answers(f"http://127.0.0.1:{port}/readyz"))
+            yield
+        finally:
+            process.kill()
+
+
+def files(folder):
+    """What is in it, but for what a database being open changes by itself."""
+    return {
+        each.name: (each.stat().st_mtime_ns, each.read_bytes())
+        for each in folder.iterdir()
+        if not each.name.startswith("foliosync.db")
+    }
+
+
+def where_the_gateway_is(base):
+    found = requests.get(f"{base}/api/v1/gateways", timeout=10).json()
+    return [one["url"] for one in found["items"]]
+
+
+def test_a_second_demo_is_refused_and_leaves_the_first_one_alone(tmp_path, free_port):
+    folder, base = tmp_path / "demo", f"http://127.0.0.1:{free_port}"
+    with a_demo(tmp_path, free_port):
+        before = files(folder), where_the_gateway_is(base)
+        # The port is said last: it would not be all that is in the way.
+        for port in (free_port, 5000):
+            done = run("demo", "--port", str(port), data=tmp_path)
+            assert (done.returncode, done.stdout) == (1, "")
+            assert done.stderr == (
+                f"foliosync: A demo runs in {folder} already: end that one with Ctrl+C, or give "
+                "this one a folder and a port of its own with FOLIOSYNC_DATA_DIR and --port.\n"
+            )
+        assert (files(folder), where_the_gateway_is(base)) == before
+        synced = requests.post(f"{base}/portfolio/1/accounts/IBKR Main/sync", timeout=30).json()
+        assert synced["run"]["status"] == "succeeded"
+    # The first was killed: what it locked is free again, and its folder as good as before.
+    assert (folder / "demo.lock").exists()
+    with a_demo(tmp_path, free_port):
+        synced = requests.post(f"{base}/portfolio/1/accounts/IBKR Main/sync", timeout=30).json()
+        assert synced["run"]["status"] == "succeeded"
+
+
+def test_a_folder_that_the_demo_cannot_have_is_said_in_one_sentence(tmp_path):
+    (tmp_path / "demo").write_text("a file of somebody", encoding="utf-8")
+    done = run("demo", "--port", "8000", data=tmp_path)
+    assert done.returncode == 1
+    assert re.fullmatch(r"foliosync: The demo's folder \S+ cannot be used: .+\.\n", done.stderr)
 
 
 def test_what_prepares_for_another_server_tells_the_code_of_the_first_user(tmp_path):
