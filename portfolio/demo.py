@@ -83,10 +83,7 @@ def fill(app: Flask) -> str:
             run = find_run(session, place.owner_id, started.run_id)
     if run.status != SUCCEEDED:
         raise SetupProblem(f"The sample account could not be synced: {run.error or run.reason}.")
-    return (
-        f"“{ACCOUNT}” is synced: {run.added} added, {run.changed} changed, "
-        f"{run.unchanged} unchanged (holdings and cash)."
-    )
+    return f"“{ACCOUNT}” is synced: {run.counted}."
 
 
 def _sample(runtime: Runtime) -> Place:

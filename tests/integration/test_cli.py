@@ -16,6 +16,8 @@ import requests
 from tests.e2e.conftest import answers, proxies_count, wait_until
 
 ROOT = Path(__file__).parent.parent.parent
+FIRST_SYNC = "235 added, 0 changed, 0 no longer held"
+LATER_SYNC = "0 added, 0 changed, 0 no longer held, 235 unchanged"
 
 
 def run(*arguments, data, **more):
@@ -110,7 +112,8 @@ def test_the_demo_does_the_main_job(tmp_path, free_port):
                 said = process.stdout.read()
         assert "<strong>Demo.</strong>" in page
         assert holdings["totals"]["net_liquidation"] == "1424515.286123"
-        assert f"is synced: {235 if first else 0} added" in said
+        told = FIRST_SYNC if first else LATER_SYNC
+        assert f"“IBKR Main” is synced: {told} (holdings and cash).\n" in said
         assert f"Foliosync is at {base}" in said
     assert not (tmp_path / "foliosync.db").exists()
     assert (tmp_path / "demo" / "foliosync.db").exists()

@@ -46,5 +46,6 @@ def test_what_a_sync_counted_is_said(desk, path):
     desk.simulator.sell("U1234567", "SPY")
     desk.turn()
     told = desk.program.post(f"{url}/sync", headers=HTML, follow_redirects=True)
-    said = "Synced: 1 changed, 1 no longer held (holdings and cash)."
-    assert said in told.get_data(as_text=True)
+    said = "0 added, 1 changed, 1 no longer held, 233 unchanged (holdings and cash)"
+    assert f"Synced: {said}." in told.get_data(as_text=True)
+    assert said in text(desk, f"{url}{path}")

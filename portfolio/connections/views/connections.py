@@ -229,11 +229,4 @@ def told(run: RunView) -> tuple[str, str]:
     if run.error is not None or run.status == REJECTED:
         error = run.error or cards.rejected_error(run)
         return f"{error['message']} {error['remedy'] or ''}".strip(), "problem"
-    return f"Synced: {counted(run)}.", "done"
-
-
-def counted(run: RunView) -> str:
-    """What a run changed, in words; holdings and cash balances both count."""
-    counts = {"added": run.added, "changed": run.changed, "no longer held": run.closed}
-    parts = [f"{count} {what}" for what, count in counts.items() if count]
-    return f"{', '.join(parts)} (holdings and cash)" if parts else "nothing changed"
+    return f"Synced: {run.counted}.", "done"
