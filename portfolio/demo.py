@@ -33,10 +33,17 @@ def demo_settings(settings: Settings) -> Settings:
 
     Nobody is told of invented troubles.
     """
-    folder = settings.data_dir / "demo"
-    own = replace(settings, data_dir=folder, database_url="", secret_key_file="", notify_urls=())
-    own = replace(own, key_file="", encryption_keys=())
-    return replace(own, jobs="embedded", demo=True)
+    own = settings.given_by(
+        "demo",
+        data_dir=settings.data_dir / "demo",
+        database_url="",
+        secret_key_file="",
+        key_file="",
+        encryption_keys=(),
+        notify_urls=(),
+        jobs="embedded",
+    )
+    return replace(own, demo=True)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ import requests
 from tests.e2e.conftest import answers, proxies_count, wait_until
 
 ROOT = Path(__file__).parent.parent.parent
+HTML = {"Accept": "text/html"}
 FIRST_SYNC = "235 added, 0 changed, 0 no longer held"
 LATER_SYNC = "0 added, 0 changed, 0 no longer held, 235 unchanged"
 
@@ -103,7 +104,8 @@ def test_the_demo_does_the_main_job(tmp_path, free_port):
                 wait_until(lambda: answers(f"{base}/readyz"))
                 proxies_count(base, 0 if first else 1)
                 wait_until(lambda: leads(base))
-                page = requests.get(base, headers={"Accept": "text/html"}, timeout=10).text
+                page = requests.get(base, headers=HTML, timeout=10).text
+                settings = requests.get(f"{base}/settings", headers=HTML, timeout=10).text
                 holdings = requests.get(
                     f"{base}/api/v1/portfolios/1/accounts/IBKR Main/holdings", timeout=10
                 ).json()
@@ -115,6 +117,11 @@ def test_the_demo_does_the_main_job(tmp_path, free_port):
         told = FIRST_SYNC if first else LATER_SYNC
         assert f"“IBKR Main” is synced: {told} (holdings and cash).\n" in said
         assert f"Foliosync is at {base}" in said
+        assert f'<td>{free_port} <span class="tag">command line</span>' in settings
+        assert re.search(
+            r'IBKR_GATEWAY_URL</code></th><td>https://127\.0\.0\.1:\d+ <span class="tag">demo<',
+            settings,
+        )
     assert not (tmp_path / "foliosync.db").exists()
     assert (tmp_path / "demo" / "foliosync.db").exists()
 
