@@ -46,6 +46,15 @@ def test_each_route_says_which_token_opens_it_and_each_subject_is_there_once(des
     assert len(closed) == list(scopes.values()).count(None)
 
 
+def test_each_route_names_every_status_of_success(described):
+    found = [of for chapter in chapters(described) for of in chapter.operations]
+    said = {(of.method, of.path): of.statuses for of in found}
+    account = "/portfolio/{portfolio_id}/accounts/{account_name}"
+    assert said["GET", P] == "200"
+    assert said["POST", f"{account}/sync"] == "200 or 202 (under way; see Location)"
+    assert said["POST", f"{account}/connect/ibkr"].startswith("201 or 200 (linked so already, ")
+
+
 def operations(desk):
     for chapter in chapters(document(desk.app)):
         yield from chapter.operations
