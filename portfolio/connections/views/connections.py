@@ -154,6 +154,8 @@ def choices_context(account: AccountView) -> tuple[dict[str, Any], int]:
         return {**context, "choices": choices(through.id)}, 200
     except BrokerError as error:
         shown = errors.body(error.code, error.message, error.remedy, retry_at=error.retry_at)
+        # What a person may accept is there to be looked at.
+        context["acceptable"] = getattr(error, "shown", None) is not None
         return {**context, "error": shown}, errors.broker_status(error)
 
 
