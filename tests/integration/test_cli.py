@@ -81,6 +81,15 @@ def test_upgrading_makes_the_database_and_says_so(tmp_path):
     assert oct((tmp_path / "secret.key").stat().st_mode)[-3:] == "600"
 
 
+def test_who_asks_the_wrong_port_is_told_how_to_name_the_right_one(tmp_path, free_port):
+    done = run("health", "--port", str(free_port), data=tmp_path)
+    assert done.returncode == 1
+    assert done.stdout == (
+        f"Nobody answers on port {free_port} (ConnectionRefusedError): start Foliosync, or name "
+        "its port by --port or FOLIOSYNC_PORT.\n"
+    )
+
+
 def leads(base):
     return requests.get(f"{base}/readyz", timeout=10).json()["jobs"]["leader"]
 
