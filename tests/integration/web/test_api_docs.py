@@ -32,6 +32,9 @@ def test_the_page_and_the_document_are_the_same(described, desk):
     for chapter in chapters(described):
         for operation in chapter.operations:
             assert operation.path in page
+    # What is code in a sentence looks like it.
+    assert "<code>text</code> is the beginning of a symbol" in page
+    assert "`" not in page
 
 
 def test_each_route_says_which_token_opens_it_and_each_subject_is_there_once(described):
