@@ -25,7 +25,7 @@ run: $(STAMP) ## the application against your own gateway
 SHARED_OUT = -n logical --maxprocesses 4 --dist loadfile
 
 test: $(STAMP) ## all tests
-	@echo "Running all tests"
+	@echo "Running $(if $(ARGS),pytest $(subst ",\",$(ARGS)),all tests)"
 	@$(BIN)/python -m pytest $(SHARED_OUT) $(ARGS)
 
 check: $(STAMP) ## lint, format, types and tests: what CI runs

@@ -14,6 +14,15 @@ from brokers.tls import grouped, is_loopback
 from brokers.types import Certificate
 
 HANDSHAKE = 5
+OWN = (
+    "Use a gateway on this computer, or give it a key store of your own and name its host in "
+    "FOLIOSYNC_TRUSTED_GATEWAY_HOSTS."
+)
+# The same wherever the gateway is: it is known already, and only its certificate is too old.
+RENEW = (
+    "Give the gateway a new key store (`foliosync gateway certificate` makes one) and restart it; "
+    "a restart loses the login. Then accept the new certificate under Test connection."
+)
 
 
 def shown(context: Context) -> Certificate:
@@ -61,7 +70,7 @@ def unfit(certificate: Certificate, context: Context) -> CertificateUntrusted | 
     if certificate.is_stock:
         return None if is_loopback(host) else untrusted("its private key is public")
     expired = certificate.expires_at < context.clock.now()
-    return untrusted("it has expired") if expired else None
+    return untrusted("it has expired", RENEW) if expired else None
 
 
 def refused_handshake(context: Context, pinned: Certificate) -> BrokerError | None:
@@ -105,10 +114,8 @@ def unaccepted(found: Certificate) -> CertificateUntrusted:
     return error
 
 
-def untrusted(reason: str) -> CertificateUntrusted:
+def untrusted(reason: str, remedy: str = OWN) -> CertificateUntrusted:
     """A certificate that proves nothing at this address."""
     return CertificateUntrusted(
-        f"The gateway's certificate cannot be trusted: {reason}; nothing was sent.",
-        "Use a gateway on this computer, or give it a key store of your own and name its host in "
-        "FOLIOSYNC_TRUSTED_GATEWAY_HOSTS.",
+        f"The gateway's certificate cannot be trusted: {reason}; nothing was sent.", remedy
     )

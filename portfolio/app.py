@@ -167,7 +167,7 @@ def _fixed_by(settings: Settings) -> str | None:
         return "This gateway belongs to the demo"
     return (
         "This gateway’s address is set by FOLIOSYNC_IBKR_GATEWAY_URL"
-        if "IBKR_GATEWAY_URL" in settings.given
+        if "IBKR_GATEWAY_URL" in settings.sources
         else None
     )
 

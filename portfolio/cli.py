@@ -46,7 +46,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         return settings
     if not 1 <= port <= 65535:
         raise SetupProblem(f"--port: {port} is not a number from 1 to 65535.")
-    return replace(settings, port=port)
+    return settings.given_by("command line", port=port)
 
 
 def _build(settings: Settings, **more: Any) -> Flask:
@@ -278,15 +278,16 @@ def _list_settings(_options: argparse.Namespace) -> int:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    from portfolio.demo import demo_gateway, demo_settings, fill
+    from portfolio.demo import alone, demo_gateway, demo_settings, fill
 
     settings = demo_settings(_settings(options))
-    check_port(settings)
     with ExitStack() as stack:
+        stack.enter_context(alone(settings.data_dir))
+        # After that: who is told of the port only would try another one, and then be refused.
+        check_port(settings)
         gateway, simulator = stack.enter_context(demo_gateway(settings.data_dir))
-        settings = replace(
-            settings, ibkr_gateway_url=gateway.url, ibkr_gateway_login_url=gateway.url
-        )
+        addresses = dict.fromkeys(("ibkr_gateway_url", "ibkr_gateway_login_url"), gateway.url)
+        settings = settings.given_by("demo", **addresses)
         app = _build(settings, demo=simulator)
         print("Demo: invented figures, a simulated gateway, no real login.")
         print(fill(app))

@@ -141,10 +141,7 @@ def _ended(runtime: Runtime, target: Target, run_id: str) -> RunView:
 
 def _said(run: RunView) -> str:
     if run.status == SUCCEEDED:
-        return (
-            f"{run.added} added, {run.changed} changed, {run.closed} no longer held, "
-            f"{run.unchanged} unchanged (holdings and cash)"
-        )
+        return run.counted
     if run.status == REJECTED:
         return f"not applied: {run.saw}"
     error = run.error or {}

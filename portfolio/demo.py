@@ -18,12 +18,14 @@ from portfolio.clock import Moment, SystemClock
 from portfolio.connections.services import LinkRequest, Place, connect
 from portfolio.db.session import unit_of_work
 from portfolio.errors import SetupProblem
+from portfolio.jobs.leader import locked
 from portfolio.settings import Settings
 from portfolio.sync.models import SUCCEEDED
 from portfolio.sync.queries import find_run
 from portfolio.web.runtime import EXTENSION, Runtime
 
 PORTFOLIO, ACCOUNT, BROKER_ACCOUNT = "Retirement", "IBKR Main", "U1234567"
+LOCK = "demo.lock"
 
 
 def demo_settings(settings: Settings) -> Settings:
@@ -31,10 +33,40 @@ def demo_settings(settings: Settings) -> Settings:
 
     Nobody is told of invented troubles.
     """
-    folder = settings.data_dir / "demo"
-    own = replace(settings, data_dir=folder, database_url="", secret_key_file="", notify_urls=())
-    own = replace(own, key_file="", encryption_keys=())
-    return replace(own, jobs="embedded", demo=True)
+    own = settings.given_by(
+        "demo",
+        data_dir=settings.data_dir / "demo",
+        database_url="",
+        secret_key_file="",
+        key_file="",
+        encryption_keys=(),
+        notify_urls=(),
+        jobs="embedded",
+    )
+    return replace(own, demo=True)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep the demo's folder to this process; `SetupProblem` where another demo has it.
+
+    Two would share the database, and with it the one address at which the gateway is. The lock is
+    the operating system's: it ends with the process, however that ends.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        stream = (folder / LOCK).open("ab", buffering=0)
+    except OSError as error:
+        raise SetupProblem(
+            f"The demo's folder {folder} cannot be used: {error.strerror}."
+        ) from None
+    with stream:
+        if not locked(stream):
+            raise SetupProblem(
+                f"A demo runs in {folder} already: end that one with Ctrl+C, or give this one a "
+                "folder and a port of its own with FOLIOSYNC_DATA_DIR and --port."
+            )
+        yield
 
 
 @contextmanager
@@ -58,10 +90,7 @@ def fill(app: Flask) -> str:
             run = find_run(session, place.owner_id, started.run_id)
     if run.status != SUCCEEDED:
         raise SetupProblem(f"The sample account could not be synced: {run.error or run.reason}.")
-    return (
-        f"“{ACCOUNT}” is synced: {run.added} added, {run.changed} changed, "
-        f"{run.unchanged} unchanged (holdings and cash)."
-    )
+    return f"“{ACCOUNT}” is synced: {run.counted}."
 
 
 def _sample(runtime: Runtime) -> Place:

@@ -26,7 +26,8 @@ def of_web(settings: Settings) -> tuple[str, bool]:
             answer = connection.getresponse()
             said = json.load(answer)
     except (OSError, HTTPException, ValueError) as error:
-        return f"Nobody answers on port {settings.port} ({type(error).__name__}).", False
+        said = f"Nobody answers on port {settings.port} ({type(error).__name__})"
+        return f"{said}: start Foliosync, or name its port by --port or FOLIOSYNC_PORT.", False
     if answer.status != 200:
         return f"Not ready: {said.get('error', {}).get('message', answer.status)}", False
     led = said["jobs"]["led"]

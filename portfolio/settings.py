@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,7 +19,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 class Settings:
     """The options of one running program, read and checked once at start.
 
-    `given` are the names that the environment or the file set; the others have their defaults.
+    `sources` says by its name what gave an option; the others have their defaults.
     """
 
     host: str
@@ -48,7 +48,7 @@ class Settings:
     timezone: ZoneInfo | None
     notify_urls: tuple[str, ...] = field(repr=False)
     demo: bool = False
-    given: frozenset[str] = frozenset()
+    sources: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @classmethod
     def load(
@@ -64,15 +64,22 @@ class Settings:
         """
         environ = os.environ if environ is None else environ
         chosen = file or _file_named_in(environ)
-        given = {**_from_file(chosen), **_from_environment(environ)}
+        filed, here = _from_file(chosen), _from_environment(environ)
+        given = {**filed, **here}
         values = {option.name.lower(): _read(option, given) for option in OPTIONS}
-        settings = cls(**{"given": frozenset(given), **values, **overrides})
+        sources = dict.fromkeys(filed, "settings file") | dict.fromkeys(here, "environment")
+        settings = cls(**{"sources": sources, **values, **overrides})
         if settings.host not in LOOPBACK and not settings.may_be_reached:
             raise SetupProblem(
                 f"{PREFIX}HOST is {settings.host}: without logins Foliosync listens on loopback "
                 "only; use 127.0.0.1, or set AUTH to password."
             )
         return settings
+
+    def given_by(self, source: str, **values: Any) -> Settings:
+        """The same with these values, which this source gave."""
+        names = dict.fromkeys((name.upper() for name in values), source)
+        return replace(self, **values, sources={**self.sources, **names})
 
     @property
     def has_logins(self) -> bool:

@@ -78,6 +78,15 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.basetemp = str(memory / f"foliosync-tests-{os.getpid()}")
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """None of them where a file is named: it stays in one worker anyway, which starts slowly.
+
+    And a worker that does not find what is named ends without a word of it.
+    """
+    named = config.option.file_or_dir
+    return None if all(Path(each).is_dir() for each in named) else 0
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Give the memory back."""
     if config.option.basetemp == f"/dev/shm/foliosync-tests-{os.getpid()}":

@@ -103,7 +103,7 @@ def settings(of: Runtime) -> dict[str, Any]:
     """Whether each is set, and the value of those that are words of a list or small numbers."""
     return {
         PREFIX + option.name: {
-            "set": option.name in of.settings.given,
+            "set": option.name in of.settings.sources,
             **({"value": of.settings.shown(option)} if option.public else {}),
         }
         for option in OPTIONS

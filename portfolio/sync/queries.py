@@ -48,6 +48,14 @@ class RunView:
     saw: str | None = None
     lease_until: datetime | None = None
 
+    @property
+    def counted(self) -> str:
+        """What it did, in words, the same ones everywhere; holdings and cash both count."""
+        counts = f"{self.added} added, {self.changed} changed, {self.closed} no longer held"
+        # A step of a person's (an undo, a decision) does not count what it left alone.
+        same = f", {self.unchanged} unchanged" if self.unchanged else ""
+        return f"{counts}{same} (holdings and cash)"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeView:

@@ -40,7 +40,8 @@ class FieldDoc:
 class OperationDoc:
     """One method of one path, with an example that works.
 
-    `scope` is what a token must have; None where no token opens it.
+    `scope` is what a token must have; None where no token opens it. `others` are the statuses with
+    which it also succeeds, each with what that means.
     """
 
     method: str
@@ -51,6 +52,7 @@ class OperationDoc:
     answer: tuple[FieldDoc, ...]
     scope: str | None
     status: int
+    others: tuple[str, ...]
     example: Mapping[str, Any] | None
 
     @property
@@ -60,6 +62,11 @@ class OperationDoc:
         for name, value in EXAMPLE_PATH.items():
             path = path.replace(f"{{{name}}}", quote(value))
         return path
+
+    @property
+    def statuses(self) -> str:
+        """With what it is answered when all is well."""
+        return " or ".join((str(self.status), *self.others))
 
     @property
     def example_json(self) -> str:
@@ -93,9 +100,8 @@ def chapters(document: Document) -> tuple[Chapter, ...]:
 
 def _operation(document: Document, method: str, path: str, of: Mapping[str, Any]) -> OperationDoc:
     body = _schema(document, of.get("requestBody", {}))
-    status = min(int(code) for code in of["responses"] if code.startswith("2"))
-    if "201" in of["responses"]:
-        status = 201
+    well = {int(code): each for code, each in of["responses"].items() if code.startswith("2")}
+    status = 201 if 201 in well else min(well)
     answer = _schema(document, of["responses"][str(status)])
     query = [each for each in of.get("parameters", ()) if each["in"] == "query"]
     return OperationDoc(
@@ -107,6 +113,9 @@ def _operation(document: Document, method: str, path: str, of: Mapping[str, Any]
         answer=_fields(document, answer),
         scope=_scope(of),
         status=status,
+        others=tuple(
+            f"{code} ({each['description']})" for code, each in well.items() if code != status
+        ),
         example=_example(document, body) if body else None,
     )
 
@@ -207,4 +216,4 @@ def _curl(of: OperationDoc) -> list[str]:
     if of.example is not None:
         lines[0] += " \\"
         lines.append(f"  -H 'Content-Type: application/json' -d '{of.example_json}'")
-    return ["```sh", *lines, "```", f"→ {of.status}", ""]
+    return ["```sh", *lines, "```", f"→ {of.statuses}", ""]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime, tzinfo
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
@@ -23,6 +24,7 @@ KINDS = {
 # As in net liquidation: what is accrued is no holding, and of futures only the profit counts.
 PARTS = {"cash": "Cash and accruals", "future": "Futures P&L"}
 MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+SLASH = re.compile("(?<!/)/(?!/)")
 CODE = Markup("<code>{}</code>")
 HUNDRED = Decimal(100)
 # The smallest step of a figure with so many decimals.
@@ -33,7 +35,7 @@ DAYS = "Mon Tue Wed Thu Fri Sat Sun".split()
 def register(app: Flask) -> None:
     """Make the filters known to the templates."""
     figures = (money, signed, quantity, percent, sign_class, decimal)
-    words = (kind_label, capitalize_first, contract, inline_code)
+    words = (kind_label, capitalize_first, contract, inline_code, jointed)
     for of in (*figures, grouped, when, day, days_left, *words):
         app.template_filter(of.__name__)(of)
     app.jinja_env.globals["table_query"] = table_query
@@ -137,6 +139,11 @@ def inline_code(text: str) -> Markup:
         return escape(text)
     shown = (CODE.format(of) if place % 2 else escape(of) for place, of in enumerate(parts))
     return Markup("").join(shown)
+
+
+def jointed(text: str) -> Markup:
+    """An address or a path, which may break behind its slashes, but not behind a scheme."""
+    return Markup("/<wbr>").join(SLASH.split(text))
 
 
 def table_query(wanted: Any, **changes: Any) -> str:

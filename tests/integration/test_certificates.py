@@ -112,6 +112,38 @@ def test_accepting_where_none_is_shown_says_why_and_heals(desk, failure, status,
     assert desk.program.post(ACCEPT, json=body).status_code == 200
 
 
+@pytest.mark.parametrize("headers", [HTML, {"HX-Request": "true"}])
+def test_who_wants_to_connect_is_led_to_the_new_certificate_and_back(desk, headers):
+    url = desk.account()
+    desk.connect(desk.account("B"))
+    desk.simulator.play("certificate-changed")
+    form = {"choices": "ibkr", "gateway_id": "1"}
+    page = desk.program.post(f"{url}/edit", data=form, headers=headers).get_data(as_text=True)
+    test = f"/ibkr/test-connection?gateway_id=1&amp;back={url}/edit"
+    assert f'<a href="{test}">Look at the certificate</a>' in page
+    shown = desk.program.get(test.replace("&amp;", "&"), headers=HTML).get_data(as_text=True)
+    assert "Accept the new certificate" in shown
+    form = {"fingerprint": OTHER_CERTIFICATE.fingerprint}
+    done = desk.program.post(f"{ACCEPT}?back={url}/edit", data=form, headers=HTML)
+    assert (done.status_code, done.location) == (303, f"{url}/edit")
+    form = {"choices": "ibkr", "gateway_id": "1"}
+    page = desk.program.post(f"{url}/edit", data=form, headers=headers).get_data(as_text=True)
+    assert "Connect Account" in page
+
+
+def test_an_expired_certificate_on_this_computer_has_a_remedy_that_fits_it(desk):
+    url = desk.account()
+    desk.simulator.play("certificate-expired")
+    remedy = desk.connect(url).json["error"]["remedy"]
+    assert "Use a gateway on this computer" not in remedy
+    assert "new key store" in remedy
+    form = {"choices": "ibkr", "gateway_id": "1"}
+    page = desk.program.post(f"{url}/edit", data=form, headers=HTML).get_data(as_text=True)
+    assert "<code>foliosync gateway certificate</code> makes one" in page
+    # Nobody may accept it, so there is nothing to look at.
+    assert "Look at the certificate" not in page
+
+
 def test_accepting_settles_what_the_account_waited_for_and_leads_back(desk):
     url = desk.connected()
     desk.simulator.play("certificate-changed")

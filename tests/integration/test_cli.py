@@ -7,7 +7,7 @@ import re
 import socket
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,9 @@ import requests
 from tests.e2e.conftest import answers, proxies_count, wait_until
 
 ROOT = Path(__file__).parent.parent.parent
+HTML = {"Accept": "text/html"}
+FIRST_SYNC = "235 added, 0 changed, 0 no longer held"
+LATER_SYNC = "0 added, 0 changed, 0 no longer held, 235 unchanged"
 
 
 def run(*arguments, data, **more):
@@ -78,6 +81,15 @@ def test_upgrading_makes_the_database_and_says_so(tmp_path):
     assert oct((tmp_path / "secret.key").stat().st_mode)[-3:] == "600"
 
 
+def test_who_asks_the_wrong_port_is_told_how_to_name_the_right_one(tmp_path, free_port):
+    done = run("health", "--port", str(free_port), data=tmp_path)
+    assert done.returncode == 1
+    assert done.stdout == (
+        f"Nobody answers on port {free_port} (ConnectionRefusedError): start Foliosync, or name "
+        "its port by --port or FOLIOSYNC_PORT.\n"
+    )
+
+
 def leads(base):
     return requests.get(f"{base}/readyz", timeout=10).json()["jobs"]["leader"]
 
@@ -101,7 +113,8 @@ def test_the_demo_does_the_main_job(tmp_path, free_port):
                 wait_until(lambda: answers(f"{base}/readyz"))
                 proxies_count(base, 0 if first else 1)
                 wait_until(lambda: leads(base))
-                page = requests.get(base, headers={"Accept": "text/html"}, timeout=10).text
+                page = requests.get(base, headers=HTML, timeout=10).text
+                settings = requests.get(f"{base}/settings", headers=HTML, timeout=10).text
                 holdings = requests.get(
                     f"{base}/api/v1/portfolios/1/accounts/IBKR Main/holdings", timeout=10
                 ).json()
@@ -110,10 +123,77 @@ def test_the_demo_does_the_main_job(tmp_path, free_port):
                 said = process.stdout.read()
         assert "<strong>Demo.</strong>" in page
         assert holdings["totals"]["net_liquidation"] == "1424515.286123"
-        assert f"is synced: {235 if first else 0} added" in said
+        told = FIRST_SYNC if first else LATER_SYNC
+        assert f"“IBKR Main” is synced: {told} (holdings and cash).\n" in said
         assert f"Foliosync is at {base}" in said
+        assert f'<td>{free_port} <span class="tag">command line</span>' in settings
+        assert re.search(
+            r'IBKR_GATEWAY_URL</code></th><td>https://127\.0\.0\.1:\d+ <span class="tag">demo<',
+            settings.replace("<wbr>", ""),
+        )
     assert not (tmp_path / "foliosync.db").exists()
     assert (tmp_path / "demo" / "foliosync.db").exists()
+
+
+@contextmanager
+def a_demo(data, port):
+    """A demo that runs in a process of its own; it is killed at the end unless it ended."""
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("FOLIOSYNC_")}
+    with subprocess.Popen(
+        [sys.executable, "-m", "portfolio.cli", "demo", "--port", str(port)],
+        cwd=ROOT,
+        env=environ | {"FOLIOSYNC_DATA_DIR": str(data)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        try:
+            wait_until(lambda: answers(f"http://127.0.0.1:{port}/readyz"))
+            yield
+        finally:
+            process.kill()
+
+
+def files(folder):
+    """What is in it, but for what a database being open changes by itself."""
+    return {
+        each.name: (each.stat().st_mtime_ns, each.read_bytes())
+        for each in folder.iterdir()
+        if not each.name.startswith("foliosync.db")
+    }
+
+
+def where_the_gateway_is(base):
+    found = requests.get(f"{base}/api/v1/gateways", timeout=10).json()
+    return [one["url"] for one in found["items"]]
+
+
+def test_a_second_demo_is_refused_and_leaves_the_first_one_alone(tmp_path, free_port):
+    folder, base = tmp_path / "demo", f"http://127.0.0.1:{free_port}"
+    with a_demo(tmp_path, free_port):
+        before = files(folder), where_the_gateway_is(base)
+        # The port is said last: it would not be all that is in the way.
+        for port in (free_port, 5000):
+            done = run("demo", "--port", str(port), data=tmp_path)
+            assert (done.returncode, done.stdout) == (1, "")
+            assert done.stderr == (
+                f"foliosync: A demo runs in {folder} already: end that one with Ctrl+C, or give "
+                "this one a folder and a port of its own with FOLIOSYNC_DATA_DIR and --port.\n"
+            )
+        assert (files(folder), where_the_gateway_is(base)) == before
+        synced = requests.post(f"{base}/portfolio/1/accounts/IBKR Main/sync", timeout=30).json()
+        assert synced["run"]["status"] == "succeeded"
+    # The first was killed: what it locked is free again, and its folder as good as before.
+    assert (folder / "demo.lock").exists()
+    with a_demo(tmp_path, free_port):
+        synced = requests.post(f"{base}/portfolio/1/accounts/IBKR Main/sync", timeout=30).json()
+        assert synced["run"]["status"] == "succeeded"
+
+
+def test_a_folder_that_the_demo_cannot_have_is_said_in_one_sentence(tmp_path):
+    (tmp_path / "demo").write_text("a file of somebody", encoding="utf-8")
+    done = run("demo", "--port", "8000", data=tmp_path)
+    assert done.returncode == 1
+    assert re.fullmatch(r"foliosync: The demo's folder \S+ cannot be used: .+\.\n", done.stderr)
 
 
 def test_what_prepares_for_another_server_tells_the_code_of_the_first_user(tmp_path):

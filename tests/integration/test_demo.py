@@ -9,6 +9,7 @@ from brokers.testing.clock import FakeClock
 from brokers.testing.network import WsgiNetwork
 from portfolio.app import create_app, prepare_database
 from portfolio.db.base import db
+from portfolio.demo import demo_settings
 from portfolio.settings import Settings
 
 HTML = {"Accept": "text/html"}
@@ -36,6 +37,22 @@ def test_every_trouble_is_played_with_a_click_in_the_demo_only(desk, tmp_path):
     with app.app_context():
         db.session.remove()
         db.engine.dispose()
+
+
+def test_the_demo_leaves_aside_what_names_your_own_things_and_keeps_who_may_reach_it(tmp_path):
+    """What the README says of it."""
+    key = "FOLIOSYNC_ENCRYPTION_KEYS", "canary-4711-key-that-has-43-characters-abcd="
+    environ = {"FOLIOSYNC_DATA_DIR": str(tmp_path), "FOLIOSYNC_AUTH": "password"} | dict([key])
+    environ |= {"FOLIOSYNC_HOST": "0.0.0.0", "FOLIOSYNC_ALLOWED_HOSTS": "folio.example"}
+    own = demo_settings(Settings.load(environ))
+    assert {name for name, source in own.sources.items() if source == "demo"} == {
+        *("DATA_DIR", "DATABASE_URL", "SECRET_KEY_FILE", "KEY_FILE", "ENCRYPTION_KEYS"),
+        *("NOTIFY_URLS", "JOBS"),
+    }
+    assert own.sealing_file == tmp_path / "demo.key"
+    assert own.sqlite_file == tmp_path / "demo" / "foliosync.db"
+    # Logins are what lets it listen there.
+    assert (own.auth, own.host, own.allowed_hosts) == ("password", "0.0.0.0", ("folio.example",))
 
 
 def test_two_syncs_that_differ_carry_a_badge_until_one_agrees(desk):

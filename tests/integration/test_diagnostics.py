@@ -144,13 +144,14 @@ def test_no_canary_of_any_setting_is_in_it(desk):
     of = desk.app.extensions[EXTENSION]
     public = {option.name.lower() for option in OPTIONS if option.public}
     named = {option.name.lower() for option in OPTIONS}
-    assert {each.name for each in fields(of.settings)} == named | {"demo", "given"}
+    assert {each.name for each in fields(of.settings)} == named | {"demo", "sources"}
     values = {}
     for name in named - public - {"database_url"}:
         present = getattr(of.settings, name)
         values[name] = 47114 if isinstance(present, int) else f"canary-4711-{name}"
         values[name] = (values[name],) if isinstance(present, tuple) else values[name]
-    changed = replace(of.settings, **values, given=frozenset(option.name for option in OPTIONS))
+    sources = {option.name: "environment" for option in OPTIONS}
+    changed = replace(of.settings, **values, sources=sources)
     desk.app.extensions[EXTENSION] = replace(of, settings=changed)
     said = found(desk.app)
     assert WORD not in said

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from portfolio.app import create_app, prepare_database
 from portfolio.demo import demo_settings
 from portfolio.errors import SetupProblem
+from portfolio.options import OPTIONS
 from portfolio.settings import Settings
 from tests.integration.conftest import make_desk
 
@@ -192,6 +195,32 @@ def test_the_demo_s_own_gateway_does_not_blame_a_setting(tmp_path):
     assert "This gateway belongs to the demo and cannot be changed here." in page
     assert "address is set by" not in page
     app.extensions["foliosync"].stop()
+
+
+def test_each_setting_says_what_gave_it(tmp_path):
+    file = tmp_path / "foliosync.toml"
+    file.write_text("SYNC_INTERVAL = 10\nTIMEZONE = 'UTC'\n", encoding="utf-8")
+    environ = {"FOLIOSYNC_DATA_DIR": str(tmp_path), "FOLIOSYNC_TIMEZONE": "Europe/Zurich"}
+    given = Settings.load(environ, file=file).given_by("command line", port=8110)
+    for settings, data_dir, jobs in (
+        (given, "environment", "default"),
+        (demo_settings(given), "demo", "demo"),
+    ):
+        app = create_app(settings)
+        prepare_database(app)
+        page = app.test_client().get("/settings", headers=HTML).get_data(as_text=True)
+        app.extensions["foliosync"].stop()
+        rows = re.findall(
+            r'<code>FOLIOSYNC_(\w+)</code></th><td>(.*?) <span class="tag">(.+?)</span>', page
+        )
+        found = {name: (value.replace("<wbr>", ""), source) for name, value, source in rows}
+        assert len(found) == len(OPTIONS)
+        assert found["PORT"] == ("8110", "command line")
+        assert found["SYNC_INTERVAL"] == ("10", "settings file")
+        assert found["TIMEZONE"] == ("Europe/Zurich", "environment")
+        assert found["DATA_DIR"] == (str(settings.data_dir), data_dir)
+        assert found["JOBS"] == ("embedded", jobs)
+        assert found["HOST"] == ("127.0.0.1", "default")
 
 
 def test_the_button_beside_several_gateways_tests_the_chosen_one(desk):

@@ -46,5 +46,14 @@ def test_what_a_sync_counted_is_said(desk, path):
     desk.simulator.sell("U1234567", "SPY")
     desk.turn()
     told = desk.program.post(f"{url}/sync", headers=HTML, follow_redirects=True)
-    said = "Synced: 1 changed, 1 no longer held (holdings and cash)."
-    assert said in told.get_data(as_text=True)
+    said = "0 added, 1 changed, 1 no longer held, 233 unchanged (holdings and cash)"
+    assert f"Synced: {said}." in told.get_data(as_text=True)
+    assert said in text(desk, f"{url}{path}")
+
+
+def test_the_secondary_username_says_what_it_is_and_is_not(desk):
+    form = {"choices": "ibkr"}
+    page = desk.program.post(f"{desk.account()}/edit", data=form, headers=HTML)
+    shown = page.get_data(as_text=True)
+    assert "A note for you; we never sign in. It avoids conflicts, not 2FA" in shown
+    assert "IBKR asks for the second factor all the same." in shown

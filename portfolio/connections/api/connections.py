@@ -27,6 +27,7 @@ from portfolio.web.respond import Reader
 from portfolio.web.runtime import moment, owner_id, runtime
 
 blueprint = Blueprint("connections", __name__, description="Accounts and their brokers")
+LINKED_ALREADY = "linked so already, or moved to another gateway"
 ACCOUNT = "/portfolio/<int:portfolio_id>/accounts/<account_name>"
 
 
@@ -54,7 +55,7 @@ def accounts(query: dict[str, Any]) -> Response:
 @blueprint.post(f"{ACCOUNT}/connect/ibkr")
 @blueprint.arguments(ConnectRequest)
 @blueprint.response(201, AccountSchema)
-@blueprint.alt_response(200, schema=AccountSchema, description="Linked so already, or moved")
+@blueprint.alt_response(200, schema=AccountSchema, description=LINKED_ALREADY)
 def connect(values: dict[str, Any], portfolio_id: int, account_name: str) -> Response:
     """Link an existing account to Interactive Brokers."""
     return views.connected(views.place(portfolio_id, account_name), FIRST_BROKER, values)
@@ -63,7 +64,7 @@ def connect(values: dict[str, Any], portfolio_id: int, account_name: str) -> Res
 @blueprint.post(f"{ACCOUNT}/connect/<broker>")
 @blueprint.arguments(ConnectRequest)
 @blueprint.response(201, AccountSchema)
-@blueprint.alt_response(200, schema=AccountSchema, description="Linked so already, or moved")
+@blueprint.alt_response(200, schema=AccountSchema, description=LINKED_ALREADY)
 def connect_to(
     values: dict[str, Any], portfolio_id: int, account_name: str, broker: str
 ) -> Response:
@@ -73,7 +74,7 @@ def connect_to(
 
 @blueprint.post(f"{ACCOUNT}/sync")
 @blueprint.response(200, RunEnvelope)
-@blueprint.alt_response(202, schema=RunEnvelope, description="Under way; see Location")
+@blueprint.alt_response(202, schema=RunEnvelope, description="under way; see Location")
 @blueprint.alt_response(409, schema=FailedRun, description="You must act; the error says why")
 @blueprint.alt_response(503, schema=FailedRun, description="Heals by itself; see the error")
 def sync(portfolio_id: int, account_name: str) -> Response:

@@ -154,6 +154,8 @@ def choices_context(account: AccountView) -> tuple[dict[str, Any], int]:
         return {**context, "choices": choices(through.id)}, 200
     except BrokerError as error:
         shown = errors.body(error.code, error.message, error.remedy, retry_at=error.retry_at)
+        # What a person may accept is there to be looked at.
+        context["acceptable"] = getattr(error, "shown", None) is not None
         return {**context, "error": shown}, errors.broker_status(error)
 
 
@@ -229,11 +231,4 @@ def told(run: RunView) -> tuple[str, str]:
     if run.error is not None or run.status == REJECTED:
         error = run.error or cards.rejected_error(run)
         return f"{error['message']} {error['remedy'] or ''}".strip(), "problem"
-    return f"Synced: {counted(run)}.", "done"
-
-
-def counted(run: RunView) -> str:
-    """What a run changed, in words; holdings and cash balances both count."""
-    counts = {"added": run.added, "changed": run.changed, "no longer held": run.closed}
-    parts = [f"{count} {what}" for what, count in counts.items() if count]
-    return f"{', '.join(parts)} (holdings and cash)" if parts else "nothing changed"
+    return f"Synced: {run.counted}.", "done"

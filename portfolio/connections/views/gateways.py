@@ -52,7 +52,7 @@ def settings_page(
         operator=operator,
         secrets=_secrets(),
         own=targets(reading(), owner, runtime().sealer),
-        given=of.given,
+        sources=of.sources,
         values=values,
         errors=errors,
         wrong=gateway_id,

@@ -32,6 +32,9 @@ def test_the_page_and_the_document_are_the_same(described, desk):
     for chapter in chapters(described):
         for operation in chapter.operations:
             assert operation.path in page
+    # What is code in a sentence looks like it.
+    assert "<code>text</code> is the beginning of a symbol" in page
+    assert "`" not in page
 
 
 def test_each_route_says_which_token_opens_it_and_each_subject_is_there_once(described):
@@ -44,6 +47,15 @@ def test_each_route_says_which_token_opens_it_and_each_subject_is_there_once(des
     assert scopes["POST", P] == "write"
     closed = [line for line in as_markdown(described).splitlines() if "No token opens it." in line]
     assert len(closed) == list(scopes.values()).count(None)
+
+
+def test_each_route_names_every_status_of_success(described):
+    found = [of for chapter in chapters(described) for of in chapter.operations]
+    said = {(of.method, of.path): of.statuses for of in found}
+    account = "/portfolio/{portfolio_id}/accounts/{account_name}"
+    assert said["GET", P] == "200"
+    assert said["POST", f"{account}/sync"] == "200 or 202 (under way; see Location)"
+    assert said["POST", f"{account}/connect/ibkr"].startswith("201 or 200 (linked so already, ")
 
 
 def operations(desk):

@@ -98,3 +98,9 @@ def test_a_day_that_is_not_known_is_said():
 )
 def test_code_in_a_sentence_is_marked_and_everything_escaped(text, shown):
     assert filters.inline_code(text) == shown
+
+
+def test_a_path_may_break_at_its_joints_and_is_escaped():
+    assert filters.jointed("/srv/<b>/x") == "/<wbr>srv/<wbr>&lt;b&gt;/<wbr>x"
+    assert filters.jointed("https://a.example/b") == "https://a.example/<wbr>b"
+    assert filters.jointed("—") == "—"
