@@ -79,7 +79,8 @@ def card(view: AccountView, of: Linked | None, brokers: Registry, now: datetime)
         shows_since=of.paused_state_at,
         next_run_at=of.next_run_at,
         run=of.run,
-        read=of.applied,
+        # What was applied before it was connected anew says nothing of what is held now.
+        read=None if view.unread else of.applied,
         actions=_actions(state, error.get("code")),
     )
 
