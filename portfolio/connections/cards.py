@@ -117,7 +117,8 @@ def _time(text: str | None) -> datetime | None:
 
 
 def _state(view: AccountView, of: Linked, now: datetime) -> tuple[str, Mapping[str, Any]]:
-    run = of.run
+    # What a former connection ended with is not how this one is.
+    run = of.run if of.run and of.run.started_at >= of.since else None
     if run is not None and run.status == RUNNING and (run.lease_until or now) > now:
         return "syncing", {}
     if view.attention_code is not None and needs_user(view.attention_code):

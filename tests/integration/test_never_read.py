@@ -215,6 +215,25 @@ def test_what_was_kept_counts_when_it_is_connected_again(anywhere):
     assert totals(anywhere)["net_liquidation"] == value
 
 
+@pytest.mark.parametrize("trouble", ["empty-positions", "gateway-down"])
+def test_how_a_former_connection_ended_is_not_how_this_one_is(anywhere, trouble):
+    url = anywhere.connected()
+    anywhere.simulator.play(trouble)
+    assert anywhere.sync(url).status_code in {409, 503}
+    state = anywhere.program.get("/api/v1/connections").json["items"][0]["state"]
+    assert state in {"not_applied", "waiting"}
+    anywhere.program.post(f"{url}/disconnect", json={})
+    anywhere.simulator.play("calm")
+    # The gateway is rested after a failure.
+    anywhere.turn(120)
+    assert anywhere.connect(url).status_code == 201
+    assert anywhere.program.get("/api/v1/connections").json["items"][0]["state"] == "ready"
+    page = words(anywhere)
+    assert "never read yet" in page
+    for said in ("Not applied", "Failed to connect", "Look at the sync"):
+        assert said not in page
+
+
 def test_closed_holdings_are_not_what_it_holds_now(anywhere):
     url = anywhere.connected()
     anywhere.simulator.sell(MAIN, "SPY")
