@@ -17,6 +17,7 @@ from portfolio.accounts.schemas import (
     HoldingSchema,
     HoldingsSchema,
     InstrumentSchema,
+    PortfolioSchema,
     TotalsSchema,
 )
 from portfolio.errors import DomainError
@@ -104,6 +105,15 @@ def test_each_column_and_each_key_of_an_export_is_described():
     }.items():
         assert set(schema().fields) <= set(described(json, row)), row
     assert set(described(json, None)) == set(HoldingsSchema().fields)
+
+
+def test_each_reason_why_a_figure_is_missing_is_described():
+    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    table = text.split("| after the last colon |")[1].split("\n\n")[0]
+    told = TotalsSchema().fields["incomplete"].metadata["description"]
+    found = re.findall(r"^\| `(.+?)` \|", table, re.MULTILINE)
+    assert found == told.rpartition(": ")[2].split("; ")
+    assert PortfolioSchema().fields["incomplete"].metadata["description"] == told
 
 
 WARNINGS = {"signed_in_elsewhere", "no_market_data", "certificate_stock", "currency_guessed"}

@@ -104,6 +104,11 @@ class Account(Base):
 
     portfolio: Mapped[Portfolio] = relationship()
 
+    @property
+    def unread(self) -> bool:
+        """Whether a broker is to say what it holds, and was not read since it was connected."""
+        return self.mode == CONNECTED and self.synced_at is None
+
 
 class Instrument(Base):
     """What can be held, as its owner's broker or the owner describes it."""

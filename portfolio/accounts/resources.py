@@ -14,8 +14,11 @@ from decimal import Decimal
 import msgspec
 
 from portfolio.accounts.figures import product, profit_ratio
-from portfolio.accounts.totals import Totals
+from portfolio.accounts.totals import NEVER_READ, NO_COST, NO_PRICE, NO_RATE, NO_VALUE, Totals
 from portfolio.db.base import MONEY
+
+# What a sentence of `incomplete` ends with.
+REASONS = (NO_RATE.format("CHF"), NO_PRICE, NO_COST, NEVER_READ, NO_VALUE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +38,7 @@ class Link:
 class AccountView:
     """One account; `stale` means that what is shown may no longer be true.
 
+    `unread` means that a broker is to say what it holds, and was not read since it was connected.
     `shared_by` names its owner to somebody who may only see it, and who is told of no connection.
     """
 
@@ -48,9 +52,15 @@ class AccountView:
     synced_at: datetime | None
     stale: bool
     attention_code: str | None
+    unread: bool = False
     connection: Link | None = None
     shared_by: str | None = None
     warnings: tuple[str, ...] = ()
+
+    @property
+    def why_unknown(self) -> str:
+        """Why a figure of the whole account is not known, in words."""
+        return NEVER_READ if self.unread else "not known"
 
     def may_edit(self, source: str, source_account: str) -> bool:
         """Whether rows of this source are changed by hand: no connection of ours brings them."""
@@ -213,12 +223,15 @@ class OldPart:
     """An account that a total includes although it may hold something else by now."""
 
     account_name: str
-    read_at: datetime | None
+    read_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortfolioLine:
-    """A portfolio with its value in its base currency and how fresh that is."""
+    """A portfolio with its value in its base currency and how fresh that is.
+
+    `stale` means that an account in that value may hold something else by now.
+    """
 
     id: int
     name: str

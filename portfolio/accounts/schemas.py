@@ -9,6 +9,7 @@ from marshmallow import Schema, fields, validate
 from brokers.types import Kind
 from portfolio.accounts.csvfile import COLUMNS
 from portfolio.accounts.queries.order import SORTS
+from portfolio.accounts.resources import REASONS
 from portfolio.web.openapi import Exact, Flag, PageQuery, Typed, Utc
 
 NAME = {"example": "Retirement"}
@@ -17,6 +18,9 @@ CURRENCY = {"example": "USD"}
 CODE = "^[A-Za-z]{3}$"
 TYPED_CURRENCY = {**CURRENCY, "pattern": CODE}
 KINDS = [str(kind) for kind in Kind]
+INCOMPLETE = {
+    "description": f"What sums are without; each ends with its reason: {'; '.join(REASONS)}"
+}
 
 
 class Shares(fields.Dict):
@@ -36,7 +40,7 @@ class PortfolioSchema(Schema):
     net_liquidation = Exact(required=True, allow_none=True, metadata={"example": "1005182.38"})
     by_kind = Shares(metadata={"example": {"etf": "900000", "cash": "105182.38"}})
     by_currency = Shares(metadata={"example": {"USD": "1005182.38"}})
-    incomplete = fields.List(fields.String(), required=True)
+    incomplete = fields.List(fields.String(), required=True, metadata=INCOMPLETE)
     stale = fields.Boolean(required=True)
     shared_by = fields.String(
         required=True,
@@ -353,7 +357,7 @@ class TotalsSchema(Schema):
     broker_currency = fields.String(required=True, allow_none=True)
     by_kind = Shares()
     by_currency = Shares()
-    incomplete = fields.List(fields.String(), required=True)
+    incomplete = fields.List(fields.String(), required=True, metadata=INCOMPLETE)
 
 
 class HoldingsSchema(Schema):

@@ -16,6 +16,11 @@ from portfolio.accounts.models import CashBalance
 from portfolio.db.base import MONEY
 
 PARTS = ("amount", "accrued_interest", "accrued_dividends")
+# Why something is missing, as the API documents it. Never read is what is connected, until its
+# broker was read for the first time; without a value is an account of which nothing is known.
+NO_RATE, NO_PRICE, NO_COST = "no rate for {}", "no price", "cost or price not known"
+NEVER_READ, NO_VALUE = "never read yet", "no value"
+WITHOUT_BROKER = f"without what the broker holds now: {NEVER_READ}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,9 +50,16 @@ def totals(
     holdings: Iterable[Held],
     cash: Sequence[CashBalance],
     rates: Rates,
+    *,
+    unread: bool = False,
 ) -> Totals:
-    """The figures of an account from all that it holds."""
+    """The figures of an account from all that it holds.
+
+    Of one that is `unread` that is a part only: what its broker holds now is not known.
+    """
     tally = _Tally()
+    if unread:
+        tally.without_broker()
     groups: defaultdict[tuple[str, str], _Group] = defaultdict(_Group)
     for holding in holdings:
         of = holding.instrument
@@ -56,7 +68,8 @@ def totals(
         _add_group(tally, group, kind, own, rates.between(own, currency))
     for balance in cash:
         _add_cash(tally, balance, rates.between(balance.currency, currency))
-    sums, reasons = tally.sums, tally.reasons
+    sums, reasons = tally.sums, sorted(tally.reasons.items())
+    nothing = unread and not sums["cost"].known
     return Totals(
         currency=currency,
         market_value=sums["value"].result,
@@ -65,11 +78,14 @@ def totals(
         accrued_dividends=sums["accrued_dividends"].result,
         net_liquidation=sums["net"].result,
         unrealized_pnl=sums["profit"].result,
-        cost=None if sums["cost"].missing else sums["cost"].result,
+        cost=None if sums["cost"].missing or nothing else sums["cost"].result,
         exposure=sums["exposure"].result,
         by_kind=shares(tally.by_kind),
         by_currency=shares(tally.by_currency),
-        incomplete=tuple(_sentence(reason, count) for reason, count in sorted(reasons.items())),
+        incomplete=(
+            *((WITHOUT_BROKER,) if unread else ()),
+            *(_sentence(reason, count) for reason, count in reasons),
+        ),
     )
 
 
@@ -120,6 +136,13 @@ class _Tally:
         self.by_kind[kind] = MONEY.add(self.by_kind[kind], value)
         self.by_currency[currency] = MONEY.add(self.by_currency[currency], value)
 
+    def without_broker(self) -> None:
+        """Note that of each sum the broker's part is missing."""
+        for name, of in self.sums.items():
+            # The profit that is known is in percent of its own cost.
+            if name != "cost":
+                of.add(None)
+
     def without(self, reason: str, count: int) -> None:
         """Note why so many parts are missing."""
         if count:
@@ -163,16 +186,16 @@ def _add_group(
     tally.sums["exposure"].add_all(group.exposure, rate)
     tally.sums["profit"].add_all(group.profit, rate)
     tally.sums["cost"].add_all(group.cost, rate)
-    tally.without("pnl:cost or price not known", group.profit.missing)
+    tally.without(f"pnl:{NO_COST}", group.profit.missing)
     if kind == "future":
         return
     tally.sums["value"].add_all(group.counts, rate)
     tally.sums["net"].add_all(group.counts, rate)
     if rate is None:
-        tally.without(f"no rate for {currency}", group.counts.known)
+        tally.without(NO_RATE.format(currency), group.counts.known)
     elif group.is_any:
         tally.place(MONEY.multiply(group.counts.total, rate), kind, currency)
-    tally.without("no price", group.counts.missing)
+    tally.without(NO_PRICE, group.counts.missing)
 
 
 def _add_cash(tally: _Tally, balance: CashBalance, rate: Decimal | None) -> None:
@@ -186,7 +209,7 @@ def _add_cash(tally: _Tally, balance: CashBalance, rate: Decimal | None) -> None
     if balance.futures_pnl:
         tally.counts(product(balance.futures_pnl, rate), "future", balance.currency)
     if rate is None and any(getattr(balance, name) for name in (*PARTS, "futures_pnl")):
-        tally.reasons[f"cash:no rate for {balance.currency}"] += 1
+        tally.reasons[f"cash:{NO_RATE.format(balance.currency)}"] += 1
 
 
 def _sentence(reason: str, count: int) -> str:

@@ -79,7 +79,8 @@ def card(view: AccountView, of: Linked | None, brokers: Registry, now: datetime)
         shows_since=of.paused_state_at,
         next_run_at=of.next_run_at,
         run=of.run,
-        read=of.applied,
+        # What was applied before it was connected anew says nothing of what is held now.
+        read=None if view.unread else of.applied,
         actions=_actions(state, error.get("code")),
     )
 
@@ -116,7 +117,8 @@ def _time(text: str | None) -> datetime | None:
 
 
 def _state(view: AccountView, of: Linked, now: datetime) -> tuple[str, Mapping[str, Any]]:
-    run = of.run
+    # What a former connection ended with is not how this one is.
+    run = of.run if of.run and of.run.started_at >= of.since else None
     if run is not None and run.status == RUNNING and (run.lease_until or now) > now:
         return "syncing", {}
     if view.attention_code is not None and needs_user(view.attention_code):

@@ -33,9 +33,13 @@ class Reached(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Linked:
-    """A connection with its gateway, its newest run, and the newest one that was applied."""
+    """A connection with its gateway, its account's newest run, and the newest that was applied.
+
+    Those from before `since` are of a connection that the account had formerly.
+    """
 
     link: Link
+    since: datetime
     paused_state_at: datetime | None
     next_run_at: datetime | None
     gateway: Reached
@@ -45,7 +49,7 @@ class Linked:
 
 OF_CONNECTION = (
     *("id", "broker", "broker_account", "gateway_id", "username", "sync_enabled"),
-    *("paused_at", "paused_state_at", "next_run_at"),
+    *("created_at", "paused_at", "paused_state_at", "next_run_at"),
 )
 # What a run saw is within its evidence. A snapshot that was not applied, which may be of ten
 # thousand positions, is not among them.
@@ -98,9 +102,10 @@ def _read(row: Any) -> Linked:
         return {name: next(values) for name in names}
 
     of = some(OF_CONNECTION)
-    paused_at, state_at, next_run_at = (of.pop(name) for name in OF_CONNECTION[-3:])
+    since, paused_at, state_at, next_run_at = (of.pop(name) for name in OF_CONNECTION[-4:])
     return Linked(
         link=Link(**of, paused=paused_at is not None),
+        since=since,
         paused_state_at=state_at,
         next_run_at=next_run_at,
         gateway=Reached(**some(Reached._fields)),

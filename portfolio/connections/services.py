@@ -15,7 +15,7 @@ from brokers.types import Certificate
 from portfolio.accounts.models import CONNECTED, MANUAL, Account, CashBalance, Holding
 from portfolio.accounts.queries import portfolios as accounts
 from portfolio.accounts.services.portfolios import date_quotes, release
-from portfolio.accounts.services.totals import touch
+from portfolio.accounts.services.totals import renew, touch
 from portfolio.clock import Moment
 from portfolio.connections.gateways import (
     FIRST_BROKER,
@@ -95,7 +95,8 @@ def connect(place: Place, wanted: LinkRequest, outside: Outside) -> bool:
         with unit_of_work() as session:
             if not outside.shared_gateways:
                 _refuse_foreign(session, place.owner_id, route.broker, wanted.account_id)
-            return _link(session, place, wanted, route, outside.clock.now())
+            moment = Moment.at(outside.clock.now(), outside.zone)
+            return _link(session, place, wanted, route, moment)
     except IntegrityError as error:
         raise _linked_elsewhere(wanted.account_id) from error
 
@@ -157,7 +158,7 @@ def _linked_elsewhere(broker_account: str) -> Conflict:
 
 
 def _link(
-    session: Session, place: Place, wanted: LinkRequest, route: Route, now: datetime
+    session: Session, place: Place, wanted: LinkRequest, route: Route, moment: Moment
 ) -> bool:
     account = place.find(session)
     existing = connection_of(session, account)
@@ -180,11 +181,12 @@ def _link(
             replaced_holdings=holdings,
             replaced_cash=cash,
             sync_enabled=wanted.sync_enabled,
-            created_at=now,
+            created_at=moment.now,
         )
     )
     account.mode, account.attention_code, account.synced_at = CONNECTED, None, None
-    session.flush()
+    # Its totals, and today's value, are of what is kept by hand only, or unknown.
+    renew(session, account, moment)
     return True
 
 

@@ -102,6 +102,12 @@ class AccountPage(AccountTable):
         return abs(MONEY.subtract(apart, Decimal(judged["difference"]))) > CENT
 
     @property
+    def proven(self) -> bool:
+        """Whether the total stands beside the broker's own, which the last sync found to agree."""
+        judged, apart = self.card.read and self.card.read.reconciliation, self.totals.apart
+        return bool(judged and judged["status"] == AGREES) and apart is not None and not self.moved
+
+    @property
     def has_shorts(self) -> bool:
         """Whether the cash holds the proceeds of short sales, as far as this page shows."""
         return any(row.quantity < 0 and row.counts_in_value for row in self.holdings.holdings)

@@ -47,11 +47,12 @@ def apply(
     rated = _write_rates(session, target, snapshot, rates)
     session.flush()
     journal.record(session, target.run.id, target.source, plan, written.ids, beside=beside)
-    replaced = _replace(session, target)
+    replaced, first = _replace(session, target), target.account.unread
     target.account.synced_at = snapshot.read_at
     if plan.steps or replaced:
         twins.mark(session, target.owner_id)
-    changed = moved or replaced or bool(plan.steps)
+    # After the first read it is known even that there is nothing.
+    changed = moved or replaced or first or bool(plan.steps)
     target.account.revision += changed
     if rated:
         # Those of all accounts, this one among them.

@@ -28,6 +28,12 @@ def card(page):
     return page.locator("#connection-card")
 
 
+def synced(page):
+    """The sync that was under way is over, and its total agrees."""
+    card(page).get_by_text("no longer held (holdings and cash)").wait_for()
+    page.get_by_text("agrees with IBKR").wait_for()
+
+
 def open_account(page):
     page.goto("/portfolio/1/accounts/IBKR%20Main")
 
@@ -56,7 +62,7 @@ def test_a_doubtful_answer_is_looked_at_applied_and_taken_back(page, house):
     page.get_by_role("button", name="Resume").wait_for(state="detached")
     house.control("play", scenario="calm")
     sync(page)
-    card(page).get_by_text("agrees with IBKR").wait_for()
+    synced(page)
 
 
 def test_a_sale_and_a_liquidation_go_through_by_themselves(page, house):
@@ -99,7 +105,7 @@ def test_another_certificate_stops_all_until_it_is_accepted(page, house):
     page.get_by_role("button", name=re.compile("Accept")).click()
     open_account(page)
     sync(page)
-    card(page).get_by_text("agrees with IBKR").wait_for()
+    synced(page)
 
 
 def keep_by_hand(house):
@@ -147,7 +153,7 @@ def test_two_tabs_show_one_sync(page, house):
     assert same.status_code == 202
     house.control("play", scenario="calm")
     for tab in (page, second):
-        card(tab).get_by_text("agrees with IBKR").wait_for()
+        synced(tab)
     runs = requests.get(f"{house.app}/api/v1/portfolios/1/accounts/IBKR%20Main/runs", timeout=10)
     assert [run["status"] for run in runs.json()["items"]] == ["succeeded", "succeeded"]
 

@@ -1,4 +1,4 @@
-"""What a page says of IBKR's own total: the card and the totals say one thing."""
+"""What a page says of IBKR's own total, and that it says it once."""
 
 from __future__ import annotations
 
@@ -42,12 +42,24 @@ def theirs(desk, url):
 def test_what_is_the_same_is_said_to_the_cent(desk):
     url = desk.connected()
     card, totals = said(desk, url)
-    assert f"✓ agrees with IBKR’s {theirs(desk, url)} to the cent" in card
-    assert f"✓ the same as IBKR’s {theirs(desk, url)}" in totals
+    assert f"✓ agrees with IBKR’s {theirs(desk, url)} to the cent" in totals
+    assert "IBKR’s" not in card
+    # Where the card stands without the total, it says it.
+    edit = desk.program.get(f"{url}/edit", headers=HTML).get_data(as_text=True)
+    assert "✓ agrees with IBKR’s books to the cent" in edit
+
+
+def test_of_another_currency_the_card_says_that_it_agrees_and_the_total_what_it_is(desk):
+    url = desk.connected()
+    path = f"/api/v1{url.replace('/portfolio', '/portfolios')}"
+    assert desk.program.patch(path, json={"currency": "EUR"}).status_code == 200
+    card, totals = said(desk, url)
+    assert "✓ agrees with IBKR’s books to the cent" in card
+    assert f"IBKR says {theirs(desk, url)} USD" in totals
 
 
 @pytest.mark.parametrize(("more", "word"), [("146.82", "more"), ("-146.82", "less")])
-def test_what_agrees_within_the_tolerance_says_both_on_the_card_and_at_the_total(desk, more, word):
+def test_what_agrees_within_the_tolerance_says_both_at_the_total(desk, more, word):
     url = desk.connected()
     books(desk, more)
     judged = desk.sync(url).json["run"]["reconciliation"]
@@ -57,8 +69,8 @@ def test_what_agrees_within_the_tolerance_says_both_on_the_card_and_at_the_total
     card, totals = said(desk, url)
     broker = theirs(desk, url)
     within = f"within the tolerance of {tolerance}"
-    assert f"✓ agrees with IBKR’s {broker}: 146.82 USD apart, {within}" in card
-    assert f"✓ IBKR says {broker}: 146.82 {word}, {within}" in totals
+    assert f"✓ agrees with IBKR’s {broker}, which is 146.82 {word}, {within}" in totals
+    assert "IBKR’s" not in card
 
 
 def test_what_differs_has_no_mark_and_says_by_what_it_was_judged(desk):

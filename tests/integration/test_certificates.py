@@ -196,7 +196,8 @@ def test_in_a_penalty_nothing_is_tested_and_nothing_else_is_blamed(desk):
     assert True not in links.values()
     assert len(desk.simulator.requests) == sent
     card = desk.program.get(url, headers=HTML).get_data(as_text=True)
-    assert "Tried again after 14:15." in card
+    assert "waiting until 14:15" in card
+    assert card.casefold().count("tried again") == 1
     assert '<span class="code">rate_limited</span>' in card
     desk.turn(16 * 60)
     assert checks(desk)[0]["connected"]

@@ -31,7 +31,7 @@ def card_is_of_its_rows(desk):
             runs = session.query(SyncRun).where(SyncRun.account_id == account_id).all()
             runs.sort(key=lambda run: (run.started_at, run.id))
             wrote = [run for run in runs if run.digest is not None]
-            assert of.link == link(row)
+            assert (of.link, of.since) == (link(row), row.created_at)
             assert of.paused_state_at == row.paused_state_at
             assert of.next_run_at == row.next_run_at
             assert of.gateway._asdict() == {

@@ -57,3 +57,58 @@ def test_the_secondary_username_says_what_it_is_and_is_not(desk):
     shown = page.get_data(as_text=True)
     assert "A note for you; we never sign in. It avoids conflicts, not 2FA" in shown
     assert "IBKR asks for the second factor all the same." in shown
+
+
+# The name of a figure on the page of a holding, and in the API.
+EXACT = {
+    "Quantity": "quantity",
+    "Price": "price",
+    "Value": "market_value",
+    "Notional": "notional",
+    "Average price": "average_price",
+    "Cost": "cost",
+    "Unrealised P&amp;L": "unrealized_pnl",
+}
+
+
+def exact(page):
+    """The figures of a holding by what they are called, each as a plain number."""
+    rows = re.findall(r'<tr><th scope="row">([^<]+?) *<.*?<td class="n">(.*?)</td>', page)
+    plain = {"−": "-", ",": "", "+": ""}
+    found = {}
+    for name, cell in rows:
+        number = re.sub(r"<[^>]+>", " ", cell).split()[0]
+        for shown, written in plain.items():
+            number = number.replace(shown, written)
+        found[name] = number
+    return found
+
+
+def test_the_page_of_a_synced_holding_has_all_digits_of_its_figures(desk):
+    url = desk.connected()
+    held = desk.program.get(f"{P}/holdings?limit=500").json["holdings"]
+    by_kind = {each["instrument"]["kind"]: each for each in held}
+    odd = next(each for each in held if each["instrument"]["symbol"] == "VWCE")
+    assert odd["cost"] == "158020.05775"
+    for each in (odd, *by_kind.values()):
+        page = desk.program.get(f"{url}/holdings/{each['id']}", headers=HTML).get_data(True)
+        expected = {name: each[key] or "—" for name, key in EXACT.items()}
+        del expected["Notional" if each["counts_in_value"] else "Value"]
+        assert exact(page) == expected
+
+
+def test_a_figure_that_is_not_known_says_why_on_the_page_of_its_holding(desk):
+    desk.simulator.play("no-market-data")
+    url = desk.connected()
+    held = desk.program.get(f"{P}/holdings?limit=500").json["holdings"]
+    bare = next(each for each in held if each["price"] is None)
+    page = text(desk, f"{url}/holdings/{bare['id']}")
+    assert "Price — no price Value — no price" in page
+
+
+def test_what_is_typed_by_hand_stands_in_its_form_only(desk):
+    url = desk.account()
+    body = {"symbol": "AA", "kind": "stock", "currency": "USD", "quantity": "2"}
+    made = desk.program.post(f"{P}/holdings", json=body).json
+    page = desk.program.get(f"{url}/holdings/{made['id']}", headers=HTML).get_data(as_text=True)
+    assert "Exact figures" not in page

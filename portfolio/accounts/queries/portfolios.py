@@ -34,7 +34,7 @@ from portfolio.accounts.resources import (
     PortfolioLine,
     TotalsView,
 )
-from portfolio.accounts.totals import shares
+from portfolio.accounts.totals import NEVER_READ, NO_RATE, NO_VALUE, WITHOUT_BROKER, shares
 from portfolio.db.base import MONEY
 from portfolio.errors import NotFound
 
@@ -124,6 +124,7 @@ def account_view(
         synced_at=account.synced_at,
         stale=is_stale(account, now),
         attention_code=account.attention_code,
+        unread=account.unread,
         connection=None if shared else link,
         shared_by=shared,
         warnings=_warnings(account),
@@ -217,15 +218,13 @@ def portfolio_line(
     rates: Rates,
 ) -> PortfolioLine:
     """A portfolio's value in its base currency: the sum of its accounts where a rate is known."""
-    sums, without = _Sums(), []
+    sums, without, old = _Sums(), list[str](), list[OldPart]()
     for account in members:
         of = totals[account.id]
-        without += [f"{account.name}: {reason}" for reason in of.incomplete]
-        if not sums.add(of, in_base(of, portfolio.base_currency, rates), rates, portfolio):
-            why = (
-                f"no rate for {account.currency}" if of.net_liquidation is not None else "no value"
-            )
-            without.append(f"without {account.name}: {why}")
+        known = sums.add(of, in_base(of, portfolio.base_currency, rates), rates, portfolio)
+        without += _without(account, of, is_in_sum=known)
+        if known and account.synced_at is not None and is_stale(account, now):
+            old.append(OldPart(account_name=account.name, read_at=account.synced_at))
     reads = [account.synced_at for account in members if account.synced_at is not None]
     return PortfolioLine(
         id=portfolio.id,
@@ -237,14 +236,24 @@ def portfolio_line(
         incomplete=tuple(without),
         account_count=len(members),
         oldest_read=min(reads, default=None),
-        stale=any(is_stale(account, now) for account in members),
+        stale=bool(old),
         attention=tuple(_attention(account) for account in members if account.attention_code),
-        old_parts=tuple(
-            OldPart(account_name=account.name, read_at=account.synced_at)
-            for account in members
-            if is_stale(account, now)
-        ),
+        old_parts=tuple(old),
     )
+
+
+def _without(account: Account, of: TotalsView, *, is_in_sum: bool) -> list[str]:
+    """What a portfolio's total is without of an account, or that it is without all of it."""
+    found = [f"{account.name}: {reason}" for reason in of.incomplete]
+    if is_in_sum:
+        return found
+    if of.net_liquidation is not None:
+        return [*found, f"without {account.name}: {NO_RATE.format(account.currency)}"]
+    if not account.unread:
+        return [*found, f"without {account.name}: {NO_VALUE}"]
+    # One sentence says it of the whole account, the other of its broker's part.
+    others = [f"{account.name}: {reason}" for reason in of.incomplete if reason != WITHOUT_BROKER]
+    return [*others, f"without {account.name}: {NEVER_READ}"]
 
 
 class _Sums:

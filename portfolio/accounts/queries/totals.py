@@ -102,14 +102,16 @@ def cash_shown(session: Session, account_id: int) -> Sequence[Row[*tuple[Any, ..
 
 def stamp(account: Account, rates_revision: int) -> str:
     """All that an account's totals depend on, in one comparable line."""
-    return f"{account.revision}:{account.currency}:{rates_revision}"
+    state = f"{account.revision}:{account.currency}:{rates_revision}"
+    return f"{state}:unread" if account.unread else state
 
 
 def compute_totals(session: Session, account: Account, rates: Rates) -> Totals:
     """The totals of an account from its rows."""
     rows = streamed(session, _COUNTED, {"account": account.id})
     held = (_Counted._make((*row[:6], _Terms._make(row[6:]))) for row in rows)
-    return totals(account.currency, held, cash_rows(session, account.id), rates)
+    cash = cash_rows(session, account.id)
+    return totals(account.currency, held, cash, rates, unread=account.unread)
 
 
 def totals_views(

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from portfolio.accounts import figures
 from portfolio.accounts.figures import Rates
 from portfolio.accounts.models import CashBalance
+from portfolio.accounts.queries.totals import TOTAL_FIELDS
 from portfolio.accounts.totals import totals
 from tests.unit.portfolio.accounts.test_figures import holding, rate
 
@@ -133,6 +134,30 @@ def test_the_profit_of_futures_without_a_rate_is_named():
     of = totals("USD", [], [cash("EUR", "0", futures=D(3))], Rates([]))
     assert of.net_liquidation is None
     assert of.incomplete == ("without the EUR cash: no rate for EUR",)
+
+
+def test_of_what_was_never_read_nothing_is_known():
+    of = totals("USD", [], [], Rates([]), unread=True)
+    sums = {name for name in TOTAL_FIELDS if name not in {"currency", "by_kind", "by_currency"}}
+    assert {getattr(of, name) for name in sums} == {None}
+    assert (of.by_kind, of.by_currency) == ({}, {})
+    assert of.incomplete == ("without what the broker holds now: never read yet",)
+
+
+def test_what_is_kept_beside_what_was_never_read_counts_and_is_a_part():
+    held = [
+        holding(quantity="2", price="5", average_price="4"),
+        holding(currency="CHF", quantity="1", price="7"),
+    ]
+    of = totals("USD", held, [cash("USD", "3")], Rates([]), unread=True)
+    assert (of.net_liquidation, of.market_value, of.cash) == (D(13), D(10), D(3))
+    assert (of.unrealized_pnl, of.cost, of.exposure) == (D(2), D(8), D(10))
+    assert (of.accrued_interest, of.accrued_dividends) == (None, None)
+    assert of.incomplete == (
+        "without what the broker holds now: never read yet",
+        "without 1 holding: no rate for CHF",
+        "P&L without 1 holding: cost or price not known",
+    )
 
 
 @pytest.mark.parametrize("part", ["interest", "dividends"])
