@@ -30,7 +30,7 @@ def card(page):
 
 def synced(page):
     """The sync that was under way is over, and its total agrees."""
-    card(page).get_by_text("no longer held (holdings and cash)").wait_for()
+    card(page).get_by_text("(holdings and cash)").wait_for()
     page.get_by_text("agrees with IBKR").wait_for()
 
 
