@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
@@ -14,12 +14,9 @@ from sqlalchemy import (
     Engine,
     Executable,
     Row,
-    Select,
-    Text,
     Update,
     event,
     text,
-    type_coerce,
 )
 from sqlalchemy.exc import (
     DatabaseError,
@@ -30,7 +27,7 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.orm import Session
 
-from portfolio.db.base import JSON_COLUMNS, ExactDecimal, db, exact_each
+from portfolio.db.base import JSON_COLUMNS, db
 from portfolio.errors import StorageBusy, StorageFailed, StorageLost
 
 Found = TypeVar("Found")
@@ -39,8 +36,6 @@ BUSY_TIMEOUT_MS = 10_000
 CACHE_KB = 500
 WAL, TRIES = "PRAGMA journal_mode=WAL", 5
 WRITE = {"foliosync_write": True}
-# Rows that are made of an answer together where they are looked at one after the other.
-SOME_AT_A_TIME = 200
 # Any number will do, as long as it is always the same: the letters "start".
 STARTING = 0x7374617274
 # Another one: the letters "write".
@@ -195,39 +190,6 @@ def columns(
     # What it has not written yet belongs to the answer.
     session.flush()
     return session.connection().execute(statement, values).all()
-
-
-def streamed(
-    session: Session, statement: Select[*tuple[Any, ...]], values: Mapping[str, Any] | None = None
-) -> Generator[tuple[Any, ...], None, None]:
-    """The same of a statement with many rows: one after the other, and none is kept.
-
-    Its exact decimals are read a column at a time. Until the last row is read, no other statement
-    may change them. Who stops before closes it.
-    """
-    session.flush()
-    unread, exact = as_stored(statement)
-    # Not by a cursor of the server's: of one whose connection is lost, nobody is rid.
-    with session.connection().execute(unread, values) as found:
-        for some in found.partitions(SOME_AT_A_TIME):
-            yield from zip(*by_column(some, exact), strict=True)
-
-
-def as_stored(statement: Select[*tuple[Any, ...]]) -> tuple[Select[*tuple[Any, ...]], list[int]]:
-    """A statement that leaves exact decimals as they are stored, and their places in its rows."""
-    asked = list(statement.selected_columns)
-    exact = [place for place, of in enumerate(asked) if isinstance(of.type, ExactDecimal)]
-    for place in exact:
-        asked[place] = type_coerce(asked[place], Text)
-    return statement.with_only_columns(*asked), exact
-
-
-def by_column(rows: Iterable[Sequence[Any]], exact: Iterable[int]) -> list[Sequence[Any]]:
-    """Rows of `as_stored` as columns, with the decimals in the places that are `exact`."""
-    found: list[Sequence[Any]] = [*zip(*rows, strict=True)]
-    for place in exact:
-        found[place] = exact_each(found[place])
-    return found
 
 
 def changed_rows(session: Session, statement: Update | Delete) -> int:

@@ -16,7 +16,7 @@ from portfolio.accounts.models import InstrumentIdentifier as Identifier
 from portfolio.accounts.quotes import Quoted
 from portfolio.accounts.services.portfolios import cash_of
 from portfolio.db.batches import batches
-from portfolio.db.session import streamed
+from portfolio.db.bycolumn import ByColumn
 from portfolio.sync.plan import Source, Stored, StoredHolding, Terms, digest
 from portfolio.users.models import User
 
@@ -78,7 +78,7 @@ def stored_state(
         .order_by(Holding.id)
     )
     return Stored(
-        holdings=tuple(_holding(row, beside.get(row[0])) for row in streamed(session, query)),
+        holdings=tuple(_holding(row, beside.get(row[0])) for row in ByColumn(query).rows(session)),
         cash=amounts(cash_rows(session, account, source)),
         stamp=stamp,
     )
@@ -144,7 +144,7 @@ def digest_of(session: Session, account: Account, source: Source) -> str:
         )
     )
     cash = amounts(cash_rows(session, account, source))
-    found = streamed(session, query)
+    found = ByColumn(query).rows(session)
     return digest(((key, held, cost, code) for key, held, cost, code in found), cash)
 
 

@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
 
-from sqlalchemy import Row
 from sqlalchemy.orm import Session, selectinload
 
 from portfolio.accounts import figures
@@ -16,7 +14,7 @@ from portfolio.accounts.figures import Rates
 from portfolio.accounts.models import MANUAL, Account, CashBalance, Holding, Instrument
 from portfolio.accounts.queries.held import HeldRow, held_rows
 from portfolio.accounts.queries.order import Wanted, ordered
-from portfolio.accounts.queries.totals import cash_shown, open_holdings
+from portfolio.accounts.queries.totals import CashShown, cash_shown, open_holdings
 from portfolio.accounts.queries.twins import duplicates_of
 from portfolio.accounts.resources import (
     AccountView,
@@ -169,7 +167,7 @@ def cash_views(session: Session, known: Known) -> tuple[CashView, ...]:
     return tuple(_cash(known, row) for row in cash_shown(session, known.account.id))
 
 
-def _cash(known: Known, row: Row[*tuple[Any, ...]]) -> CashView:
+def _cash(known: Known, row: CashShown) -> CashView:
     rate = known.rates.between(row.currency, known.account.currency)
     return CashView(
         id=row.id,

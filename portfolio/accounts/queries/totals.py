@@ -23,11 +23,12 @@ from portfolio.accounts.queries.rates import newest_rates
 from portfolio.accounts.resources import TotalsView
 from portfolio.accounts.totals import Totals, totals
 from portfolio.db.base import MONEY
-from portfolio.db.session import columns, streamed
+from portfolio.db.bycolumn import ByColumn
+from portfolio.db.session import columns
 from portfolio.users.models import User
 
 # As plain values: totals are renewed with each price, and need no row of their own.
-_COUNTED = (
+_COUNTED = ByColumn(
     select(
         *(Holding.source, Holding.quantity, Holding.average_price),
         *(Holding.price, Holding.market_value, Holding.unrealized_pnl),
@@ -42,11 +43,6 @@ _CASH = (
     .where(CashBalance.account_id == bindparam("account"))
     .order_by(CashBalance.currency, CashBalance.source)
 )
-_CASH_SHOWN = _CASH.with_only_columns(
-    *(CashBalance.id, CashBalance.currency, CashBalance.source, CashBalance.source_account),
-    *(CashBalance.amount, CashBalance.settled, CashBalance.futures_pnl),
-    *(CashBalance.accrued_interest, CashBalance.accrued_dividends),
-)
 TOTAL_FIELDS = tuple(field.name for field in fields(Totals) if field.name != "incomplete")
 _BROKERS = ("broker_net_liquidation", "broker_currency")
 _STORED = (
@@ -60,6 +56,25 @@ _STORED = (
     .join(Portfolio, Portfolio.id == Account.portfolio_id)
     .join(User, User.id == Portfolio.owner_id)
     .where(Account.id.in_(bindparam("accounts", expanding=True)))
+)
+
+
+class CashShown(NamedTuple):
+    """A cash balance as plain values, for who only looks at it."""
+
+    id: int
+    currency: str
+    source: str
+    source_account: str
+    amount: Decimal
+    settled: Decimal | None
+    futures_pnl: Decimal | None
+    accrued_interest: Decimal | None
+    accrued_dividends: Decimal | None
+
+
+_CASH_SHOWN = ByColumn(
+    _CASH.with_only_columns(*(getattr(CashBalance, name) for name in CashShown._fields))
 )
 
 
@@ -95,9 +110,9 @@ def cash_rows(session: Session, account_id: int) -> list[CashBalance]:
     return list(session.scalars(_CASH, {"account": account_id}))
 
 
-def cash_shown(session: Session, account_id: int) -> Sequence[Row[*tuple[Any, ...]]]:
-    """The same as plain values, for who only looks at it."""
-    return columns(session, _CASH_SHOWN, {"account": account_id})
+def cash_shown(session: Session, account_id: int) -> list[CashShown]:
+    """The same as plain values."""
+    return [*map(CashShown._make, _CASH_SHOWN.rows(session, {"account": account_id}))]
 
 
 def stamp(account: Account, rates_revision: int) -> str:
@@ -108,7 +123,7 @@ def stamp(account: Account, rates_revision: int) -> str:
 
 def compute_totals(session: Session, account: Account, rates: Rates) -> Totals:
     """The totals of an account from its rows."""
-    rows = streamed(session, _COUNTED, {"account": account.id})
+    rows = _COUNTED.rows(session, {"account": account.id})
     held = (_Counted._make((*row[:6], _Terms._make(row[6:]))) for row in rows)
     cash = cash_rows(session, account.id)
     return totals(account.currency, held, cash, rates, unread=account.unread)

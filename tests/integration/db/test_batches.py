@@ -1,8 +1,7 @@
-"""Many rows at a time: written as an ordinary insert would, and read without a rest."""
+"""Many rows at a time, written as an ordinary insert would."""
 
 from __future__ import annotations
 
-from contextlib import closing
 from datetime import UTC
 from decimal import Decimal
 
@@ -26,7 +25,6 @@ from sqlalchemy.orm import Session
 from portfolio.db import batches
 from portfolio.db.base import ExactDecimal, UtcDateTime
 from portfolio.db.batches import insert_rows, new_ids
-from portfolio.db.session import SOME_AT_A_TIME, streamed
 
 # Not in the order of the table.
 COLUMNS = ("name", "number", "amount", "is_key", "at", "day", "beside")
@@ -75,9 +73,7 @@ def test_it_stores_what_an_ordinary_insert_stores(engine, monkeypatch):
     def stored(session):
         columns = [TABLE.c[name] for name in (*COLUMNS, "left_out")]
         query = select(*columns).order_by(TABLE.c.id)
-        found = session.execute(query).all()
-        assert list(streamed(session, query)) == found
-        return found
+        return session.execute(query).all()
 
     @given(st.lists(row, max_size=8))
     def check(rows):
@@ -110,13 +106,3 @@ def test_new_ids_are_those_that_nobody_has(engine):
             # An ordinary insert goes on after them.
             made = session.execute(TABLE.insert().values(name="M")).inserted_primary_key
             assert made == (first + 3,)
-
-
-def test_a_stream_that_is_left_before_its_end_leaves_nothing_open(engine):
-    count = 2 * SOME_AT_A_TIME
-    with Session(engine) as session:
-        insert_rows(session, TABLE, ("name",), ((f"N{number}",) for number in range(count)))
-        with closing(streamed(session, select(TABLE.c.name))) as rows:
-            assert next(rows) == ("N0",)
-        # Neither database does that while a statement reads the table.
-        TABLE.drop(session.connection())
