@@ -25,6 +25,11 @@ SHORTEST_PART = 8
 MOST_SEALED = 2000
 # A key in base32, or what mixes letters and figures: no word and no time that a log needs.
 RANDOM = re.compile(r"[A-Z2-7]{16,}|(?=.*[A-SU-Za-z])(?=.*[0-9]).{8,}", re.ASCII)
+# What PostgreSQL says of a row that it refuses: values of it, up to the next thing that is said.
+REFUSED = re.compile(
+    r"^(DETAIL:\s+).*?(?=\n\[SQL: |\n\(Background |\n\nThe above |\n\nDuring |\Z)",
+    re.MULTILINE | re.DOTALL,
+)
 _known: set[str] = set()
 _sealed: dict[str, None] = {}
 # A signal's handler may log while its own thread is in here.
@@ -77,14 +82,14 @@ def hide_password_of(url: str) -> None:
 
 
 def redacted(text: str) -> str:
-    """The text without what is hidden."""
+    """The text without what is hidden, and without what a database repeats of its rows."""
     # The longest first: one secret may be part of another.
     with _lock:
         secrets = {*_known, *_sealed}
     for secret in sorted(secrets, key=len, reverse=True):
         if secret in text:
             text = text.replace(secret, HIDDEN)
-    return text
+    return REFUSED.sub(rf"\1{HIDDEN}", text)
 
 
 def install() -> None:
