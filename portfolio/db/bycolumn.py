@@ -9,12 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from functools import cached_property
-from io import StringIO
+from io import BytesIO
 from itertools import islice
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Dialect, Select, Text, func, select, type_coerce
+from sqlalchemy import (
+    Connection,
+    Dialect,
+    LargeBinary,
+    Select,
+    Text,
+    cast,
+    func,
+    select,
+    type_coerce,
+)
 from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeEngine
 
@@ -62,8 +72,9 @@ class ByColumn:
     def _lines(
         self, connection: Connection, values: Mapping[str, Any] | None
     ) -> Iterable[Sequence[Column]]:
-        lines = StringIO(self._text(connection, values), newline="\n")
-        while some := "".join(islice(lines, SOME_AT_A_TIME)):
+        # Takes the text as it is, which is not small; one of characters would hold a copy.
+        lines = BytesIO(self._text(connection, values))
+        while some := b"".join(islice(lines, SOME_AT_A_TIME)):
             yield _decoded(some)
 
     def _partitions(
@@ -73,16 +84,16 @@ class ByColumn:
         with connection.execute(self._stored, values) as found:
             yield from found.partitions(SOME_AT_A_TIME)
 
-    def _text(self, connection: Connection, values: Mapping[str, Any] | None) -> str:
-        return connection.execute(self._as_lines, values).scalar() or ""
+    def _text(self, connection: Connection, values: Mapping[str, Any] | None) -> bytes:
+        return connection.execute(self._as_lines, values).scalar() or b""
 
     @cached_property
-    def _as_lines(self) -> Select[str]:
+    def _as_lines(self) -> Select[bytes]:
         """All rows as one text, a line of JSON each, in their order."""
         columns = self._statement.selected_columns
         line = func.json_array(*columns, type_=Text).label("line")
         lines = self._statement.with_only_columns(line).subquery()
-        return select(func.group_concat(lines.c.line, "\n", type_=Text))
+        return select(cast(func.group_concat(lines.c.line, "\n"), LargeBinary))
 
     @cached_property
     def _stored(self) -> Select[*tuple[Any, ...]]:
@@ -106,7 +117,7 @@ def _asked(session: Session) -> Connection:
     return session.connection()
 
 
-def _decoded(lines: str) -> list[list[Any]]:
+def _decoded(lines: bytes) -> list[list[Any]]:
     try:
         return _JSON.decode_lines(lines)
     except msgspec.DecodeError as error:
