@@ -78,6 +78,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.basetemp = str(memory / f"foliosync-tests-{os.getpid()}")
 
 
+# Whoever changes the code a thousand times does without plugins.
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     """None of them where a file is named: it stays in one worker anyway, which starts slowly.
 
