@@ -93,7 +93,7 @@ def is_still(session: Session, account: Account, source: Source, stored: Stored)
 
 
 def _stamp(session: Session, account: Account) -> str | None:
-    query = select(User.held_stamp).join(Portfolio, Portfolio.owner_id == User.id)
+    query = select(User.held_stamp).join(Portfolio)
     return session.scalar(query.where(Portfolio.id == account.portfolio_id))
 
 

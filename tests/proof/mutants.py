@@ -54,7 +54,6 @@ MODULES = {
     "portfolio/sync/apply.py": STORING,
     "portfolio/sync/writing.py": STORING,
     "portfolio/sync/rows.py": STORING,
-    "portfolio/db/bycolumn.py": ("tests/integration/db/test_bycolumn.py",),
 }
 # Plugins, and the search for forgotten files at the end, take longer than most tests here.
 ENVIRON = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}

@@ -14,7 +14,7 @@ from sqlalchemy.pool import StaticPool
 
 import portfolio.connections.models
 from brokers.contract import Manifest
-from brokers.types import Kind, Right
+from brokers.types import ONE, Kind, Right
 from portfolio.accounts.models import (
     LIKELY_TWIN,
     NO_TWIN,
@@ -249,6 +249,50 @@ def test_the_state_has_all_terms_and_quotes(book):
     }
     assert held.quote == (D(6), D(60), D(1))
     assert (held.quantity, held.average_price, held.is_open) == (D(10), D(5), True)
+
+
+OPTION = {"kind": Kind.OPTION, "expiry": date(2027, 1, 15), "right": Right.PUT}
+SAID = OPTION | {"multiplier": D(10), "strike": D(5), "name": "N", "exchange": "X"}
+OF_POSITION = ("quantity", "average_price", "price", "market_value", "unrealized_pnl")
+OF_INSTRUMENT = ("symbol", "multiplier", "strike", "name", "exchange")
+
+
+@pytest.mark.parametrize("name", [*OF_POSITION, *OF_INSTRUMENT, "underlying"])
+@pytest.mark.parametrize("value", [D(77), "another", None])
+def test_the_state_is_what_is_stored_whatever_was_read(book, name, value):
+    told = position("1", **SAID)
+    book.put(adding_up(told, position("2")))
+    plain = stored_state(book.session, book.account, SOURCE)
+    if name in OF_POSITION:
+        read = structs.replace(told, **{name: value})
+    else:
+        read = structs.replace(told, instrument=structs.replace(told.instrument, **{name: value}))
+    assert stored_state(book.session, book.account, SOURCE, [read]) == plain
+    assert plain.holdings[0].figures == (D(10), D(5), D(6), D(60), D(1))
+
+
+def test_what_is_stored_as_it_was_read_is_there_once(book):
+    read = structs.replace(position("1", **SAID), average_price=D("5.5"))
+    book.put(adding_up(read))
+    # As another answer says the same, in objects of its own.
+    again = structs.replace(position("1", **SAID), average_price=D("5.50"))
+    (held,) = stored_state(book.session, book.account, SOURCE, [again]).holdings
+    assert held.key is again.instrument.key
+    assert all(getattr(held, of) is getattr(again, of) for of in OF_POSITION)
+    for of in OF_INSTRUMENT:
+        there = held.terms if hasattr(held.terms, of) else held
+        assert getattr(there, of) is getattr(again.instrument, of)
+    # Where one value is another, the rest are there once as before.
+    moved = structs.replace(again, price=D(7))
+    (held,) = stored_state(book.session, book.account, SOURCE, [moved]).holdings
+    assert held.price == D(6)
+    assert all(getattr(held, of) is getattr(moved, of) for of in OF_POSITION if of != "price")
+
+
+def test_multipliers_of_one_are_there_once(book):
+    book.put(READ)
+    held = stored_state(book.session, book.account, SOURCE).holdings
+    assert all(row.terms.multiplier is ONE for row in held)
 
 
 def test_what_the_broker_leaves_out_this_time_is_not_forgotten(book):
