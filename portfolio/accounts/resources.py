@@ -187,7 +187,8 @@ class CashView:
 class HoldingsPage:
     """One page of an account's holdings, its cash, and the totals of the whole account.
 
-    `largest_weight` is the greatest absolute weight of this page: its bar is the longest.
+    `largest_weight` is the greatest absolute weight of this page: its bar is the longest. With
+    `has_shorts`, the cash of the account has what came in for something that was sold short.
     """
 
     account: AccountView
@@ -195,6 +196,7 @@ class HoldingsPage:
     groups: tuple[HoldingGroup, ...]
     cash: tuple[CashView, ...]
     totals: TotalsView
+    has_shorts: bool
     count: int
     page: int
     pages: int
@@ -230,7 +232,8 @@ class OldPart:
 class PortfolioLine:
     """A portfolio with its value in its base currency and how fresh that is.
 
-    `stale` means that an account in that value may hold something else by now.
+    `stale` means that an account in that value may hold something else by now, and
+    `possible_duplicates` are the accounts in it of which something may count twice.
     """
 
     id: int
@@ -243,6 +246,7 @@ class PortfolioLine:
     account_count: int
     oldest_read: datetime | None
     stale: bool
+    possible_duplicates: tuple[str, ...] = ()
     shared_by: str | None = None
     attention: tuple[Attention, ...] = field(default=())
     old_parts: tuple[OldPart, ...] = field(default=())

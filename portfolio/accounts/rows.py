@@ -32,6 +32,7 @@ USUAL_KINDS = frozenset({"stock", "etf"})
 # Their quantity is a face value, and their multiplier no size of a contract.
 IN_PERCENT = frozenset({"bond", "bill"})
 SOON = 30
+NO_PRICE, NO_COST = "no price", "average price not known"
 HUNDRED, TENTH = Decimal(100), Decimal("0.1")
 COLUMNS = (
     *(("symbol", "Instrument"), ("quantity", "Quantity"), ("price", "Price"), ("value", "Value")),
@@ -99,7 +100,7 @@ class HoldingRows:
         # A figure names its currency where that is another than the account's.
         other = "" if unit == base else unit
         worth = _worth(of, unit, base) if of.counts_in_value else self._notional(of, other)
-        price = _unknown("no price") if of.price is None else quantity(of.price)
+        price = _unknown(NO_PRICE) if of.price is None else quantity(of.price)
         bar = "" if of.weight is None else _bar(of.weight, self.largest)
         return (
             f'<tr{member}><th scope="row">{self._what(of, link)}</th>'
@@ -157,11 +158,13 @@ def _worth(row: HoldingView, unit: str, base: str) -> str:
     value, cost, base_value, base_cost, other = row.market_value, row.cost, "", "", ""
     if unit != base:
         why, other = f"no rate for {row.currency}", unit
-        base_value = f"<div>{_amount(row.base_value, why, base)}</div>"
-        base_cost = f'<div title="at today’s rate">{_amount(row.base_cost, why, base)}</div>'
+        base_value = _amount(row.base_value, NO_PRICE if value is None else why, base)
+        base_cost = _amount(row.base_cost, NO_COST if cost is None else why, base)
+        base_value = f"<div>{base_value}</div>"
+        base_cost = f'<div title="at today’s rate">{base_cost}</div>'
     return (
-        f"<td{_below(value)}>{_amount(value, 'no price', unit)}{base_value}</td>"
-        f"<td{_below(cost)}>{_amount(cost, 'average price not known', other)}{base_cost}</td>"
+        f"<td{_below(value)}>{_amount(value, NO_PRICE, unit)}{base_value}</td>"
+        f"<td{_below(cost)}>{_amount(cost, NO_COST, other)}{base_cost}</td>"
     )
 
 
@@ -186,7 +189,11 @@ def _bar(weight: Decimal, largest: Decimal) -> str:
 def _weight(row: HoldingView) -> str:
     if row.weight is not None:
         return percent(row.weight)
-    return _unknown("value not known" if row.counts_in_value else "does not count in value")
+    if not row.counts_in_value:
+        return _unknown("does not count in value")
+    if row.market_value is None:
+        return _unknown("value not known")
+    return _unknown("total not known" if row.rate else f"no rate for {row.currency}")
 
 
 def _amount(value: Decimal | None, reason: str, unit: str) -> str:

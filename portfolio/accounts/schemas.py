@@ -18,6 +18,7 @@ CURRENCY = {"example": "USD"}
 CODE = "^[A-Za-z]{3}$"
 TYPED_CURRENCY = {**CURRENCY, "pattern": CODE}
 KINDS = [str(kind) for kind in Kind]
+TWICE = {"description": "Its accounts of which something may count twice", "example": ["A"]}
 INCOMPLETE = {
     "description": f"What sums are without; each ends with its reason: {'; '.join(REASONS)}"
 }
@@ -41,6 +42,7 @@ class PortfolioSchema(Schema):
     by_kind = Shares(metadata={"example": {"etf": "900000", "cash": "105182.38"}})
     by_currency = Shares(metadata={"example": {"USD": "1005182.38"}})
     incomplete = fields.List(fields.String(), required=True, metadata=INCOMPLETE)
+    possible_duplicates = fields.List(fields.String(), required=True, metadata=TWICE)
     stale = fields.Boolean(required=True)
     shared_by = fields.String(
         required=True,

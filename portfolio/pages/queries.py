@@ -107,11 +107,6 @@ class AccountPage(AccountTable):
         judged, apart = self.card.read and self.card.read.reconciliation, self.totals.apart
         return bool(judged and judged["status"] == AGREES) and apart is not None and not self.moved
 
-    @property
-    def has_shorts(self) -> bool:
-        """Whether the cash holds the proceeds of short sales, as far as this page shows."""
-        return any(row.quantity < 0 and row.counts_in_value for row in self.holdings.holdings)
-
 
 def overview(session: Session, owner_id: int, now: datetime) -> Overview:
     """What `/` shows."""

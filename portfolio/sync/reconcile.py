@@ -284,10 +284,10 @@ class _Compared:
 
     def _cause(self, group: frozenset[ValueClass], gap: Decimal) -> str:
         what = " and ".join(sorted(of.value.replace("_", " ") for of in group))
-        for position in self.held:
-            value = _value(position)
-            if value and abs(abs(value) - abs(gap)) <= self._tolerance(group):
-                return f"The gap in {what} is the value of {position.instrument.symbol}."
+        alike = [of for of in self.held if _is_worth(of, gap)]
+        # Of several, nobody knows which one it is.
+        if len(alike) == 1:
+            return f"The gap in {what} is as large as the value of {alike[0].instrument.symbol}."
         if self.after is None:
             return f"The broker’s books have nothing in {self.currency}."
         if group == BONDS:
@@ -310,6 +310,13 @@ def _by_group(
 def _booked(row: LedgerRow | None, group: frozenset[ValueClass]) -> Decimal:
     values = row.values if row is not None else {}
     return sum((values.get(of, Decimal(0)) for of in group), Decimal(0))
+
+
+def _is_worth(position: Position, gap: Decimal) -> bool:
+    """Whether a gap is as large as a position, but for what prices move between two calls."""
+    size = abs(_value(position) or Decimal(0))
+    allowed = CENTS + MONEY.multiply(BETWEEN_READS, size)
+    return size > 0 and abs(size - abs(gap)) <= allowed
 
 
 def _value(position: Position) -> Decimal | None:

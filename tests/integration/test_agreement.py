@@ -46,15 +46,15 @@ def test_what_is_the_same_is_said_to_the_cent(desk):
     assert "IBKR’s" not in card
     # Where the card stands without the total, it says it.
     edit = desk.program.get(f"{url}/edit", headers=HTML).get_data(as_text=True)
-    assert "✓ agrees with IBKR’s books to the cent" in edit
+    assert "✓ agreed with IBKR’s books to the cent" in edit
 
 
-def test_of_another_currency_the_card_says_that_it_agrees_and_the_total_what_it_is(desk):
+def test_of_another_currency_the_card_says_that_it_agreed_and_the_total_what_it_is(desk):
     url = desk.connected()
     path = f"/api/v1{url.replace('/portfolio', '/portfolios')}"
     assert desk.program.patch(path, json={"currency": "EUR"}).status_code == 200
     card, totals = said(desk, url)
-    assert "✓ agrees with IBKR’s books to the cent" in card
+    assert "✓ agreed with IBKR’s books to the cent" in card
     assert f"IBKR says {theirs(desk, url)} USD" in totals
 
 
@@ -108,4 +108,4 @@ def test_a_run_of_before_says_no_tolerance(desk):
     runs = desk.program.get("/api/v1/portfolios/1/accounts/A/runs").json["items"]
     assert runs[0]["reconciliation"]["tolerance"] is None
     page = desk.program.get(f"{url}/syncs", headers=HTML).get_data(as_text=True)
-    assert "✓ agrees with IBKR’s books: 0.40 USD apart, within the tolerance<" in page
+    assert "✓ agreed with IBKR’s books: 0.40 USD apart, within the tolerance<" in page

@@ -158,8 +158,11 @@ def test_accepting_settles_what_the_account_waited_for_and_leads_back(desk):
     assert (done.status_code, done.location) == (303, url)
     account = desk.program.get(f"/api/v1{url.replace('/portfolio', '/portfolios')}").json
     assert account["attention_code"] is None
-    settled = desk.program.get(url, headers=HTML).get_data(as_text=True)
-    assert "certificate_changed" not in settled
+    for path in (url, "/connections"):
+        settled = desk.program.get(path, headers=HTML).get_data(as_text=True)
+        assert "another certificate" not in settled
+    # How it is now, the next contact tells.
+    assert "Not asked yet." in settled
     assert desk.sync(url).json["run"]["status"] == "succeeded"
 
 

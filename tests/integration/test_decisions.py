@@ -346,7 +346,7 @@ def test_the_history_tells_each_run_and_its_reason(desk, trouble):
     desk.sync(url)
     page = desk.program.get(f"{url}/syncs", headers=HTML).get_data(as_text=True)
     assert failed["error"]["message"].split(";")[0].replace("'", "&#39;")[:30] in page
-    assert "agrees with IBKR" in page
+    assert "agreed with IBKR" in page
     one = desk.program.get(f"{url}/syncs/{failed['run']['id']}", headers=HTML)
     assert one.status_code == 200
     assert failed["error"]["code"] in one.get_data(as_text=True)

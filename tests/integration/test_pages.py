@@ -208,3 +208,23 @@ def test_a_page_of_thirty_thousand_takes_as_long_as_one_of_a_thousand(crowded):
     small, large = (f"/portfolio/1/accounts/{name}?page=3" for name in ("S", "L"))
     exponent = math.log(least_cpu(crowded, large) / least_cpu(crowded, small)) / math.log(30)
     assert exponent <= 0.3, exponent
+
+
+def test_short_sales_are_said_of_the_whole_account_whatever_the_page_shows(desk):
+    url = desk.connected()
+    said = "includes short-sale proceeds"
+    for query in ("", "?page=2", "?kind=etf", "?text=SPY"):
+        assert said in desk.program.get(f"{url}{query}", headers=HTML).get_data(as_text=True)
+    other = desk.account("B")
+    api = f"/api/v1{other.replace('/portfolio', '/portfolios')}/holdings"
+    row = {"symbol": "ES", "kind": "future", "currency": "USD", "quantity": "-1", "price": "5"}
+    row |= {"expiry": "2027-01-15", "multiplier": "50"}
+    made = desk.program.post(api, json=row)
+    assert made.status_code == 201, made.json
+    # The price of what adds nothing to the value is not in the cash.
+    assert said not in desk.program.get(other, headers=HTML).get_data(as_text=True)
+    cash = {"currency": "USD", "amount": "5"}
+    assert desk.program.post(api.replace("/holdings", "/cash"), json=cash).status_code == 201
+    stock = {**row, "symbol": "X", "kind": "stock", "expiry": None, "multiplier": "1"}
+    assert desk.program.post(api, json=stock).status_code == 201
+    assert said in desk.program.get(other, headers=HTML).get_data(as_text=True)

@@ -64,6 +64,15 @@ def test_a_preview_writes_nothing_and_the_import_writes_the_good_lines(hand):
     assert totals["net_liquidation"] == "12632.75"
 
 
+def test_a_preview_shows_money_as_cash_and_opens_what_cures_a_file_that_is_not_understood(hand):
+    text = send(hand, "type,symbol,kind,currency,quantity\ncash,,,CHF,5\n").get_data(as_text=True)
+    assert "<td>cash</td>" in text
+    assert '<details class="card"><summary>Columns and numbers' in text
+    text = send(hand, "Was,Wieviel\nVWCE,5\n").get_data(as_text=True)
+    assert '<details class="card" open><summary>Columns and numbers' in text
+    assert "What it would do" not in text
+
+
 def api(desk, text, name="Bank", **values):
     body = {"csv": text, **values}
     answer = desk.program.post(f"{P}/1/accounts/{name}/import", json=body)

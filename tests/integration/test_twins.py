@@ -138,6 +138,11 @@ def test_rows_left_in_another_account_are_said_there(desk):
     assert desk.connect(other).status_code == 201
     desk.sync(other)
     assert warnings(desk) == ["possible_duplicates"]
+    portfolio = "/api/v1/portfolios/1"
+    assert desk.program.get(portfolio).json["possible_duplicates"] == ["A"]
+    for path in ("/", "/portfolio/1"):
+        shown = desk.program.get(path, headers=HTML).get_data(as_text=True)
+        assert "something of A may count twice" in shown
     assert desk.program.get("/api/v1/portfolios/1/accounts/B").json["warnings"] == []
     page = desk.program.get(url, headers=HTML).get_data(as_text=True)
     assert "here or in another account" in page
@@ -147,6 +152,7 @@ def test_rows_left_in_another_account_are_said_there(desk):
     desk.connect(url)
     desk.sync(url)
     assert warnings(desk) == []
+    assert desk.program.get(portfolio).json["possible_duplicates"] == []
 
 
 def test_disconnecting_says_what_leaves(desk):

@@ -52,6 +52,7 @@ def holdings_page(session: Session, known: Known, wanted: Wanted) -> HoldingsPag
         groups=_groups(lines) if wanted.group else (),
         cash=cash_views(session, known),
         totals=known.totals,
+        has_shorts=order.has_shorts,
         count=order.count,
         page=start // wanted.limit + 1,
         pages=max(1, -(-order.count // wanted.limit)),

@@ -13,11 +13,23 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Float, Select, String, case, cast, func, literal, nulls_last, select
-from sqlalchemy.orm import Session
+from sqlalchemy import (
+    Exists,
+    Float,
+    Select,
+    String,
+    case,
+    cast,
+    exists,
+    func,
+    literal,
+    nulls_last,
+    select,
+)
+from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql.elements import ColumnElement
 
-from portfolio.accounts.figures import Rates
+from portfolio.accounts.figures import NOTIONAL_KINDS, Rates
 from portfolio.accounts.models import MANUAL, Account, Holding, Instrument
 from portfolio.accounts.queries.instruments import any_like, escaped
 from portfolio.db.memory import Memory
@@ -56,10 +68,14 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """The ids of holdings as they follow each other; `starts` is where rows or groups begin."""
+    """The ids of holdings as they follow each other; `starts` is where rows or groups begin.
+
+    `has_shorts` is of the whole account: whether anything in it was sold short.
+    """
 
     ids: array[int]
     starts: Sequence[int]
+    has_shorts: bool
 
     @property
     def count(self) -> int:
@@ -99,10 +115,21 @@ def _asked(
     by = _order(account, rates, wanted)
     query = (_in_groups if wanted.group else _flat)(_matching(account, wanted), by)
     stamp = select(User.held_stamp).where(User.id == account.portfolio.owner_id)
-    rows = session.execute(query.add_columns(stamp.scalar_subquery())).all()
+    shorts = _shorts(account)
+    rows = session.execute(query.add_columns(shorts, stamp.scalar_subquery())).all()
     ids = array("q", (row[0] for row in rows))
     starts = _starts(row[1] for row in rows) if wanted.group else range(len(ids))
-    return Order(ids, starts), {row[-1] for row in rows}
+    has_shorts = rows[0][-2] if rows else session.scalar(select(shorts))
+    return Order(ids, starts, bool(has_shorts)), {row[-1] for row in rows}
+
+
+def _shorts(account: Account) -> Exists:
+    """Whether something that counts in value was sold short, so that its price is in the cash."""
+    row, of = aliased(Holding), aliased(Instrument)
+    held = row.account_id == account.id, row.closed_at.is_(None)
+    # The sign of a number is right also where its last digits are not.
+    short = _real(row.quantity) < 0, of.kind.not_in(NOTIONAL_KINDS)
+    return exists().where(row.instrument_id == of.id, *held, *short)
 
 
 def _starts(places: Iterable[int]) -> array[int]:

@@ -218,13 +218,15 @@ def portfolio_line(
     rates: Rates,
 ) -> PortfolioLine:
     """A portfolio's value in its base currency: the sum of its accounts where a rate is known."""
-    sums, without, old = _Sums(), list[str](), list[OldPart]()
+    sums, without, old, twice = _Sums(), list[str](), list[OldPart](), list[str]()
     for account in members:
         of = totals[account.id]
         known = sums.add(of, in_base(of, portfolio.base_currency, rates), rates, portfolio)
         without += _without(account, of, is_in_sum=known)
         if known and account.synced_at is not None and is_stale(account, now):
             old.append(OldPart(account_name=account.name, read_at=account.synced_at))
+        if known and account.likely_twins:
+            twice.append(account.name)
     reads = [account.synced_at for account in members if account.synced_at is not None]
     return PortfolioLine(
         id=portfolio.id,
@@ -237,6 +239,7 @@ def portfolio_line(
         account_count=len(members),
         oldest_read=min(reads, default=None),
         stale=bool(old),
+        possible_duplicates=tuple(twice),
         attention=tuple(_attention(account) for account in members if account.attention_code),
         old_parts=tuple(old),
     )

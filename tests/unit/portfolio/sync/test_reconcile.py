@@ -70,8 +70,28 @@ def test_a_row_that_the_books_do_not_have_is_named():
     row = ledger_row("USD", "100", rate="1", stocks="60")
     found = reconcile(with_books(snapshot(position("1"), position("2", quantity="7")), row))
     assert (found.status, found.difference, found.by_class) == (DIFFERS, D(-42), False)
-    assert found.likely_cause == "The gap in stocks is the value of S2."
+    assert found.likely_cause == "The gap in stocks is as large as the value of S2."
     assert found.tolerance == D("0.02") + D("0.0005") * 102
+
+
+@pytest.mark.parametrize(("apart", "named"), [("1", False), ("0.03", True), ("-1", False)])
+def test_only_a_row_that_is_worth_the_gap_is_named(apart, named):
+    """What a whole class may be off is more than one row’s price moves."""
+    rows = position("1", quantity="10"), position("2", quantity="1000")
+    books = str(D(6000) + D(apart))
+    found = reconcile(
+        with_books(snapshot(*rows), ledger_row("USD", "100", rate="1", stocks=books))
+    )
+    assert found.status == DIFFERS
+    assert ("the value of S1" in found.likely_cause) is named
+
+
+def test_a_gap_that_several_rows_are_worth_names_none():
+    row = ledger_row("USD", "100", rate="1", stocks="120")
+    alike = [position(key) for key in ("1", "2", "3")]
+    found = reconcile(with_books(snapshot(*alike), row))
+    assert (found.status, found.difference) == (DIFFERS, D(-60))
+    assert "prices may have moved" in found.likely_cause
 
 
 def test_a_currency_that_the_books_do_not_have_is_said():
