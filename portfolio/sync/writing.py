@@ -68,7 +68,6 @@ class _Differences:
         described = _described(position.instrument, before)
         if described is not before:
             self.described.append({"id": row.instrument_id, **_columns(described)})
-            self.moved = True
         self.name(row.instrument_id, position)
         figures, since = _figures(row, position, target)
         moves = figures != row.figures

@@ -14,7 +14,7 @@ from sqlalchemy.pool import StaticPool
 
 import portfolio.connections.models
 from brokers.contract import Manifest
-from brokers.types import ONE, Kind, Right
+from brokers.types import ONE, Kind, Right, ValueClass
 from portfolio.accounts.models import (
     LIKELY_TWIN,
     NO_TWIN,
@@ -84,14 +84,14 @@ class Book:
         self.session.flush()
         return row
 
-    def put(self, read, *, rates=None, keep=(), replaced=Replaced(), source=SOURCE):  # noqa: B008
+    def put(self, read, *, rates=None, keep=(), source=SOURCE, **wanted):
         stored = stored_state(self.session, self.account, source)
         target = Target(
             account=self.account,
             source=source,
             run=self.run,
             moment=Moment(now=read.read_at, day=read.read_at.date()),
-            replaced=replaced,
+            **{"replaced": Replaced(), **wanted},
         )
         keep = frozenset(keep)
         plan = make_plan(stored, read, keep)
@@ -378,6 +378,55 @@ def test_what_leaves_or_is_only_kept_keeps_the_time_of_its_quote(book):
     assert kept.quoted_at is None
     book.put(replace(READ, read_at=after + timedelta(hours=1)))
     assert (gone.closed_at, gone.quoted_at) == (None, None)
+
+
+def test_all_that_is_only_kept_gets_the_time_of_its_quote(book):
+    book.put(adding_up(position("1"), position("2"), position("3")))
+    book.put(later(adding_up(position("1"))), keep=["2", "3"])
+    assert [book.holding(of).quoted_at for of in ("S2", "S3")] == [NOON, NOON]
+
+
+def test_an_instrument_of_another_account_is_described_anew_and_all_who_have_it_are_renewed(book):
+    other = replace(SOURCE, broker_account="U2")
+    first = book.account
+    book.put(adding_up(position("1", name="One"), position("2", name="Two")))
+    book.account = book.another("B")
+    before, stamp = first.revision, book.owner.held_stamp
+    read = adding_up(position("1", name="Eins"), position("2", name="Two"), position("3"))
+    book.put(later(read), source=other)
+    assert [of.name for of in book.all(Instrument)] == ["Eins", "Two", None]
+    assert first.revision == before + 1
+    assert book.owner.held_stamp != stamp
+    # The next account that gets them finds them as they are.
+    book.account = book.another("C")
+    counted = first.revision
+    book.put(later(read), source=replace(SOURCE, broker_account="U3"))
+    assert (first.revision, len(book.all(Instrument))) == (counted, 3)
+
+
+@pytest.mark.parametrize("counts", [True, False])
+def test_the_profit_of_futures_beside_the_cash_is_kept_where_it_counts(book, counts):
+    row = replace(READ.ledger.rows[0], values={ValueClass.FUTURES_PNL: D(7)})
+    read = replace(READ, ledger=replace(READ.ledger, rows=(row,)))
+    book.put(read, futures_profit_counts=counts)
+    (cash,) = book.all(CashBalance)
+    assert cash.futures_pnl == (D(7) if counts else None)
+
+
+def test_an_amount_that_moves_records_what_was_and_is_beside_it(book):
+    row = replace(READ.ledger.rows[0], settled_cash=D(90), accrued_interest=D(2))
+    book.put(replace(READ, ledger=replace(READ.ledger, rows=(row,))))
+    moved = replace(row, cash=D(130), settled_cash=D(120), accrued_interest=D(5))
+    book.put(later(READ, ledger=replace(READ.ledger, rows=(moved,))))
+    *_, change = book.all(Change)
+    assert (change.label, change.old, change.new) == ("USD", "100", "130")
+    assert (change.beside["settled"], change.beside["accrued_interest"]) == ("90", "2")
+    assert change.beside["left"]["accrued_interest"] == "5"
+    # Only what is beside it moves: there is no change of the amount to record.
+    count = len(book.all(Change))
+    still = replace(moved, accrued_interest=D(6))
+    book.put(later(READ, ledger=replace(READ.ledger, rows=(still,))))
+    assert (len(book.all(Change)), book.all(CashBalance)[0].accrued_interest) == (count, D(6))
 
 
 def test_the_record_of_a_change_beside_something_new_names_both_rows(book):
