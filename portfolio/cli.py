@@ -157,14 +157,19 @@ def _restore(options: argparse.Namespace) -> int:
     end_every_login(_build(_settings(options)))
     former = f"; the former one is {kept}" if kept else ""
     print(f"The database is restored from {options.file}{former}.")
+    print(ENDED)
     return 0
+
+
+# What both ways to bring a copy back end with.
+ENDED = "Every login, token and open invitation of the copy is ended."
 
 
 def _end_restored(options: argparse.Namespace) -> int:
     from portfolio.user_commands import end_every_login
 
     end_every_login(_build(replace(_settings(options), jobs="off")))
-    print("Every login, token and open invitation of the copy is ended.")
+    print(ENDED)
     return 0
 
 

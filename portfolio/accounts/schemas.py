@@ -259,13 +259,16 @@ class ImportRequest(Schema):
     """A CSV file, and how it is to be read where the headings do not tell."""
 
     csv = fields.String(
-        required=True, metadata={"example": "symbol,kind,currency,quantity\nVWCE,etf,EUR,5\n"}
+        required=True, metadata={"example": "symbol,kind,currency,Menge\nVWCE,etf,EUR,5\n"}
     )
     columns = fields.Dict(
         keys=fields.String(validate=validate.OneOf(COLUMNS)),
         values=fields.String(),
         load_default=dict,
-        metadata={"example": {}},
+        metadata={
+            "example": {of: of for of in ("symbol", "kind", "currency")} | {"quantity": "Menge"},
+            "description": "for each of our columns the file's heading; without a kind: stock",
+        },
     )
     decimal = fields.String(
         load_default="", validate=validate.OneOf(["", ".", ","]), metadata={"example": "."}

@@ -19,15 +19,16 @@ FIRST = (
 @blueprint.get("/demo")
 def demo() -> Response:
     """All troubles that can be played, the instructive ones first."""
-    known = runtime().demo.scenarios
+    gateway = runtime().demo
+    known, lasting = gateway.scenarios, gateway.lasting
     names = [*FIRST, *(name for name in known if name not in FIRST)]
-    troubles = [(name, known[name]) for name in names]
-    return respond.page("pages/demo.html", troubles=troubles, playing=runtime().demo.playing)
+    troubles = [(name, known[name], name in lasting) for name in names]
+    return respond.page("pages/demo.html", troubles=troubles, playing=gateway.playing)
 
 
 @blueprint.post("/demo")
 def play() -> Response:
-    """Begin a trouble; the one before it ends."""
+    """Begin a trouble; the one before it ends, except for what it did to an account."""
     name = request.form.get("scenario", "")
     if name not in runtime().demo.scenarios:
         raise Invalid({"scenario": "There is no such trouble."})

@@ -32,6 +32,8 @@ CODES = {
 # The route of the slice that this module must not know.
 LOGIN = "login.ask"
 USUAL_REMEDY = "Look up this route on the page API, and send what it takes. Nothing was changed."
+# What the framework would say in words of its own.
+MESSAGES = {404: "There is no such page."}
 REMEDIES = {
     404: "Check the address, or start from the overview.",
     405: "See the documentation of this route for the methods it takes.",
@@ -128,7 +130,8 @@ def from_http(error: HTTPException) -> Response:
         return Response(status=status, headers=error.get_headers())
     fields = _fields(getattr(error, "data", None))
     named = ((_label(name), why) for name, why in fields.items())
-    message = next((f"{name}: {why}" for name, why in named), error.description or "")
+    said = MESSAGES.get(status) or error.description or ""
+    message = next((f"{name}: {why}" for name, why in named), said)
     remedy = REMEDIES.get(status, USUAL_REMEDY)
     shown = body(CODES.get(status, "bad_request"), message, remedy, fields=fields)
     response = answer(shown, status)

@@ -59,6 +59,7 @@ def test_a_copy_comes_back_and_the_former_state_is_kept(data, tmp_path):
     assert names(data) == ["first"]
     (kept,) = data.glob("foliosync-before-restore-*.db")
     assert str(kept) in restored.stdout
+    assert "Every login, token and open invitation of the copy is ended" in restored.stdout
     assert run("restore", str(kept), data=data).returncode == 0
     assert names(data) == ["first", "second"]
 

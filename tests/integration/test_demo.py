@@ -29,6 +29,8 @@ def test_every_trouble_is_played_with_a_click_in_the_demo_only(desk, tmp_path):
     for name in simulator.scenarios:
         assert "Play<span" in page
         assert name in page
+        line = page.split(f"<strong>{name}</strong>", 2)[-1].split("</li>")[0]
+        assert ("What it does to the account lasts." in line) == (name in simulator.lasting)
     done = client.post("/demo", data={"scenario": "signed-out"})
     assert (done.status_code, simulator.playing) == (303, "signed-out")
     wrong = client.post("/demo", data={"scenario": "nonsense"})

@@ -49,6 +49,11 @@ class Simulator:
         return {name: of.what for name, of in SCENARIOS.items()}
 
     @property
+    def lasting(self) -> frozenset[str]:
+        """The names of those whose change of an account stays when another one begins."""
+        return frozenset(name for name, of in SCENARIOS.items() if of.lasts)
+
+    @property
     def requests(self) -> list[Request]:
         """What was asked, oldest first."""
         return list(self.state.requests)

@@ -31,33 +31,33 @@ def _with_another(state: GatewayState, change: Callable[[Any], Any]) -> None:
     )
 
 
-@scenario("list-lacks-row", "lists_disagree")
+@scenario("list-lacks-row", "lists_disagree", lasts=True)
 def list_lacks_row(state: GatewayState) -> None:
     """The single answer lacks a position that the pages have."""
     _large(state)
     on(state, UNCACHED, lambda rows: rows[1:])
 
 
-@scenario("list-other-quantity", "lists_disagree")
+@scenario("list-other-quantity", "lists_disagree", lasts=True)
 def list_other_quantity(state: GatewayState) -> None:
     """The single answer has another quantity of a share than the pages."""
     _with_another(state, lambda row: {**row, "position": row["position"] + 1})
 
 
-@scenario("list-other-average", "lists_disagree")
+@scenario("list-other-average", "lists_disagree", lasts=True)
 def list_other_average(state: GatewayState) -> None:
     """The single answer has another average price of a share than the pages."""
     _with_another(state, lambda row: {**row, "avgPrice": row["avgPrice"] + Decimal("0.01")})
 
 
-@scenario("list-empty", "lists_disagree")
+@scenario("list-empty", "lists_disagree", lasts=True)
 def list_empty(state: GatewayState) -> None:
     """The single answer of a full account is an empty list."""
     _large(state)
     on(state, UNCACHED, lambda _: [])
 
 
-@scenario("list-stale", "lists_disagree")
+@scenario("list-stale", "lists_disagree", lasts=True)
 def list_stale(state: GatewayState) -> None:
     """A share is sold, and the single answer stays as it was before."""
     _large(state)
@@ -68,7 +68,7 @@ def list_stale(state: GatewayState) -> None:
     on(state, UNCACHED, lambda _: before)
 
 
-@scenario("list-without-prices", "ready")
+@scenario("list-without-prices", "ready", lasts=True)
 def list_without_prices(state: GatewayState) -> None:
     """The single answer has no prices, as without market data."""
     _large(state)
@@ -76,35 +76,35 @@ def list_without_prices(state: GatewayState) -> None:
     on(state, UNCACHED, lambda rows: [{**row, **blank} for row in rows])
 
 
-@scenario("list-absent", "ready")
+@scenario("list-absent", "ready", lasts=True)
 def list_absent(state: GatewayState) -> None:
     """The gateway does not know the single answer."""
     _large(state)
     instead(state, UNCACHED, Reply(404, b"", "text/plain"))
 
 
-@scenario("list-broken", "ready")
+@scenario("list-broken", "ready", lasts=True)
 def list_broken(state: GatewayState) -> None:
     """A web page comes in place of the single answer."""
     _large(state)
     instead(state, UNCACHED, Reply(200, b"<html>Oops</html>", HTML))
 
 
-@scenario("list-down", "ready")
+@scenario("list-down", "ready", lasts=True)
 def list_down(state: GatewayState) -> None:
     """The single answer takes too long for IBKR, which says that it is not available."""
     _large(state)
     instead(state, UNCACHED, Reply(503, {"error": "upstream timeout", "statusCode": 503}))
 
 
-@scenario("list-refused", "ready")
+@scenario("list-refused", "ready", lasts=True)
 def list_refused(state: GatewayState) -> None:
     """The single answer is refused, though somebody is signed in."""
     _large(state)
     instead(state, UNCACHED, Reply(401, b"", "text/plain"))
 
 
-@scenario("bought-anew", "ready")
+@scenario("bought-anew", "ready", lasts=True)
 def bought_anew(state: GatewayState) -> None:
     """A large account buys what it never held: a true change."""
     _large(state)

@@ -51,7 +51,7 @@ def no_market_data(state: GatewayState) -> None:
     on(state, "/positions/", change)
 
 
-@scenario("currency-missing", "currency_guessed")
+@scenario("currency-missing", "currency_guessed", lasts=True)
 def currency_missing(state: GatewayState) -> None:
     """A new row, and the terms of its contract, do not say their currency."""
     account = state.accounts[MAIN]
@@ -115,26 +115,26 @@ def new_fields(state: GatewayState) -> None:
     on(state, "/positions/", lambda rows: [{**row, "quantumState": {"up": 1}} for row in rows])
 
 
-@scenario("every-class", "ready")
+@scenario("every-class", "ready", lasts=True)
 def add_every_class(state: GatewayState) -> None:
     """A third account holds one of every kind of instrument, and oddities."""
     state.accounts["U5550000"] = every_class()
 
 
-@scenario("sold", "ready")
+@scenario("sold", "ready", lasts=True)
 def sold(state: GatewayState) -> None:
     """A position was sold: a true change."""
     state.sell(MAIN, "AAPL", None, keep=False)
 
 
-@scenario("split", "ready")
+@scenario("split", "ready", lasts=True)
 def split(state: GatewayState) -> None:
     """A share was split four to one: a true change."""
     row = state.accounts[MAIN].find("NVDA")
     row.quantity, row.price, row.average = row.quantity * 4, row.price / 4, row.average / 4
 
 
-@scenario("liquidated", "ready")
+@scenario("liquidated", "ready", lasts=True)
 def liquidated(state: GatewayState) -> None:
     """Everything was sold for cash: a true change that looks like a loss of data."""
     account = state.accounts[MAIN]

@@ -61,7 +61,7 @@ def _tickle(state: GatewayState, _: Mapping[str, str], __: Mapping[str, str]) ->
 
 
 def _validate(state: GatewayState, _: Mapping[str, str], __: Mapping[str, str]) -> Reply:
-    body = {"USER_ID": 123456, "USER_NAME": "demo42", "RESULT": True, "LOGIN_TYPE": 1}
+    body = {"USER_ID": 123456, "USER_NAME": state.user, "RESULT": True, "LOGIN_TYPE": 1}
     return Reply(200, {**body, "EXPIRES": state.expires_in, "IS_MASTER": True, "region": "NJ"})
 
 

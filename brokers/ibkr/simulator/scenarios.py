@@ -1,5 +1,6 @@
 """Troubles of a real gateway by name; each says what it leads to, and ends with `calm`.
 
+What happens to an account, such as a sale, lasts until the simulator is started anew.
 What looks like a trouble and is none stands in `oddities`, what two lists can do in `lists`.
 """
 
@@ -19,6 +20,7 @@ from brokers.ibkr.simulator.state import (
     PENALTY,
     REFUSED,
     SILENT,
+    USER,
     GatewayState,
 )
 
@@ -29,23 +31,29 @@ Apply = Callable[[GatewayState], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """One trouble (or one truth that looks like one), and the code or warning it leads to."""
+    """One trouble (or one truth that looks like one), and the code or warning it leads to.
+
+    `lasts` where it changes what the simulated accounts hold, which `calm` does not take back.
+    """
 
     name: str
     what: str
     leads_to: str
     apply: Apply
+    lasts: bool = False
 
 
 SCENARIOS: dict[str, Scenario] = {}
 
 
-def scenario(name: str, leads_to: str) -> Callable[[Apply], Apply]:
+def scenario(name: str, leads_to: str, *, lasts: bool = False) -> Callable[[Apply], Apply]:
     """Give a trouble its name; the first line of its docstring says what happens."""
 
     def register(apply: Apply) -> Apply:
         what = (apply.__doc__ or "").strip().splitlines()[0]
-        SCENARIOS[name] = Scenario(name=name, what=what, leads_to=leads_to, apply=apply)
+        SCENARIOS[name] = Scenario(
+            name=name, what=what, leads_to=leads_to, apply=apply, lasts=lasts
+        )
         return apply
 
     return register
@@ -75,7 +83,9 @@ def calm(state: GatewayState) -> None:
     state.transport, state.delay, state.idle_limit, state.ends_at = None, 0, None, None
     state.penalty_until = 0
     state.certificate = 0
-    if not state.signed_in:
+    state.always_lean = False
+    if not state.signed_in or state.user != USER:
+        state.user = USER
         state.sign_in()
 
 
@@ -212,6 +222,8 @@ def certificate_expired(state: GatewayState) -> None:
 @scenario("another-user", "broker_account_missing")
 def another_user(state: GatewayState) -> None:
     """Somebody else is signed in, whose list has other accounts."""
+    state.user = "spouse7"
+    state.sign_in()
     on(state, "/portfolio/accounts", lambda rows: [row for row in rows if row["id"] != MAIN])
 
 
@@ -267,7 +279,7 @@ def ledger_without_total(state: GatewayState) -> None:
     on(state, "/ledger", lambda rows: {k: v for k, v in rows.items() if k != "BASE"})
 
 
-@scenario("moving-cash", "bad_answer")
+@scenario("moving-cash", "bad_answer", lasts=True)
 def moving_cash(state: GatewayState) -> None:
     """Cash moves at every look, as while orders are being filled."""
 

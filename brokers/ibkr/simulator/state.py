@@ -19,6 +19,8 @@ GLOBAL_LIMIT = 10
 REFUSED, SILENT, CUT, DRIP, FLOOD = "refused", "silent", "cut", "drip", "flood"
 SSO_LASTS = 600_000
 EXPIRED = -1
+# Who signs in, unless a scenario says otherwise.
+USER = "demo42"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,7 @@ class GatewayState:
     clock: Clock
     enforce_limits: bool = True
     signed_in_at: float | None = None
+    user: str = USER
     session: int = 0
     accounts_asked: bool = False
     penalty_until: float = 0.0

@@ -223,6 +223,13 @@ def test_errors_of_the_frame_have_the_same_shape(desk):
     ):
         answer = desk.program.open(path, method=method)
         assert (answer.status_code, answer.json["error"]["code"]) == (status, code), path
+    for at in ("/nothing", "/api/v1/nothing"):
+        missed = desk.program.get(at).json["error"]
+        assert missed["message"] == "There is no such page."
+        assert "Check the address" in missed["remedy"]
+        page = desk.program.get(at, headers={"Accept": "text/html"}).get_data(as_text=True)
+        assert missed["message"] in page
+        assert missed["remedy"] in page
     url = desk.account()
     answer = desk.program.post(f"{url}/sync")
     assert (answer.status_code, answer.json["error"]["code"]) == (409, "not_connected")

@@ -8,6 +8,7 @@ import pytest
 from werkzeug.test import Client
 
 from brokers.ibkr.simulator import Simulator
+from brokers.ibkr.simulator.scenarios import SCENARIOS
 from brokers.testing.clock import FakeClock
 
 MAIN = "U1234567"
@@ -128,3 +129,19 @@ def test_the_list_in_one_answer_counts_among_the_calls():
     gateway.get(f"{API}/portfolio/accounts")
     path = f"{API}/portfolio2/{MAIN}/positions"
     assert [gateway.get(path).status_code for _ in range(10)] == [200] * 9 + [429]
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_what_a_trouble_does_to_an_account_lasts_where_it_says_so_and_nothing_else_does(name):
+    simulator, before = Simulator(FakeClock()), Simulator(FakeClock()).state
+    client = Client(simulator)
+    simulator.play(name)
+    for path in ("tickle", "portfolio/accounts", f"portfolio/{MAIN}/ledger"):
+        client.get(f"{API}/{path}")
+    simulator.play("calm")
+    state = simulator.state
+    assert (state.accounts != before.accounts) == (name in simulator.lasting)
+    troubles = ("user", "signed_in", "rewrites", "faults", "transport", "delay", "penalty_until")
+    troubles += ("certificate", "idle_limit", "ends_at", "always_lean")
+    for field in troubles:
+        assert getattr(state, field) == getattr(before, field), field

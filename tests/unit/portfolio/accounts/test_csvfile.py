@@ -56,6 +56,13 @@ def test_columns_of_other_programs_are_guessed():
     assert row.line == 2
 
 
+def test_columns_that_are_named_are_the_only_ones_and_without_a_kind_it_is_a_stock():
+    (row,) = rows(
+        "Menge,symbol,kind\n5,VWCE,etf\n", columns={"symbol": "symbol", "quantity": "Menge"}
+    )
+    assert row.values == {"symbol": "VWCE", "quantity": 5, "kind": "stock", "currency": "EUR"}
+
+
 def test_each_bad_cell_is_named_with_its_reason():
     (row,) = rows("symbol,kind,quantity,expiry,right\nX,castle,many,15.1.2027,up\n")
     assert set(row.problems) == {"kind", "quantity", "expiry", "right"}
