@@ -226,4 +226,7 @@ def weight(counts: Decimal | None, rate: Decimal | None, net: Decimal | None) ->
 
 def rounded(value: Decimal) -> Decimal:
     """A total as it is stored: to twenty decimals, half to even."""
+    if value.adjusted() >= MONEY.prec + DECIMALS.adjusted():
+        # So large that the digits that are reckoned with do not reach so far.
+        return value.normalize(MONEY)
     return value.quantize(DECIMALS, ROUND_HALF_EVEN, MONEY).normalize(MONEY)
