@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from portfolio.errors import SetupProblem
 from portfolio.options import OPTIONS, PREFIX, Option
+from portfolio.paths import named
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -112,14 +113,14 @@ class Settings:
     @property
     def secret_file(self) -> Path:
         """The file of the signing key in force."""
-        named = self.secret_key_file
-        return Path(named).expanduser() if named else self.data_dir / "secret.key"
+        chosen = self.secret_key_file
+        return named(chosen) if chosen else self.data_dir / "secret.key"
 
     @property
     def sealing_file(self) -> Path:
         """The file of the keys that seal what is secret, outside of what a backup copies."""
         if self.key_file:
-            return Path(self.key_file).expanduser()
+            return named(self.key_file)
         name = self.data_dir.name
         return self.data_dir.with_name(f"{name}.key") if name else Path("/foliosync.key")
 
@@ -144,8 +145,8 @@ def as_document() -> str:
 
 
 def _file_named_in(environ: Mapping[str, str]) -> Path | None:
-    named = environ.get(f"{PREFIX}CONFIG")
-    return Path(named).expanduser() if named else None
+    chosen = environ.get(f"{PREFIX}CONFIG")
+    return named(chosen) if chosen else None
 
 
 def _from_file(file: Path | None) -> dict[str, str]:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from portfolio.paths import named
+
 SCHEME = r"[A-Za-z][A-Za-z0-9+.-]*://"
 KEY = re.compile(r"[A-Za-z0-9_-]{43}=", re.ASCII)
 
@@ -41,7 +43,7 @@ def empty_or_long(least: int) -> Callable[[str], str]:
 
 def folder(value: str) -> Path:
     """A folder; `~` is the home of whoever runs the program."""
-    return Path(value).expanduser().resolve()
+    return named(value).resolve()
 
 
 def names(value: str) -> tuple[str, ...]:

@@ -101,18 +101,24 @@ class Figures(msgspec.Struct, kw_only=True, gc=False):
 
 
 class Rates:
-    """Exchange rates of one owner: direct, inverse, or through one common currency."""
+    """Exchange rates of one owner: direct, inverse, or through one common currency.
+
+    Of the first two the newer one, and where both are as new the direct one.
+    """
 
     def __init__(self, rows: Iterable[Rate]) -> None:
         # The newest day wins; on one day the broker's rate comes before one typed by hand.
         # Of two read at one moment always the same one, in whatever order they come.
         ordered = sorted(rows, key=_precedence)
-        self._direct = {(row.from_currency, row.to_currency): row.value for row in ordered}
+        self._known = {
+            (row.from_currency, row.to_currency): (_precedence(row)[:2], row.value)
+            for row in ordered
+        }
 
     @property
     def currencies(self) -> frozenset[str]:
         """Every currency that a rate is known of."""
-        return frozenset(currency for pair in self._direct for currency in pair)
+        return frozenset(currency for pair in self._known for currency in pair)
 
     def between(self, source: str, target: str) -> Decimal | None:
         """The value of one unit of `source` in `target`, or None where no rate is known."""
@@ -121,11 +127,12 @@ class Rates:
         return self._one_step(source, target) or self._two_steps(source, target)
 
     def _one_step(self, source: str, target: str) -> Decimal | None:
-        direct = self._direct.get((source, target))
-        if direct:
-            return direct
-        inverse = self._direct.get((target, source))
-        return MONEY.divide(Decimal(1), inverse) if inverse else None
+        direct = self._known.get((source, target))
+        inverse = self._known.get((target, source))
+        # A rate that nobody renews any more is no better for being the right way round.
+        if direct is None or (inverse is not None and inverse[0] > direct[0]):
+            return MONEY.divide(Decimal(1), inverse[1]) if inverse and inverse[1] else None
+        return direct[1]
 
     def _two_steps(self, source: str, target: str) -> Decimal | None:
         for middle in sorted(self.currencies):
@@ -219,4 +226,7 @@ def weight(counts: Decimal | None, rate: Decimal | None, net: Decimal | None) ->
 
 def rounded(value: Decimal) -> Decimal:
     """A total as it is stored: to twenty decimals, half to even."""
+    if value.adjusted() >= MONEY.prec + DECIMALS.adjusted():
+        # So large that the digits that are reckoned with do not reach so far.
+        return value.normalize(MONEY)
     return value.quantize(DECIMALS, ROUND_HALF_EVEN, MONEY).normalize(MONEY)

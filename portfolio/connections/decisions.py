@@ -31,7 +31,7 @@ def undo(owner_id: int, run_id: str, outside: Outside, zone: ZoneInfo) -> str:
         of = _decision(session, owner_id, run_id, outside, zone)
         was_undo = of.run.origin == BY_UNDO
         made = sync.undo(session, of)
-        connection = connection_of(session, of.account)
+        connection = None if of.is_former else connection_of(session, of.account)
         if connection is not None and was_undo:
             connection.paused_at = connection.paused_state_at = None
         elif connection is not None:
@@ -40,7 +40,7 @@ def undo(owner_id: int, run_id: str, outside: Outside, zone: ZoneInfo) -> str:
         # What somebody chose for another connection is not a choice for this one.
         if connection is not None and connection.id == of.run.connection_id:
             _replace_again(session, connection, of.run)
-        if of.account.attention_code == NOT_RECONCILED:
+        if of.account.attention_code == NOT_RECONCILED and not of.is_former:
             of.account.attention_code = None
         return made.id
 
@@ -85,6 +85,8 @@ def _decision(
     source = source_of(session, run, outside)
     if source is None:
         raise Conflict("This run brought nothing from a broker.", "There is nothing to decide.")
+    now = connection_of(session, account)
+    place = source.manifest.key, source.broker_account
     return Decision(
         run=run,
         account=account,
@@ -93,6 +95,7 @@ def _decision(
         decided_by=session.get_one(User, owner_id).name,
         moment=Moment.at(outside.clock.now(), zone),
         zone=zone,
+        is_former=now is not None and (now.broker, now.broker_account) != place,
     )
 
 

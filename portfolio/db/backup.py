@@ -176,6 +176,9 @@ def _keep(database: Path, now: datetime) -> Path | None:
     try:
         return copy_aside(database, "before-restore", now)
     except SetupProblem:
+        if _is_whole(database):
+            # It is the copy that cannot be written: a full disk is no reason to move it away.
+            raise
         # It cannot be read as a database: the file itself, as it is, is what can be kept.
         kept = database.with_name(f"{database.stem}-damaged-{now:%Y%m%d-%H%M%S-%f}.db")
         for tail in ("", "-wal", "-shm"):
@@ -183,3 +186,12 @@ def _keep(database: Path, now: datetime) -> Path | None:
             if part.exists():
                 part.rename(kept.with_name(kept.name + tail))
         return kept
+
+
+def _is_whole(database: Path) -> bool:
+    try:
+        with _opened(database) as connection:
+            verify(connection, database)
+    except (sqlite3.DatabaseError, SetupProblem):
+        return False
+    return True

@@ -86,9 +86,18 @@ def _written(value: Any) -> str | None:
     if not isinstance(value, Decimal) or not value.is_finite():
         raise TypeError(f"money columns take finite decimals, not {value!r}")
     text = canonical(value)
-    if len(text) > MAX_DIGITS and sum(map(str.isdigit, text)) > MAX_DIGITS:
+    if _is_too_long(text):
         raise ValueError(f"a number of more than {MAX_DIGITS} digits: {text[:60]}")
     return text
+
+
+def is_storable(value: Decimal) -> bool:
+    """Whether a number has no more digits than are kept."""
+    return not _is_too_long(canonical(value))
+
+
+def _is_too_long(text: str) -> bool:
+    return len(text) > MAX_DIGITS and sum(map(str.isdigit, text)) > MAX_DIGITS
 
 
 class ExactDecimal(TypeDecorator[Decimal]):

@@ -47,7 +47,11 @@ STILL_FRESH = timedelta(hours=24)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """Who decides what, when: `new_id` is the id of the run that carries it out."""
+    """Who decides what, when: `new_id` is the id of the run that carries it out.
+
+    `is_former` is whether the account is connected to another broker account by now, so that the
+    rows of this run are only kept beside those which that one brings.
+    """
 
     run: SyncRun
     account: Account
@@ -56,6 +60,7 @@ class Decision:
     decided_by: str
     moment: Moment
     zone: ZoneInfo
+    is_former: bool = False
 
 
 def why_not_undo(session: Session, run: SyncRun) -> str | None:
@@ -106,17 +111,28 @@ def undo(session: Session, of: Decision) -> SyncRun:
     )
     made.reconciliation = {**NO_RECONCILIATION, "likely_cause": "undone"}
     of.run.status = UNDONE
-    of.account.synced_at = _brought_back(session, of.run)
+    brought_back = _brought_back(session, of.run)
+    if _tells_of_the_broker(of):
+        of.account.synced_at = brought_back
     row = totals.touch(session, of.account, of.moment)
     restated = journal.redescribed(session, of.run.id)
     totals.instruments_changed(session, restated, of.account, of.moment)
-    _forget_broker_total(row)
+    if not of.is_former:
+        _forget_broker_total(row)
     made.digest = digest_of(session, of.account, of.source)
     if untouched and _is_newest(session, of) and made.digest != of.run.digest_before:
         raise StorageFailed("The former state did not come back; nothing was changed.")
     if held is not None:
         lease.release(session, held)
     return made
+
+
+def _tells_of_the_broker(of: Decision) -> bool:
+    """Whether what comes back is what the account's broker said.
+
+    What was read before the account was connected anew says nothing of what it holds now.
+    """
+    return not of.is_former and not (of.account.unread and of.run.connection_id is None)
 
 
 def _forget_broker_total(row: AccountTotals) -> None:
@@ -134,11 +150,15 @@ def _brought_back(session: Session, run: SyncRun) -> datetime | None:
 
 
 def shown_since(session: Session, run: SyncRun) -> datetime | None:
-    """When the state before a run was read: the end of the applied run before it."""
+    """When the state before a run was read: the end of the applied run before it.
+
+    None before the first one of a connection, whatever a former connection has brought.
+    """
     before = (
         select(SyncRun.finished_at)
         .where(
             SyncRun.account_id == run.account_id,
+            SyncRun.connection_id.is_not_distinct_from(run.connection_id),
             SyncRun.status == SUCCEEDED,
             SyncRun.digest.is_not(None),
             SyncRun.origin != BY_UNDO,

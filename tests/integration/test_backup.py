@@ -64,6 +64,26 @@ def test_a_copy_comes_back_and_the_former_state_is_kept(data, tmp_path):
     assert names(data) == ["first", "second"]
 
 
+def test_a_disk_without_room_for_the_former_state_leaves_it_where_it_is(
+    data, tmp_path, monkeypatch
+):
+    copy, database = tmp_path / "copy.db", data / "foliosync.db"
+    backup.copy(database, copy)
+    portfolio(data, "second")
+
+    def full(*_):
+        raise SetupProblem("It could not be copied (database or disk is full); nothing changed.")
+
+    with monkeypatch.context() as during:
+        during.setattr(backup, "copy", full)
+        with pytest.raises(SetupProblem, match="nothing changed"):
+            backup.restore(database, copy, datetime(2026, 11, 25, tzinfo=UTC), without=())
+    assert names(data) == ["first", "second"]
+    assert [of.name for of in data.glob("*.db")] == ["foliosync.db"]
+    backup.restore(database, copy, datetime(2026, 11, 25, tzinfo=UTC), without=())
+    assert names(data) == ["first"]
+
+
 def test_a_new_database_is_readable_by_its_owner_alone(tmp_path):
     file = tmp_path / "foliosync.db"
     # What a look at a database leaves where there is none.

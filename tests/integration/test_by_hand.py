@@ -342,3 +342,43 @@ def test_an_amount_left_empty_in_the_form_is_missing_and_changes_nothing(hand):
     assert "An amount is needed." in page.get_data(as_text=True)
     kept = hand.call("PATCH", f"/cash/{balance['id']}", 200, {})
     assert kept["amount"] == "12.5"
+
+
+def test_a_value_of_more_digits_than_are_kept_is_refused_with_words(hand):
+    most = f"{'9' * 20}.{'12345' * 4}"
+    large = {"symbol": "BIG", "currency": "USD", "quantity": most, "price": most}
+    added = hand.holding(**large, multiplier=most)
+    before = hand.totals()
+    refused = hand.rate("USD", "EUR", most, status=409)["error"]
+    assert refused["message"] == "The value of “Bank” would have more than 80 digits."
+    assert "Correct the quantity" in refused["remedy"]
+    assert hand.totals() == before
+    hand.rate("USD", "EUR", "0.9")
+    assert D(hand.totals()["net_liquidation"]) > 10**59
+    # The other way round as well: the rate is there, and the holding comes.
+    hand.call("DELETE", f"/holdings/{added['id']}", 204)
+    hand.rate("USD", "EUR", most)
+    refused = hand.holding(**large, multiplier=most, status=409)["error"]
+    assert "more than 80 digits" in refused["message"]
+    assert hand.totals()["net_liquidation"] == "0"
+
+
+def test_a_portfolio_of_enormous_accounts_is_shown_all_the_same(hand):
+    most = f"{'9' * 20}.{'1' * 20}"
+    large = {"symbol": "BIG", "quantity": most, "price": most, "multiplier": most}
+    accounts = 12
+    for number in range(accounts):
+        body = {"name": str(number), "currency": "XXA"}
+        hand.desk.program.post(f"{P}/1/accounts", json=body)
+        added = hand.desk.program.post(
+            f"{P}/1/accounts/{number}/holdings", json=large | {"kind": "stock", "currency": "XXA"}
+        )
+        assert added.status_code == 201
+    hand.rate("XXA", "XXB", most)
+    hand.rate("XXB", "EUR", most)
+    seen = hand.desk.program.get(f"{P}/1").json
+    exact = accounts * D(most) ** 3 * D(most) ** 2
+    assert abs(D(seen["net_liquidation"]) / exact - 1) < D("1e-20")
+    for page in ("/", "/portfolio/1"):
+        answer = hand.desk.program.get(page, headers={"Accept": "text/html"})
+        assert answer.status_code == 200, page

@@ -296,6 +296,30 @@ def test_a_run_that_was_not_applied_says_what_it_would_have_done_and_can_be_appl
     assert desk.sync(url).json["run"]["status"] == "succeeded"
 
 
+def test_what_a_run_read_of_holdings_is_applied_with_every_digit(anywhere):
+    desk = anywhere
+    url = desk.connected()
+    before = state(desk)
+    desk.simulator.play("lost-row")
+    bought = desk.simulator.state.accounts[MAIN].find("AAPL")
+    bought.quantity, bought.average = Decimal("1E+3"), Decimal("189.98140000000000000001")
+    run = desk.sync(url).json["run"]
+    assert (run["status"], run["reason"]) == ("rejected", "removal")
+    assert state(desk) == before
+    done = decide(desk, run["id"], "apply")
+    assert done.status_code == 200, done.json
+    made = done.json["run"]
+    assert (made["added"], made["changed"], made["closed"]) == (0, 1, 2)
+    held = desk.program.get("/api/v1/portfolios/1/accounts/A/export.json").json["holdings"]
+    assert len(held) == 228
+    (apple,) = (of for of in held if of["instrument"]["symbol"] == "AAPL")
+    assert apple["quantity"] == "1000"
+    assert apple["average_price"] == "189.98140000000000000001"
+    back = decide(desk, made["id"], "undo").json["run"]
+    assert (back["added"], back["changed"]) == (2, 1)
+    assert state(desk) == before
+
+
 def test_a_plan_is_applied_only_to_the_state_it_was_made_for_and_for_a_day(desk):
     url = desk.connected()
     run = rejected(desk, url)

@@ -18,6 +18,7 @@ from tests.integration.test_pages import cost
 
 HTML = {"Accept": "text/html"}
 API = "/api/v1/portfolios/1"
+KIDS = "U7654321"
 SUMS = (
     *("market_value", "cash", "accrued_interest", "accrued_dividends"),
     *("net_liquidation", "unrealized_pnl", "broker_net_liquidation"),
@@ -254,6 +255,42 @@ def test_the_first_sync_taken_back_leaves_it_unknown(anywhere):
     page = words(anywhere)
     assert "What was held here before the first sync is not known." in page
     assert "Nothing is held here" not in page
+
+
+@pytest.mark.parametrize("broker_account", [MAIN, KIDS])
+def test_a_run_of_a_former_connection_taken_back_leaves_it_unknown(anywhere, broker_account):
+    url = anywhere.connected()
+    anywhere.simulator.sell(MAIN, "SPY")
+    run = anywhere.sync(url).json["run"]
+    anywhere.program.post(f"{url}/disconnect", json={})
+    assert anywhere.connect(url, account_id=broker_account).status_code == 201
+    assert anywhere.program.post(f"/api/v1/runs/{run['id']}/undo").status_code == 200
+    assert totals(anywhere)["incomplete"] == [WITHOUT]
+    account = anywhere.program.get(f"{API}/accounts/A").json
+    assert (account["synced_at"], account["stale"]) == (None, True)
+    # Only the next sync of the same broker account would bring the run again.
+    assert account["connection"]["paused"] == (broker_account == MAIN)
+    assert anywhere.sync(url).status_code == 200
+    assert totals(anywhere)["incomplete"] == []
+
+
+def test_a_run_of_another_broker_account_taken_back_leaves_the_time_of_the_read(anywhere):
+    url = anywhere.connected()
+    anywhere.simulator.sell(MAIN, "SPY")
+    run = anywhere.sync(url).json["run"]
+    anywhere.program.post(f"{url}/disconnect", json={})
+    assert anywhere.connect(url, account_id=KIDS).status_code == 201
+    first = anywhere.sync(url).json["run"]
+    before = anywhere.program.get(f"{API}/accounts/A").json
+    undone = anywhere.program.post(f"/api/v1/runs/{run['id']}/undo")
+    assert undone.status_code == 200
+    assert anywhere.program.get(f"{API}/accounts/A").json == before
+    # Before its own first run nothing is known of it, whatever was read of the other one.
+    assert anywhere.program.post(f"/api/v1/runs/{first['id']}/undo").status_code == 200
+    assert totals(anywhere)["incomplete"] == [WITHOUT]
+    assert anywhere.program.get(f"{API}/accounts/A").json["synced_at"] is None
+    assert anywhere.sync(url).status_code == 200
+    assert totals(anywhere)["incomplete"] == []
 
 
 def test_while_the_first_sync_is_under_way_nothing_is_0(desk):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -12,7 +13,9 @@ from portfolio.accounts.models import Account, AccountTotals, DailyValue, Holdin
 from portfolio.accounts.queries.totals import TOTAL_FIELDS, compute_totals, owner_rates, stamp
 from portfolio.accounts.services import twins
 from portfolio.clock import Moment
+from portfolio.db.base import MAX_DIGITS, is_storable
 from portfolio.db.batches import batches
+from portfolio.errors import Conflict
 from portfolio.users.models import User, new_stamp
 
 
@@ -62,12 +65,22 @@ def store(session: Session, account: Account, rates: Rates, moment: Moment) -> A
     row = row or AccountTotals(account_id=account.id)
     row.state = stamp(account, revision)
     for field in TOTAL_FIELDS:
-        setattr(row, field, getattr(computed, field))
+        value = getattr(computed, field)
+        if isinstance(value, Decimal) and not is_storable(value):
+            raise _too_large(account)
+        setattr(row, field, value)
     row.incomplete = list(computed.incomplete)
     session.add(row)
     daily_value(session, row, account.portfolio.owner_id, moment)
     session.flush()
     return row
+
+
+def _too_large(account: Account) -> Conflict:
+    return Conflict(
+        f"The value of “{account.name}” would have more than {MAX_DIGITS} digits.",
+        "Correct the quantity, the price, the multiplier, or the rate. Nothing was changed.",
+    )
 
 
 def renew_stamp(session: Session, owner_id: int) -> User:

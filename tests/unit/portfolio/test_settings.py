@@ -48,6 +48,19 @@ def test_a_wrong_value_or_name_is_refused_in_one_sentence(name, value):
     assert "\n" not in str(caught.value)
 
 
+def test_a_home_that_is_not_there_is_said_and_another_folder_will_do(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    for given in ({}, {"FOLIOSYNC_CONFIG": "~/foliosync.toml"}):
+        with pytest.raises(SetupProblem, match="has no home folder of that name"):
+            Settings.load(given)
+    here = {"FOLIOSYNC_DATA_DIR": str(tmp_path)}
+    for name, file in (("KEY_FILE", "sealing_file"), ("SECRET_KEY_FILE", "secret_file")):
+        settings = Settings.load({**here, f"FOLIOSYNC_{name}": "~nobody-at-all/key"})
+        with pytest.raises(SetupProblem, match="FOLIOSYNC_DATA_DIR"):
+            getattr(settings, file)
+    assert Settings.load(here).data_dir == tmp_path
+
+
 def test_the_environment_wins_over_the_file(tmp_path):
     file = tmp_path / "foliosync.toml"
     file.write_text('PORT = 8100\nallowed_hosts = ["a.example", "b.example"]\n', encoding="utf-8")

@@ -104,6 +104,17 @@ def test_the_newest_day_wins_and_on_one_day_the_broker():
     assert rates.between("EUR", "USD") == D("1.2")
 
 
+def test_the_newest_day_wins_whichever_way_round_it_was_said():
+    old, new = rate("USD", "EUR", "0.5", day=19), rate("EUR", "USD", "1.25")
+    assert Rates([old, new]).between("USD", "EUR") == D("0.8")
+    assert Rates([old, new]).between("EUR", "USD") == D("1.25")
+    by_hand = rate("USD", "EUR", "0.5", by="manual")
+    assert Rates([new, by_hand]).between("USD", "EUR") == D("0.8")
+    as_new = rate("USD", "EUR", "0.75")
+    assert Rates([new, as_new]).between("USD", "EUR") == D("0.75")
+    assert Rates([new, as_new]).between("EUR", "USD") == D("1.25")
+
+
 def test_of_two_rates_read_at_one_moment_it_is_always_the_same():
     two = [rate("EUR", "USD", "1.1", by="ecb"), rate("EUR", "USD", "1.2", by="ibkr")]
     assert Rates(two).between("EUR", "USD") == Rates(two[::-1]).between("EUR", "USD") == D("1.2")
