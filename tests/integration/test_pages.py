@@ -213,7 +213,7 @@ def test_a_page_of_thirty_thousand_takes_as_long_as_one_of_a_thousand(crowded):
 def test_short_sales_are_said_of_the_whole_account_whatever_the_page_shows(desk):
     url = desk.connected()
     said = "includes short-sale proceeds"
-    for query in ("", "?page=2", "?kind=etf", "?text=SPY"):
+    for query in ("", "?page=2", "?kind=etf", "?text=SPY", "?text=none-of-them"):
         assert said in desk.program.get(f"{url}{query}", headers=HTML).get_data(as_text=True)
     other = desk.account("B")
     api = f"/api/v1{other.replace('/portfolio', '/portfolios')}/holdings"

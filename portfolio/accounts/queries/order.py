@@ -119,7 +119,9 @@ def _asked(
     rows = session.execute(query.add_columns(shorts, stamp.scalar_subquery())).all()
     ids = array("q", (row[0] for row in rows))
     starts = _starts(row[1] for row in rows) if wanted.group else range(len(ids))
-    has_shorts = rows[0][-2] if rows else session.scalar(select(shorts))
+    # What is not wanted may be there all the same.
+    others = not rows and (wanted.text or wanted.kind)
+    has_shorts = session.scalar(select(shorts)) if others else bool(rows and rows[0][-2])
     return Order(ids, starts, bool(has_shorts)), {row[-1] for row in rows}
 
 
