@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from marshmallow import Schema, fields, validate
 
 from portfolio.db.paging import LARGEST_KEY
 from portfolio.web.openapi import Flag, Utc
 
 
+class RowId(fields.Integer):
+    """The id of a row, as a number or in a form; a number with a fraction is none."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(validate=validate.Range(min=1, max=LARGEST_KEY), **more)
+
+    def _deserialize(self, value: Any, *rest: Any, **more: Any) -> Any:
+        if isinstance(value, bool) or not isinstance(value, int | str):
+            raise self.make_error("invalid", input=value)
+        return super()._deserialize(value, *rest, **more)
+
+
 class GatewayQuery(Schema):
     """Which of several gateways; the first where left out."""
 
-    gateway_id = fields.Integer(load_default=None, validate=validate.Range(min=1, max=LARGEST_KEY))
+    gateway_id = RowId(load_default=None)
 
 
 class SessionSchema(Schema):
@@ -100,14 +114,14 @@ class ConnectRequest(Schema):
     sync_enabled = Flag(load_default=True)
     sync = Flag(load_default=False)
     replace_holdings = fields.List(
-        fields.Integer(validate=validate.Range(min=1, max=LARGEST_KEY)),
+        RowId(),
         load_default=None,
         allow_none=True,
         validate=validate.Length(max=100_000),
         metadata={"description": "Rows kept by hand that the first sync closes, by id"},
     )
     replace_cash = fields.List(
-        fields.Integer(validate=validate.Range(min=1, max=LARGEST_KEY)),
+        RowId(),
         load_default=None,
         allow_none=True,
         validate=validate.Length(max=1000),
@@ -115,12 +129,7 @@ class ConnectRequest(Schema):
     looked_at = Flag(
         load_default=False, metadata={"description": "A browser is shown a preview without it"}
     )
-    gateway_id = fields.Integer(
-        load_default=None,
-        allow_none=True,
-        strict=False,
-        validate=validate.Range(min=1, max=LARGEST_KEY),
-    )
+    gateway_id = RowId(load_default=None, allow_none=True)
 
 
 class DisconnectRequest(Schema):
@@ -163,7 +172,7 @@ class ConnectionChange(Schema):
 
     paused = Flag(metadata={"example": False})
     sync_enabled = Flag()
-    gateway_id = fields.Integer(validate=validate.Range(min=1, max=LARGEST_KEY))
+    gateway_id = RowId()
 
 
 class GatewaySchema(Schema):

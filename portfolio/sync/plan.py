@@ -288,9 +288,11 @@ def _text(value: object) -> str:
 
 
 def _repriced(row: StoredHolding | None, position: Position) -> bool:
+    if row is None or not row.is_open:
+        return False
     quote = (position.price, position.market_value, position.unrealized_pnl)
-    known = any(figure is not None for figure in quote)
-    return row is not None and row.is_open and known and row.quote != quote
+    # Without any, the last known one stays.
+    return row.quote != quote and any(figure is not None for figure in quote)
 
 
 def digest(
@@ -299,8 +301,8 @@ def digest(
 ) -> str:
     """One comparable line for the position fields of an account and its cash."""
     keyed = [
-        (key, f"{key}|{canonical(quantity)}|{as_text(average) or '-'}|{currency}")
-        for key, quantity, average, currency in rows
+        (key, f"{key}|{canonical(held)}|{'-' if cost is None else canonical(cost)}|{currency}")
+        for key, held, cost, currency in rows
     ]
     keyed.sort(key=itemgetter(0))
     lines = [line for _, line in keyed]

@@ -348,6 +348,12 @@ def test_a_connection_is_paused_resumed_and_moved_over_json(desk):
     assert not desk.program.get("/api/v1/connections").json["items"][0]["paused"]
     wrong = desk.program.patch(at, json={"gateway_id": 99})
     assert wrong.status_code == 404
+    for none in (1.5, True, "x", 0):
+        refused = desk.program.patch(at, json={"gateway_id": none})
+        assert (refused.status_code, list(refused.json["error"]["fields"])) == (
+            422,
+            ["gateway_id"],
+        )
     assert desk.program.patch("/api/v1/connections/99", json={}).status_code == 404
     # Another gateway is tried first; behind this one is the same simulator.
     desk.program.post("/api/v1/gateways", json={"url": "https://localhost:5001"})
