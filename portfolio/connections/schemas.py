@@ -17,9 +17,10 @@ class RowId(fields.Integer):
         super().__init__(validate=validate.Range(min=1, max=LARGEST_KEY), **more)
 
     def _deserialize(self, value: Any, *rest: Any, **more: Any) -> Any:
-        if isinstance(value, bool) or not isinstance(value, int | str):
+        found = super()._deserialize(value, *rest, **more)
+        if isinstance(value, bool) or (not isinstance(value, str) and value != found):
             raise self.make_error("invalid", input=value)
-        return super()._deserialize(value, *rest, **more)
+        return found
 
 
 class GatewayQuery(Schema):

@@ -354,6 +354,8 @@ def test_a_connection_is_paused_resumed_and_moved_over_json(desk):
             422,
             ["gateway_id"],
         )
+    # For JSON, this is an integer.
+    assert desk.program.patch(at, json={"gateway_id": 99.0}).status_code == 404
     assert desk.program.patch("/api/v1/connections/99", json={}).status_code == 404
     # Another gateway is tried first; behind this one is the same simulator.
     desk.program.post("/api/v1/gateways", json={"url": "https://localhost:5001"})
