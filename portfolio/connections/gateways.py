@@ -211,10 +211,16 @@ def _move(session: Session, gateway: Gateway, address: str, login_address: str) 
         if gateway.id is not None:
             forget_secrets(session, gateway)
         gateway.certificate_pem = gateway.certificate_fingerprint = None
-        gateway.silent_until = gateway.next_contact_at = gateway.contacted_at = None
-        gateway.state, gateway.state_since, gateway.failures = "unknown", None, 0
-        gateway.message = gateway.remedy = gateway.session = gateway.said = None
+        gateway.silent_until = gateway.contacted_at = None
+        gateway.session = gateway.said = None
+        forget_trouble(gateway)
     gateway.address, gateway.login_address = address, login_address
+
+
+def forget_trouble(gateway: Gateway) -> None:
+    """Let the next contact, which is due now, tell how a gateway is."""
+    gateway.state, gateway.state_since, gateway.failures = "unknown", None, 0
+    gateway.message = gateway.remedy = gateway.next_contact_at = None
 
 
 def add_gateway(

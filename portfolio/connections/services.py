@@ -22,6 +22,7 @@ from portfolio.connections.gateways import (
     Outside,
     Route,
     find_gateway,
+    forget_trouble,
     in_use,
     reaching,
     route_of,
@@ -254,9 +255,7 @@ def accept_certificate(
         gateway = find_gateway(session, owner_id, gateway_id)
         gateway.certificate_pem, gateway.certificate_fingerprint = shown.pem, shown.fingerprint
         if gateway.state in CERTIFICATE_CODES:
-            # This trouble is over; how the gateway is, the next contact tells, which is due now.
-            gateway.state, gateway.state_since, gateway.failures = "unknown", None, 0
-            gateway.message = gateway.remedy = gateway.next_contact_at = None
+            forget_trouble(gateway)
         through = select(Connection.account_id).where(Connection.gateway_id == gateway.id)
         waiting = Account.id.in_(through), Account.attention_code.in_(CERTIFICATE_CODES)
         session.execute(update(Account).where(*waiting).values(attention_code=None))

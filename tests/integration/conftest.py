@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import Engine, MetaData, create_engine
 
 from brokers.ibkr.simulator import Simulator
 from brokers.testing.clock import FakeClock
@@ -98,6 +99,21 @@ def make_desk(environ: dict[str, str], send: Any = None, **more: Any) -> Iterato
     with app.app_context():
         db.session.remove()
         db.engine.dispose()
+
+
+@pytest.fixture
+def engine_of(database_url: str) -> Iterator[Callable[..., Engine]]:
+    """Makes an engine whose database has some tables, given with the engine's options."""
+    made: list[Engine] = []
+
+    def of(metadata: MetaData, **options: Any) -> Engine:
+        made.append(create_engine(database_url, **options))
+        metadata.create_all(made[-1])
+        return made[-1]
+
+    yield of
+    for each in made:
+        each.dispose()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from decimal import Decimal as D
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import create_engine, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 import portfolio.connections.models
@@ -30,11 +30,8 @@ TABLES = st.dictionaries(KEYS, st.tuples(st.integers(1, 9), st.integers(0, 3)), 
 
 
 @pytest.fixture
-def engine(database_url):
-    made = create_engine(database_url)
-    Base.metadata.create_all(made)
-    yield made
-    made.dispose()
+def engine(engine_of):
+    return engine_of(Base.metadata)
 
 
 def fill(session, table):

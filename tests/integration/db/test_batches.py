@@ -17,7 +17,6 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
-    create_engine,
     select,
 )
 from sqlalchemy.orm import Session
@@ -46,11 +45,8 @@ TABLE = Table(
 
 
 @pytest.fixture
-def engine(database_url):
-    made = create_engine(database_url)
-    TABLE.metadata.create_all(made)
-    yield made
-    made.dispose()
+def engine(engine_of):
+    return engine_of(TABLE.metadata)
 
 
 def texts():

@@ -48,11 +48,8 @@ NAMED = ByColumn(select(TABLE.c.id, TABLE.c.name, TABLE.c.amount).order_by(TABLE
 
 
 @pytest.fixture
-def engine(database_url):
-    made = create_engine(database_url)
-    TABLE.metadata.create_all(made)
-    yield made
-    made.dispose()
+def engine(engine_of):
+    return engine_of(TABLE.metadata)
 
 
 def texts():

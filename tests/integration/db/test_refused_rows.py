@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 
 import pytest
-from sqlalchemy import Column, Integer, MetaData, String, Table, create_engine, insert
+from sqlalchemy import Column, Integer, MetaData, String, Table, insert
 from sqlalchemy.exc import IntegrityError
 
 from portfolio import redaction
-from portfolio.db.session import engine_options
 
 TABLE = Table(
     "refusing",
@@ -22,10 +21,9 @@ SAVINGS = "Savings\nfor the canary"
 
 
 @pytest.mark.parametrize("row", [{"name": SAVINGS, "note": "n"}, {"name": SAVINGS, "note": None}])
-def test_its_values_are_hidden_and_the_way_to_it_is_not(database_url, caplog, row):
+def test_its_values_are_hidden_and_the_way_to_it_is_not(engine_of, caplog, row):
     redaction.install()
-    engine = create_engine(database_url, **engine_options(database_url))
-    TABLE.metadata.create_all(engine)
+    engine = engine_of(TABLE.metadata, hide_parameters=True)
     with engine.begin() as connection:
         connection.execute(insert(TABLE), {"name": SAVINGS, "note": "n"})
 
@@ -38,7 +36,6 @@ def test_its_values_are_hidden_and_the_way_to_it_is_not(database_url, caplog, ro
     except IntegrityError as error:
         logging.getLogger("some.library").exception("refused")
         logging.getLogger("some.library").warning("refused: %s", error)
-    engine.dispose()
     assert "refused" in caplog.text
     assert "canary" not in caplog.text
     # Where it happened, and what was done there.
