@@ -100,11 +100,20 @@ class StoredHolding(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """All that a sync of one account compares with, as it was under the owner's `stamp`."""
+    """All that a sync of one account compares with, as it was under the owner's `stamp`.
+
+    `as_read` has by key the positions that are stored as they are, in all that is written of them:
+    who meets the very same one need not compare it field by field again.
+    """
 
     holdings: tuple[StoredHolding, ...]
     cash: Mapping[str, Decimal]
     stamp: str | None = field(default=None, compare=False)
+    as_read: Mapping[str, Position] = field(default_factory=dict, compare=False)
+
+    def has(self, position: Position) -> bool:
+        """Whether this very position is stored as it is."""
+        return self.as_read.get(position.instrument.key) is position
 
 
 class FieldChange(NamedTuple):
@@ -177,15 +186,17 @@ def make_plan(stored: Stored, snapshot: Snapshot, keep: frozenset[str] = frozens
     """What a snapshot would change; the holdings in `keep` stay although they are missing."""
     before = {row.key: row for row in stored.holdings}
     after = {position.instrument.key: position for position in snapshot.positions}
-    steps = [_holding_step(before.get(key), position) for key, position in after.items()]
+    # That nothing differs is the usual case by far, told as quickly as it can be.
+    moving = {key: position for key, position in after.items() if not stored.has(position)}
+    steps = [_holding_step(before.get(key), position) for key, position in moving.items()]
     missing = [row for row in stored.holdings if row.is_open and row.key not in after]
     steps += [_closing(row) for row in missing if row.key not in keep]
     steps += _cash_steps(stored.cash, {row.currency: row.cash for row in snapshot.ledger.rows})
     changing = tuple(step for step in steps if step is not None)
     return Plan(
         steps=changing,
-        unchanged=len(steps) - len(changing),
-        repriced=sum(_repriced(before.get(key), position) for key, position in after.items()),
+        unchanged=len(after) - len(moving) + len(steps) - len(changing),
+        repriced=sum(_repriced(before.get(key), position) for key, position in moving.items()),
     )
 
 
@@ -210,7 +221,6 @@ def symbol_of(instrument: Instrument) -> str:
 def _holding_step(row: StoredHolding | None, position: Position) -> Step | None:
     instrument, terms = position.instrument, terms_of(position.instrument)
     held = row if row is not None and row.is_open else None
-    # That nothing differs is the usual case by far, told as quickly as it can be.
     if held and (_is_same(held, position, terms) or not _holding_changes(held, position)):
         return None
     return Step(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 from brokers.types import Kind, Ledger, LedgerRow, Position, Snapshot, ValueClass
 from portfolio.db.base import MONEY, canonical
@@ -208,19 +208,22 @@ def _class_gaps(snapshot: Snapshot) -> tuple[list[Gap], str | None, Decimal]:
         by_currency[position.instrument.currency].append(position)
     for currency in sorted(by_currency.keys() | books.keys()):
         held = by_currency[currency]
-        priceless = sum(_value(p) is None for p in held if p.instrument.kind != Kind.FUTURE)
+        values = _by_group(held)
+        priceless = sum(of.count(None) for of in values.values())
         if priceless:
             unknown = f"no price for {priceless} holding{'' if priceless == 1 else 's'}"
         found = _Compared(
             currency=currency,
             held=held,
-            values=_by_group(held),
+            values=values,
             after=books.get(currency),
             before=before.get(currency),
             weekday=snapshot.read_at.weekday(),
         )
-        gaps += found.gaps()
-        allowed += MONEY.multiply(found.allowed(), rates.get(currency) or Decimal(0))
+        tolerances = {group: found.tolerance(group) for group in GROUPS}
+        gaps += found.gaps(tolerances)
+        together = sum(tolerances.values(), Decimal(0))
+        allowed += MONEY.multiply(together, rates.get(currency) or Decimal(0))
     return gaps, unknown, allowed
 
 
@@ -235,45 +238,30 @@ class _Compared:
     before: LedgerRow | None
     weekday: int
 
-    def gaps(self) -> list[Gap]:
+    def gaps(self, tolerances: Mapping[frozenset[ValueClass], Decimal]) -> list[Gap]:
         """The classes that differ; what has no class of its own may stand in one of them."""
-        found = {group: self._gap(group) for group in GROUPS}
+        found = {group: self._gap(group, within) for group, within in tolerances.items()}
         open_gaps = {group: gap for group, gap in found.items() if gap is not None}
         loose = self._of(None)
         rest = sum((value or Decimal(0) for value in loose), Decimal(0))
         for group, gap in open_gaps.items():
-            if loose and abs(gap - rest) <= self._tolerance(group):
+            if loose and abs(gap - rest) <= tolerances[group]:
                 del open_gaps[group]
                 break
         return [
             Gap(
                 amount=gap,
-                tolerance=self._tolerance(group),
+                tolerance=tolerances[group],
                 currency=self.currency,
                 cause=self._cause(group, gap),
             )
             for group, gap in open_gaps.items()
         ]
 
-    def allowed(self) -> Decimal:
-        """How far all classes together may be off."""
-        return sum((self._tolerance(group) for group in GROUPS), Decimal(0))
-
-    def _of(self, group: frozenset[ValueClass] | None) -> list[Decimal | None]:
-        return self.values.get(group, [])
-
-    def _gap(self, group: frozenset[ValueClass]) -> Decimal | None:
+    def tolerance(self, group: frozenset[ValueClass]) -> Decimal:
+        """How far a class may be off."""
         said = _booked(self.after, group)
-        values = self._of(group)
-        if None in values:
-            # Without a price there is nothing to compare.
-            return None
-        gap = said - sum((value or Decimal(0) for value in values), Decimal(0))
-        return gap if abs(gap) > self._tolerance(group) else None
-
-    def _tolerance(self, group: frozenset[ValueClass]) -> Decimal:
-        said = _booked(self.after, group)
-        gross = sum((abs(value or Decimal(0)) for value in self._of(group)), Decimal(0))
+        gross = sum((abs(value) for value in self._of(group) if value), Decimal(0))
         gross = max(gross, abs(said))
         moved = abs(said - _booked(self.before, group)) if self.before else Decimal(0)
         allowed = CENTS + MONEY.multiply(BETWEEN_READS, gross)
@@ -281,6 +269,18 @@ class _Compared:
         if group in MODEL_PRICED and self.weekday < SATURDAY:
             allowed += MONEY.multiply(MODELLED, gross)
         return allowed
+
+    def _of(self, group: frozenset[ValueClass] | None) -> list[Decimal | None]:
+        return self.values.get(group, [])
+
+    def _gap(self, group: frozenset[ValueClass], within: Decimal) -> Decimal | None:
+        said = _booked(self.after, group)
+        values = self._of(group)
+        if None in values:
+            # Without a price there is nothing to compare.
+            return None
+        gap = said - sum((value for value in values if value), Decimal(0))
+        return gap if abs(gap) > within else None
 
     def _cause(self, group: frozenset[ValueClass], gap: Decimal) -> str:
         what = " and ".join(sorted(of.value.replace("_", " ") for of in group))
@@ -332,26 +332,26 @@ def _total(snapshot: Snapshot, *, with_futures: bool) -> Decimal | None:
     """The broker's net liquidation minus ours, in base; None where a part is not known."""
     ledger = snapshot.ledger
     rates = {row.currency: row.rate_to_base for row in ledger.rows}
-    parts: list[tuple[Decimal | None, str]] = [
-        (_value(position), position.instrument.currency) for position in snapshot.positions
-    ]
+    parts: defaultdict[str, list[Decimal | None]] = defaultdict(list)
+    for position in snapshot.positions:
+        parts[position.instrument.currency].append(_value(position))
     for row in ledger.rows:
         extras = (row.accrued_interest, row.accrued_dividends)
         profit = row.values.get(ValueClass.FUTURES_PNL) if with_futures else None
-        parts += [(part or Decimal(0), row.currency) for part in (row.cash, *extras, profit)]
-    # Added up before the rate comes in, once for all; a currency with nothing in it needs none.
-    sums: dict[str, Decimal] = {}
-    for value, currency in parts:
-        if value is None:
-            return None
-        if value:
-            sums[currency] = MONEY.add(sums.get(currency, Decimal(0)), value)
+        parts[row.currency] += [part or Decimal(0) for part in (row.cash, *extras, profit)]
     ours = Decimal(0)
-    for currency, amount in sums.items():
-        rate = rates.get(currency)
-        if rate is None:
+    for currency, values in parts.items():
+        known = [value for value in values if value is not None]
+        if len(known) < len(values):
             return None
-        ours = MONEY.add(ours, MONEY.multiply(amount, rate))
+        # A currency with nothing in it needs no rate.
+        if any(known):
+            rate = rates.get(currency)
+            if rate is None:
+                return None
+            # Added up before the rate comes in, once for all.
+            with localcontext(MONEY):
+                ours += sum(known, Decimal(0)) * rate
     said = ledger.total.net_liquidation
     return None if said is None else MONEY.subtract(said, ours)
 

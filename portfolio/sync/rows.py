@@ -24,6 +24,11 @@ DESCRIBED = (
     *("symbol", "kind", "currency", "multiplier", "expiry", "strike", "option_right"),
     *("name", "exchange", "underlying"),
 )
+# A row as the planner wants it: first what is always its own, then what it may share.
+OWN = (
+    *(Identifier.value, Holding.closed_at, Holding.id, Holding.quoted_at, Instrument.id),
+    *(Instrument.kind, Instrument.currency, Instrument.expiry, Instrument.option_right),
+)
 SHARED = (
     *(getattr(Holding, name) for name in Quoted._fields),
     *(Instrument.symbol, Instrument.multiplier, Instrument.strike),
@@ -64,12 +69,7 @@ def stored_state(
     # Before the rows: should something change in between, the stamp is not that of the rows.
     stamp = _stamp(session, account)
     query = (
-        select(
-            Identifier.value,
-            *(Holding.closed_at, Holding.id, Holding.quoted_at, Instrument.id),
-            *(Instrument.kind, Instrument.currency, Instrument.expiry, Instrument.option_right),
-            *SHARED,
-        )
+        select(*OWN, *SHARED)
         .join(Holding, Holding.instrument_id == Identifier.instrument_id)
         .join(Holding.instrument)
         .where(
@@ -77,11 +77,15 @@ def stored_state(
         )
         .order_by(Holding.id)
     )
-    return Stored(
-        holdings=tuple(_holding(row, beside.get(row[0])) for row in ByColumn(query).rows(session)),
-        cash=amounts(cash_rows(session, account, source)),
-        stamp=stamp,
-    )
+    holdings, as_read = [], {}
+    for row in ByColumn(query).rows(session):
+        position = beside.get(row[0])
+        held, is_same = _holding(row, position)
+        holdings.append(held)
+        if position is not None and is_same:
+            as_read[held.key] = position
+    cash = amounts(cash_rows(session, account, source))
+    return Stored(holdings=tuple(holdings), cash=cash, stamp=stamp, as_read=as_read)
 
 
 def is_still(session: Session, account: Account, source: Source, stored: Stored) -> bool:
@@ -97,10 +101,17 @@ def _stamp(session: Session, account: Account) -> str | None:
     return session.scalar(query.where(Portfolio.id == account.portfolio_id))
 
 
-def _holding(row: Sequence[Any], read: Position | None) -> StoredHolding:
-    key, closed_at, holding_id, quoted_at, of, kind, currency, expiry, right, *values = row
+def _holding(row: Sequence[Any], read: Position | None) -> tuple[StoredHolding, bool]:
+    """A stored row, and whether it is held as it was `read`, with a quote that is as new."""
+    key, closed_at, holding_id, quoted_at, of, kind, currency, expiry, right = row[: len(OWN)]
+    values, is_same = row[len(OWN) :], False
     if read is not None:
-        key, values = read.instrument.key, _shared(_values(read), values)
+        key, said = read.instrument.key, _values(read)
+        if values == said:
+            values, is_open = said, closed_at is None and quoted_at is None
+            is_same = is_open and _is_alike(read, kind, currency, expiry, right)
+        else:
+            values = [of if of == each else each for of, each in zip(said, values, strict=True)]
     quantity, average, price, value, profit, symbol, multiplier, strike = values[:8]
     name, exchange, underlying = values[8:]
     # These are the same in most rows, which then share them.
@@ -108,22 +119,23 @@ def _holding(row: Sequence[Any], read: Position | None) -> StoredHolding:
     terms = Terms(symbol, intern(kind), intern(currency), multiplier, expiry, strike, right)
     held, quote = (key, quantity, average, closed_at is None), (price, value, profit)
     described, ids = (name, exchange, underlying), (holding_id, of)
-    return StoredHolding(*held, terms, *quote, *described, *ids, quoted_at)
+    found = StoredHolding(*held, terms, *quote, *described, *ids, quoted_at)
+    return found, is_same
 
 
-def _shared(read: list[Any], stored: list[Any]) -> list[Any]:
-    """What is stored, by the values that were read wherever they are the same."""
-    if read == stored:
-        return read
-    return [of if of == value else value for of, value in zip(read, stored, strict=True)]
+def _is_alike(read: Position, *stored: Any) -> bool:
+    """Whether the rest of an instrument is as it was read, and whether a quote came with it."""
+    of = read.instrument
+    is_quoted = read.price is not None or read.market_value is not None
+    return is_quoted and stored == (of.kind, of.currency, of.expiry, of.right)
 
 
-def _values(of: Position) -> list[Any]:
+def _values(of: Position) -> tuple[Any, ...]:
     """What stands in the columns `SHARED` of a holding that is as it was read."""
-    figures = [of.quantity, of.average_price, of.price, of.market_value, of.unrealized_pnl]
+    figures = of.quantity, of.average_price, of.price, of.market_value, of.unrealized_pnl
     what = of.instrument
-    terms = [what.symbol, what.multiplier, what.strike]
-    return [*figures, *terms, what.name, what.exchange, what.underlying]
+    terms = what.symbol, what.multiplier, what.strike
+    return (*figures, *terms, what.name, what.exchange, what.underlying)
 
 
 def amounts(cash: Iterable[CashBalance]) -> dict[str, Decimal]:

@@ -112,7 +112,9 @@ def write_holdings(
         if row.key in planned:
             ids[row.key] = row.id
         position = absent.pop(row.key, None)
-        if position is not None:
+        if position is not None and before.has(position):
+            todo.name(row.instrument_id, position)
+        elif position is not None:
             todo.bring(row, position, target, read_at)
         elif row.key in keep:
             todo.kept += [] if row.quoted_at else [_dated(row, target)]

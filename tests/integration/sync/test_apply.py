@@ -56,8 +56,9 @@ LATER = NOON + timedelta(hours=1)
 class Book:
     """An account in a database, and snapshots that are applied to it."""
 
-    def __init__(self, session):
+    def __init__(self, session, *, knows_as_read=True):
         self.session = session
+        self.knows_as_read = knows_as_read
         self.owner = self._add(User(name="o", folded="o", created_at=NOON))
         parent = Portfolio(owner_id=self.owner.id, name="P", base_currency="USD", created_at=NOON)
         self.parent = self._add(parent)
@@ -85,7 +86,8 @@ class Book:
         return row
 
     def put(self, read, *, rates=None, keep=(), source=SOURCE, **wanted):
-        stored = stored_state(self.session, self.account, source)
+        seen = read.positions if self.knows_as_read else ()
+        stored = stored_state(self.session, self.account, source, seen)
         target = Target(
             account=self.account,
             source=source,
@@ -140,10 +142,11 @@ def connection():
     engine.dispose()
 
 
-@pytest.fixture
-def book(connection):
+@pytest.fixture(params=[True, False], ids=["as read", "plainly"])
+def book(connection, request):
+    """An account, whose rows are compared with what was read one way and the other."""
     with Session(connection) as session:
-        yield Book(session)
+        yield Book(session, knows_as_read=request.param)
     connection.rollback()
 
 
@@ -267,7 +270,11 @@ def test_the_state_is_what_is_stored_whatever_was_read(book, name, value):
         read = structs.replace(told, **{name: value})
     else:
         read = structs.replace(told, instrument=structs.replace(told.instrument, **{name: value}))
-    assert stored_state(book.session, book.account, SOURCE, [read]) == plain
+    stored = stored_state(book.session, book.account, SOURCE, [read])
+    assert stored == plain
+    assert stored.has(read) is (read == told)
+    # What says the same in another object has to be compared again.
+    assert not stored.has(structs.replace(read))
     assert plain.holdings[0].figures == (D(10), D(5), D(6), D(60), D(1))
 
 
@@ -287,6 +294,37 @@ def test_what_is_stored_as_it_was_read_is_there_once(book):
     (held,) = stored_state(book.session, book.account, SOURCE, [moved]).holdings
     assert held.price == D(6)
     assert all(getattr(held, of) is getattr(moved, of) for of in OF_POSITION if of != "price")
+
+
+OTHERS = {"kind": Kind.WARRANT, "currency": "EUR", "expiry": None, "right": None}
+
+
+@pytest.mark.parametrize("field", OTHERS)
+def test_another_instrument_is_not_as_it_was_read(book, field):
+    told = position("1", **SAID)
+    book.put(adding_up(told))
+    another = structs.replace(told.instrument, **{field: OTHERS[field]})
+    other = structs.replace(told, instrument=another)
+    for read in (told, other):
+        stored = stored_state(book.session, book.account, SOURCE, [read])
+        assert stored.has(read) is (read is told)
+
+
+def test_a_row_that_is_closed_or_has_an_old_quote_is_not_as_it_was_read(book):
+    one, two, three = position("1"), position("2"), position("3")
+    book.put(adding_up(one, two, three))
+    unpriced = structs.replace(one, price=None, market_value=None, unrealized_pnl=None)
+    book.put(later(adding_up(one, three), positions=(unpriced, three)))
+    # A price may be missing for a while, and come back as it was: it is a new one then.
+    stored = stored_state(book.session, book.account, SOURCE, [one, two, three])
+    assert [row.is_open for row in stored.holdings] == [True, False, True]
+    assert [stored.has(read) for read in (one, two, three)] == [False, False, True]
+
+
+def test_what_has_no_quote_is_not_as_it_was_read(book):
+    none = structs.replace(position("1"), price=None, market_value=None)
+    book.put(later(adding_up(position("1")), positions=(none,)))
+    assert not stored_state(book.session, book.account, SOURCE, [none]).has(none)
 
 
 def test_multipliers_of_one_are_there_once(book):
