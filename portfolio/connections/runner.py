@@ -217,8 +217,9 @@ def _past(job: Job, found: Snapshot) -> Past:
     with read_only() as session:
         connection = _connection(session, job)
         account = session.scalars(select(Account).where(Account.id == connection.account_id)).one()
-        learnt = connection.futures_profit_counts
-        return past_of(session, account, job.source, learnt, found.positions)
+        learnt, by = connection.futures_profit_counts, connection.id
+        read = found.positions
+        return past_of(session, account, job.source, learnt, read, connection_id=by)
 
 
 def _replaced(job: Job) -> Replaced:

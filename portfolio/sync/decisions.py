@@ -191,7 +191,8 @@ def apply_anyway(
     if refusal is not None:
         raise Conflict(refusal, "Sync again; a true change goes through by itself.")
     held = _reserve(session, of)
-    past = past_of(session, of.account, of.source, futures_profit_counts)
+    by = of.run.connection_id
+    past = past_of(session, of.account, of.source, futures_profit_counts, connection_id=by)
     reading = kept_reading(of.run, past)
     made = _new_run(session, of, BY_DECISION)
     made.digest_before = of.run.digest_before

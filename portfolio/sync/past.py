@@ -29,14 +29,20 @@ def past_of(
     source: Source,
     futures_profit_counts: bool | None,
     read: Iterable[Position] = (),
+    *,
+    connection_id: int | None = None,
 ) -> Past:
-    """All that the next run of an account compares what it has `read` with."""
+    """All that the next run of an account compares what it has `read` with.
+
+    What runs have seen counts only while it was by the same connection: another one may be to
+    another account of the broker.
+    """
     base = session.scalar(
         select(AccountTotals.broker_currency).where(AccountTotals.account_id == account.id)
     )
     stored, seen = (
         stored_state(session, account, source, read),
-        _last_evidence(session, account.id),
+        _last_evidence(session, account.id, connection_id),
     )
     nothing = not stored.cash and not any(row.is_open for row in stored.holdings)
     since = seen.get("shrunk_since")
@@ -44,7 +50,7 @@ def past_of(
         stored=stored,
         # Where nothing is stored, there is nothing to compare with either.
         first=nothing or _never_applied(session, account.portfolio.owner_id, source),
-        emptied_before=emptied_before(session, account.id),
+        emptied_before=emptied_before(session, account.id, connection_id),
         rates=_last_good(session, account, source, base),
         base_currency=base,
         doubts=_doubts(seen),
@@ -70,17 +76,21 @@ def _never_applied(session: Session, owner_id: int, source: Source) -> bool:
     return session.scalar(query.limit(1)) is None
 
 
-def emptied_before(session: Session, account_id: int) -> datetime | None:
-    """When a first run, not followed by an applied one, saw the account empty in both reads."""
+def emptied_before(
+    session: Session, account_id: int, connection_id: int | None
+) -> datetime | None:
+    """When a first run of a connection saw the account empty in both reads.
+
+    None once one was applied after it.
+    """
     # What a run would have done stands there, too, and may be of ten thousand positions.
     is_empty = SyncRun.evidence["empty"].as_boolean()
-    query = select(SyncRun.status, SyncRun.started_at, is_empty).where(
-        SyncRun.account_id == account_id, SyncRun.status != RUNNING
-    )
+    wanted = SyncRun.status, SyncRun.started_at, SyncRun.connection_id, is_empty
+    query = select(*wanted).where(SyncRun.account_id == account_id, SyncRun.status != RUNNING)
     first: datetime | None = None
     newest = query.order_by(SyncRun.started_at.desc(), SyncRun.id.desc()).limit(MOST_RUNS)
-    for status, started_at, empty in session.execute(newest):
-        if status == SUCCEEDED:
+    for status, started_at, by, empty in session.execute(newest):
+        if status == SUCCEEDED or by != connection_id:
             break
         if status == REJECTED and empty:
             first = started_at
@@ -97,15 +107,14 @@ def _last_good(
     return last_rates(session, owner, source=source.manifest.key, to=base)
 
 
-def _last_evidence(session: Session, account_id: int) -> dict[str, Any]:
-    """What the newest run that read anything has seen."""
-    query = select(SyncRun.evidence).where(
+def _last_evidence(session: Session, account_id: int, connection_id: int | None) -> dict[str, Any]:
+    """What the newest run that read anything has seen, if it was by this connection."""
+    query = select(SyncRun.evidence, SyncRun.connection_id).where(
         SyncRun.account_id == account_id, SyncRun.evidence.is_not(None)
     )
-    found: dict[str, Any] | None = session.scalar(
-        query.order_by(SyncRun.started_at.desc(), SyncRun.id.desc()).limit(1)
-    )
-    return found or {}
+    newest = query.order_by(SyncRun.started_at.desc(), SyncRun.id.desc()).limit(1)
+    found = session.execute(newest).one_or_none()
+    return found.evidence or {} if found and found.connection_id == connection_id else {}
 
 
 def _doubts(seen: Mapping[str, Any]) -> Mapping[str, Doubt]:

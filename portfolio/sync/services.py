@@ -181,9 +181,9 @@ def count(run: SyncRun, plan: Plan) -> None:
 
 
 def _differed(session: Session, run: SyncRun) -> bool:
-    """Whether the applied run before this one did not add up either."""
+    """Whether the applied run before this one, by the same connection, did not add up either."""
     before = (
-        select(SyncRun.reconciliation)
+        select(SyncRun.reconciliation, SyncRun.connection_id)
         .where(
             SyncRun.account_id == run.account_id,
             SyncRun.status == SUCCEEDED,
@@ -194,8 +194,10 @@ def _differed(session: Session, run: SyncRun) -> bool:
         .order_by(SyncRun.started_at.desc(), SyncRun.id.desc())
         .limit(1)
     )
-    found = session.scalar(before)
-    return found is not None and found["status"] == DIFFERS
+    found = session.execute(before).one_or_none()
+    if found is None or found.connection_id != run.connection_id:
+        return False
+    return bool(found.reconciliation["status"] == DIFFERS)
 
 
 def _own(session: Session, run_id: str, with_: Storing) -> SyncRun:

@@ -235,6 +235,19 @@ def test_how_a_former_connection_ended_is_not_how_this_one_is(anywhere, trouble)
         assert said not in page
 
 
+def test_a_difference_that_a_former_connection_saw_is_not_seen_twice(anywhere):
+    url = anywhere.connected()
+    anywhere.simulator.play("books-differ")
+    assert anywhere.sync(url).json["run"]["reconciliation"]["status"] == "differs"
+    anywhere.program.post(f"{url}/disconnect", json={})
+    linked(anywhere)
+    for warnings in ([], ["not_reconciled"]):
+        run = anywhere.sync(url).json["run"]
+        assert (run["reconciliation"]["status"], run["warnings"]) == ("differs", warnings)
+    anywhere.simulator.play("calm")
+    assert anywhere.sync(url).json["run"]["warnings"] == []
+
+
 def test_closed_holdings_are_not_what_it_holds_now(anywhere):
     url = anywhere.connected()
     anywhere.simulator.sell(MAIN, "SPY")

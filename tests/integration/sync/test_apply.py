@@ -323,8 +323,10 @@ def test_a_row_that_is_closed_or_has_an_old_quote_is_not_as_it_was_read(book):
 
 def test_what_has_no_quote_is_not_as_it_was_read(book):
     none = structs.replace(position("1"), price=None, market_value=None)
-    book.put(later(adding_up(position("1")), positions=(none,)))
-    assert not stored_state(book.session, book.account, SOURCE, [none]).has(none)
+    half = structs.replace(position("2"), price=None)
+    book.put(later(READ, positions=(none, half)))
+    stored = stored_state(book.session, book.account, SOURCE, [none, half])
+    assert [stored.has(read) for read in (none, half)] == [False, True]
 
 
 def test_multipliers_of_one_are_there_once(book):

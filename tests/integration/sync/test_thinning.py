@@ -125,8 +125,8 @@ def answers(zone):
                 (of.id, shown_since(session, of), why_not_undo(session, of)) for of in lasting
             ],
             "pointed at": [(of.id, of.concerns) for of in lasting],
-            "emptied": past.emptied_before(session, 1),
-            "evidence": past._last_evidence(session, 1),
+            "emptied": past.emptied_before(session, 1, None),
+            "evidence": past._last_evidence(session, 1, None),
             "differed": _differed(session, SyncRun(id="new", account_id=1)),
             "newest": known.run,
             "applied": known.applied,
