@@ -120,7 +120,7 @@ def _asked(session: Session) -> Connection:
 def _decoded(lines: bytes) -> list[list[Any]]:
     try:
         return _JSON.decode_lines(lines)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise StorageDamaged("The database has a value that is none.") from error
 
 

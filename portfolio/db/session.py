@@ -28,7 +28,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.orm import Session
 
 from portfolio.db.base import JSON_COLUMNS, db
-from portfolio.errors import StorageBusy, StorageFailed, StorageLost
+from portfolio.errors import StorageBusy, StorageDamaged, StorageFailed, StorageLost
 
 Found = TypeVar("Found")
 
@@ -41,6 +41,8 @@ STARTING = 0x7374617274
 # Another one: the letters "write".
 WRITING = 0x7772697465
 # How both databases say that somebody else was first.
+# Bytes that are no text, or are where a text belongs; and a file that is not ours any more.
+DAMAGED = ("could not decode to utf-8", "blob values", "malformed", "not a database")
 BUSY = ("locked", "busy", "deadlock", "could not serialize", "lock timeout")
 
 
@@ -212,6 +214,8 @@ def storage_error(error: DBAPIError) -> StorageBusy | StorageFailed:
     # A server that was never reached gives no reason of its own.
     if error.connection_invalidated or getattr(error.orig, "sqlstate", "") is None:
         return StorageLost("The connection to the database was lost.")
+    if any(word in text for word in DAMAGED):
+        return StorageDamaged("The database is damaged.")
     return StorageFailed("The database could not be read or written.")
 
 

@@ -18,7 +18,13 @@ from portfolio.db.base import db
 from portfolio.db.session import is_of_storage, storage_error, unit_of_work
 from portfolio.db.unsaid import Unsaid
 from portfolio.db.upgrade import _mark
-from portfolio.errors import SetupProblem, StorageBusy, StorageFailed, StorageLost
+from portfolio.errors import (
+    SetupProblem,
+    StorageBusy,
+    StorageDamaged,
+    StorageFailed,
+    StorageLost,
+)
 from portfolio.settings import Settings
 from portfolio.sync import services as sync
 from portfolio.sync.models import RUNNING, SUCCEEDED, SyncRun
@@ -159,6 +165,8 @@ def test_a_look_waits_for_a_commit_that_is_on_its_way(anywhere, look):
         (sqlite3.OperationalError("database is locked"), StorageBusy),
         (sqlite3.OperationalError("disk I/O error"), StorageFailed),
         (sqlite3.OperationalError("database or disk is full"), StorageFailed),
+        (sqlite3.OperationalError("Could not decode to UTF-8 column 'name'"), StorageDamaged),
+        (sqlite3.OperationalError("JSON cannot hold BLOB values"), StorageDamaged),
     ],
 )
 def test_a_failure_of_storage_is_one_of_ours(orig, kind):
@@ -189,10 +197,15 @@ DAMAGES = [
     ("sync_run", "started_at"),
     ("sync_run", "reconciliation"),
 ]
+# No number, no time and no JSON; bytes that are no text; and bytes where a text belongs.
+NOTHING, NO_TEXT, BYTES = "'x1{'", "CAST(x'FF41' AS TEXT)", "x'FF41'"
+TEXTS = [("instrument", "symbol"), ("instrument", "name"), DAMAGES[0], DAMAGES[-1]]
+SPOILT = [(*of, NOTHING) for of in DAMAGES]
+SPOILT += [(*of, spoilt) for of in TEXTS for spoilt in (NO_TEXT, BYTES)]
 
 
-@pytest.mark.parametrize(("table", "column"), DAMAGES)
-def test_a_damaged_value_is_a_failure_of_storage_until_it_is_mended(desk, table, column):
+@pytest.mark.parametrize(("table", "column", "spoilt"), SPOILT)
+def test_a_damaged_value_is_a_failure_of_storage_until_it_is_mended(desk, table, column, spoilt):
     url = desk.connected()
     api = url.replace("/portfolio", "/api/v1/portfolios")
     reads = [url, f"{url}/syncs", f"{api}/holdings", f"{api}/cash", f"{api}/runs", "/"]
@@ -214,7 +227,7 @@ def test_a_damaged_value_is_a_failure_of_storage_until_it_is_mended(desk, table,
     assert before
     with desk.app.app_context(), unit_of_work() as session:
         kept = session.execute(text(f"SELECT rowid, {column} FROM {table}")).all()
-        session.execute(text(f"UPDATE {table} SET {column} = 'x1{{'"))
+        session.execute(text(f"UPDATE {table} SET {column} = {spoilt}"))
         session.execute(update(User).values(held_stamp="damaged"))
     assert 503 in answers()
     # A sync that reads it says so as well, and changes nothing.
