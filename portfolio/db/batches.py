@@ -33,8 +33,9 @@ def insert_rows(
     dialect = connection.dialect
     made = insert(table).inline().compile(dialect=dialect, column_keys=list(columns))
     order = made.positiontup or columns
-    types = [table.c[name].type.dialect_impl(dialect) for name in order]
-    processes = [of.bind_processor(dialect) for of in types]
+    # By the names that were given: what is no column is said, and not left out.
+    types = {name: table.c[name].type.dialect_impl(dialect) for name in columns}
+    processes = [types[name].bind_processor(dialect) for name in order]
     following = iter(rows)
     while some := list(islice(following, BATCH)):
         given = dict(zip(columns, zip(*some, strict=True), strict=True))

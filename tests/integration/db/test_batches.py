@@ -92,6 +92,13 @@ def test_what_its_column_does_not_take_is_refused(engine):
         assert session.execute(select(TABLE)).all() == []
 
 
+def test_what_is_no_column_is_not_left_out_without_a_word(engine):
+    with Session(engine) as session:
+        with pytest.raises(KeyError, match="nmae"):
+            insert_rows(session, TABLE, ("name", "nmae"), [("N", "M")])
+        assert session.execute(select(TABLE)).all() == []
+
+
 def test_new_ids_are_those_that_nobody_has(engine):
     with Session(engine) as session:
         assert list(new_ids(session, TABLE, 0)) == []
