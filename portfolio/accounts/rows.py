@@ -33,7 +33,7 @@ USUAL_KINDS = frozenset({"stock", "etf"})
 IN_PERCENT = frozenset({"bond", "bill"})
 SOON = 30
 NO_PRICE, NO_COST = "no price", "average price not known"
-HUNDRED, TENTH = Decimal(100), Decimal("0.1")
+ONE, HUNDRED = Decimal(1), Decimal(100)
 COLUMNS = (
     *(("symbol", "Instrument"), ("quantity", "Quantity"), ("price", "Price"), ("value", "Value")),
     *(("cost", "Cost"), ("pnl", "P&amp;L"), ("pnl_pct", "%")),
@@ -176,9 +176,9 @@ def _profit(row: HoldingView, unit: str) -> str:
 
 
 def share_of(weight: Decimal, largest: Decimal) -> Decimal:
-    """How long a bar is, in percent of the longest one."""
+    """How long a bar is, in percent of the longest one, each of which is half a pixel."""
     share = MONEY.divide(MONEY.multiply(abs(weight), HUNDRED), largest) if largest else HUNDRED
-    return min(share, HUNDRED).quantize(TENTH)
+    return min(share, HUNDRED).quantize(ONE)
 
 
 def _bar(weight: Decimal, largest: Decimal) -> str:

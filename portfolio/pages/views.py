@@ -45,6 +45,11 @@ HOLDINGS = "holdings-table"
 # Of the table of daily values, on one page.
 DAYS = 250
 KINDS = tuple((str(kind), capitalize_first(kind_label(kind))) for kind in Kind)
+# Where the headings have no room: some of the orders that they give.
+ORDERS = (
+    *(("-value", "Largest value"), ("-pnl", "Largest profit"), ("pnl", "Largest loss")),
+    *(("-pnl_pct", "Best in %"), ("symbol", "A to Z")),
+)
 NAMES_OF_KINDS = frozenset(map(str, Kind))
 
 
@@ -85,7 +90,7 @@ def account(portfolio_id: int, account_name: str) -> Response:
     read = queries.account_table if fragment else queries.account_page
     page = read(reading(), found, moment(), brokers, wanted=wanted, user_id=user)
     template = "accounts/_holdings.html" if fragment else "pages/account.html"
-    return respond.page(template, page=page, kinds=KINDS)
+    return respond.page(template, page=page, kinds=KINDS, orders=ORDERS)
 
 
 def wanted_holdings() -> Wanted:

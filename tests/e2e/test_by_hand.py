@@ -57,6 +57,24 @@ def test_every_page_is_accessible_and_fits_a_phone(page, bank):
         accessible(page)
 
 
+def test_on_a_phone_rows_have_their_quantity_and_an_order(page, bank):
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.goto(f"{URL}?text=S5&sort=-cost")
+    order = page.get_by_role("combobox", name="Order")
+    assert order.input_value() == "-cost"
+    order.select_option("A to Z")
+    page.wait_for_url("**sort=symbol**")
+    row = page.locator(".holdings tbody tr").first
+    row.get_by_role("link", name="S50").wait_for()
+    assert row.get_by_text("51", exact=True).is_visible()
+    # The underlying groups are no rows of their own with a quantity.
+    page.goto(f"{URL}?group=underlying&text=ROOT")
+    group = page.locator(".holdings .group").first
+    assert not group.locator("td").first.is_visible()
+    page.set_viewport_size({"width": 1280, "height": 740})
+    assert not order.is_visible()
+
+
 def test_the_table_is_filtered_and_sorted_in_the_url(page, bank):
     page.goto(URL)
     # Symbols stand out; the headings of their columns do not.

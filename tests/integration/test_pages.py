@@ -228,3 +228,17 @@ def test_short_sales_are_said_of_the_whole_account_whatever_the_page_shows(desk)
     stock = {**row, "symbol": "X", "kind": "stock", "expiry": None, "multiplier": "1"}
     assert desk.program.post(api, json=stock).status_code == 201
     assert said in desk.program.get(other, headers=HTML).get_data(as_text=True)
+
+
+def test_each_page_of_an_account_says_where_it_stands(desk):
+    url = desk.connected()
+    held = desk.holdings(url)["holdings"][0]["id"]
+    cash = desk.program.get(f"{P}/A/cash").json["items"][0]["id"]
+    forms = (f"holdings/{held}", "holdings/new", f"cash/{cash}", "cash/new")
+    for path in (*forms, "import", "delete", "edit", "syncs", "values"):
+        page = desk.program.get(f"{url}/{path}", headers=HTML)
+        assert page.status_code == 200, path
+        line = re.search(r'<p class="crumbs">(.*?)</p>', page.text, re.DOTALL)
+        assert line is not None, path
+        links = re.findall(r'href="([^"]*)">([^<]*)<', line[1])
+        assert links == [("/", "Portfolios"), ("/portfolio/1", "P"), (url, "A")], path

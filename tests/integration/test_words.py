@@ -30,6 +30,20 @@ def test_cost_and_profit_name_their_currency_where_it_is_not_the_account_s(desk)
     assert "2 positions 44.00 EUR 40.00 EUR +4.00 EUR" in groups
 
 
+def test_one_group_is_one_and_an_order_by_a_heading_is_kept_by_the_filter(desk):
+    url = desk.connected()
+    assert "1 group found" in text(desk, f"{url}?group=underlying&text=vwce")
+    assert "2 groups found" in text(desk, f"{url}?group=underlying&kind=option")
+    for sort, said in (
+        ("symbol", "A to Z"),
+        ("-cost", "As chosen"),
+        ("nonsense", "Largest value"),
+    ):
+        page = desk.program.get(f"{url}?sort={sort}", headers=HTML).text
+        (chosen,) = re.findall(r'value="([^"]*)" selected>([^<]*)<', page)
+        assert chosen == (sort if sort != "nonsense" else "-value", said)
+
+
 def test_the_share_of_cash_says_that_accruals_are_in_it(desk):
     url = desk.connected()
     totals = desk.holdings(url)["totals"]

@@ -24,8 +24,9 @@ blueprint = Blueprint("cash", __name__)
 def cash_form(at: Scope, values: dict[str, Any], errors: dict[str, str], **more: Any) -> Response:
     """The form of a cash balance."""
     template, status = "accounts/cash.html", 422 if errors else 200
-    context = {"account": at.view, "values": values, "errors": errors}
-    return respond.page(template, status, **context, back=account_url(at.account), **more)
+    context = {"portfolio": at.account.portfolio, "account": at.view, "values": values}
+    back = account_url(at.account)
+    return respond.page(template, status, **context, errors=errors, back=back, **more)
 
 
 @blueprint.get(f"{ACCOUNT}/cash/new")

@@ -74,8 +74,9 @@ def holding_form(
     """The form of a holding."""
     template, status = "accounts/holding.html", 422 if errors else 200
     back, kinds = account_url(at.account), list(Kind)
-    context = {"account": at.view, "values": values, "errors": errors, "back": back}
-    return respond.page(template, status, **context, kinds=kinds, **more)
+    place = {"portfolio": at.account.portfolio, "account": at.view, "back": back}
+    context = {**place, "values": values, "errors": errors, "kinds": kinds}
+    return respond.page(template, status, **context, **more)
 
 
 @blueprint.get(f"{ACCOUNT}/holdings/new")

@@ -138,8 +138,8 @@ def ask_delete_account(portfolio_id: int, account_name: str) -> Response:
     found = find_account(reading(), owner_id(), portfolio_id, account_name)
     rates = owner_rates(reading(), owner_id())
     totals = totals_views(reading(), [found], rates)[found.id]
-    template, back = "accounts/delete_account.html", account_url(found)
-    return respond.page(template, account=found, totals=totals, back=back)
+    template, place = "accounts/delete_account.html", {"portfolio": found.portfolio}
+    return respond.page(template, **place, account=found, totals=totals, back=account_url(found))
 
 
 @blueprint.post(f"{ACCOUNT}/delete")

@@ -30,8 +30,8 @@ def choose_file(portfolio_id: int, account_name: str) -> Response:
 def file_form(at: Scope, errors: dict[str, str]) -> Response:
     """The form for a file, perhaps with what is wrong with the one that was sent."""
     status, back = 422 if errors else 200, account_url(at.account)
-    template = "accounts/import.html"
-    return respond.page(template, status, account=at.view, back=back, errors=errors)
+    context = {"portfolio": at.account.portfolio, "account": at.view, "back": back}
+    return respond.page("accounts/import.html", status, **context, errors=errors)
 
 
 @blueprint.post(f"{ACCOUNT}/import")
@@ -54,6 +54,7 @@ def previewed(at: Scope, text: str, table: Table, layout: Layout) -> Response:
     plan = services.plan_import(at, csvfile.understand(table, layout))
     return respond.page(
         "accounts/preview.html",
+        portfolio=at.account.portfolio,
         account=at.view,
         back=account_url(at.account),
         text=text,

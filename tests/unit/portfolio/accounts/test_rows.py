@@ -124,7 +124,7 @@ def test_rows_are_those_of_a_plain_template(plain, rows, whose, largest, inner, 
 
 @pytest.mark.parametrize(
     ("weight", "largest", "percent"),
-    [("-0.5", "1", "50.0"), ("2", "1", "100.0"), ("0", "0", "100.0"), ("0.0004", "1", "0.0")],
+    [("-0.5", "1", "50"), ("2", "1", "100"), ("0", "0", "100"), ("0.004", "1", "0")],
 )
 def test_a_bar_is_as_long_as_its_share_of_the_longest(weight, largest, percent):
     assert str(share_of(D(weight), D(largest))) == percent
