@@ -335,6 +335,24 @@ def test_multipliers_of_one_are_there_once(book):
     assert all(row.terms.multiplier is ONE for row in held)
 
 
+def test_an_isin_that_comes_later_is_noted_with_its_instrument(book):
+    book.put(adding_up(position("1"), position("2")))
+    book.put(later(adding_up(position("1"), position("2", isin="I2"))))
+    (isin,) = [of for of in book.all(InstrumentIdentifier) if of.scheme == "isin"]
+    assert (isin.instrument_id, isin.value) == (book.holding("S2").instrument_id, "I2")
+
+
+def test_leaving_something_out_is_no_change(book):
+    book.put(adding_up(position("1", name="One", exchange="X")))
+    before = book.account.revision
+    book.put(later(adding_up(position("1", name="One"))))
+    assert book.account.revision == before
+    book.put(later(adding_up(position("1", name="Two"))))
+    assert book.account.revision == before + 1
+    (of,) = book.all(Instrument)
+    assert (of.name, of.exchange) == ("Two", "X")
+
+
 def test_what_the_broker_leaves_out_this_time_is_not_forgotten(book):
     full = {"name": "One", "exchange": "X", "underlying": "U", "isin": "I"}
     book.put(adding_up(position("1", **full)))
