@@ -7,9 +7,9 @@ nothing is ever taken as 0 or 1.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -19,6 +19,9 @@ from portfolio.db.base import MONEY
 # Their profit is in the broker's cash or stands beside it, or only their profit counts.
 NOTIONAL_KINDS = frozenset({"future", "cfd"})
 DECIMALS = Decimal(1).scaleb(-20)
+# Brokers and central banks give rates each working day: one that is so much older than others
+# is given by nobody any more.
+RENEWED = timedelta(days=7)
 
 
 class Terms(Protocol):
@@ -100,10 +103,18 @@ class Figures(msgspec.Struct, kw_only=True, gc=False):
         return profit_ratio(self.unrealized_pnl, self.cost)
 
 
+class _Way(NamedTuple):
+    """A way from one currency to another: as old as the oldest rate on it."""
+
+    day: date
+    rate: Decimal
+
+
 class Rates:
     """Exchange rates of one owner: direct, inverse, or through one common currency.
 
-    Of the first two the newer one, and where both are as new the direct one.
+    Of the first two the newer one, and where both are as new the direct one. The third one where
+    there is neither, or where nobody renews them any more: they are a product of two, but new.
     """
 
     def __init__(self, rows: Iterable[Rate]) -> None:
@@ -114,6 +125,9 @@ class Rates:
             (row.from_currency, row.to_currency): (_precedence(row)[:2], row.value)
             for row in ordered
         }
+        self._newest = ordered[-1].day if ordered else date.min
+        # These are asked for again with each row and each page.
+        self._found: dict[tuple[str, str], Decimal | None] = {}
 
     @property
     def currencies(self) -> frozenset[str]:
@@ -122,27 +136,41 @@ class Rates:
 
     def between(self, source: str, target: str) -> Decimal | None:
         """The value of one unit of `source` in `target`, or None where no rate is known."""
-        if source == target:
-            return Decimal(1)
-        return self._one_step(source, target) or self._two_steps(source, target)
+        pair = source, target
+        if pair not in self._found:
+            way = self._way(source, target)
+            self._found[pair] = None if way is None else way.rate
+        return self._found[pair]
 
-    def _one_step(self, source: str, target: str) -> Decimal | None:
+    def _way(self, source: str, target: str) -> _Way | None:
+        if source == target:
+            return _Way(self._newest, Decimal(1))
+        step = self._one_step(source, target)
+        if step is not None and self._newest - step.day <= RENEWED:
+            return step
+        through = self._two_steps(source, target)
+        if step is None or (through is not None and through.day - step.day > RENEWED):
+            return through
+        return step
+
+    def _one_step(self, source: str, target: str) -> _Way | None:
         direct = self._known.get((source, target))
         inverse = self._known.get((target, source))
         # A rate that nobody renews any more is no better for being the right way round.
         if direct is None or (inverse is not None and inverse[0] > direct[0]):
-            return MONEY.divide(Decimal(1), inverse[1]) if inverse and inverse[1] else None
-        return direct[1]
+            if inverse is None or not inverse[1]:
+                return None
+            return _Way(inverse[0][0], MONEY.divide(Decimal(1), inverse[1]))
+        return _Way(direct[0][0], direct[1]) if direct[1] else None
 
-    def _two_steps(self, source: str, target: str) -> Decimal | None:
+    def _two_steps(self, source: str, target: str) -> _Way | None:
+        ways = []
         for middle in sorted(self.currencies):
-            first, second = (
-                self._one_step(source, middle),
-                self._one_step(middle, target),
-            )
+            first, second = self._one_step(source, middle), self._one_step(middle, target)
             if first and second:
-                return MONEY.multiply(first, second)
-        return None
+                rate = MONEY.multiply(first.rate, second.rate)
+                ways.append(_Way(min(first.day, second.day), rate))
+        return max(ways, key=lambda way: way.day, default=None)
 
 
 def _precedence(row: Rate) -> tuple[date, bool, datetime, str]:

@@ -115,6 +115,28 @@ def test_the_newest_day_wins_whichever_way_round_it_was_said():
     assert Rates([new, as_new]).between("EUR", "USD") == D("1.25")
 
 
+def test_a_rate_that_nobody_renews_any_more_gives_way_to_one_through_a_third():
+    old = rate("CHF", "EUR", "0.5", day=1, by="manual")
+    fresh = [rate("CHF", "USD", "1.1", day=9), rate("EUR", "USD", "1.25", day=9)]
+    assert Rates([old, *fresh]).between("CHF", "EUR") == D("0.88")
+    assert str(Rates([old, *fresh]).between("EUR", "CHF")).startswith("1.13636363636")
+    # Within a week it may just not have been given yet.
+    newer = rate("CHF", "EUR", "0.5", day=2, by="manual")
+    assert Rates([newer, *fresh]).between("CHF", "EUR") == D("0.5")
+    # What comes through a third currency is as old as the older one of the two.
+    half = [fresh[0], rate("EUR", "USD", "1.25", day=8)]
+    assert Rates([old, *half]).between("CHF", "EUR") == D("0.5")
+    # Of several, the newest; a rate of 0 is none.
+    others = [rate("CHF", "AUD", "1.5", day=3), rate("EUR", "AUD", "2", day=3)]
+    nothing = [rate("CHF", "GBP", "0"), rate("EUR", "GBP", "0.8")]
+    assert Rates([*others, *fresh]).between("CHF", "EUR") == D("0.88")
+    assert Rates([old, *nothing]).between("CHF", "EUR") == D("0.5")
+    assert Rates(nothing).between("CHF", "EUR") is None
+    # Asked again, it is the same.
+    rates = Rates([old, *fresh])
+    assert rates.between("CHF", "EUR") == rates.between("CHF", "EUR") == D("0.88")
+
+
 def test_of_two_rates_read_at_one_moment_it_is_always_the_same():
     two = [rate("EUR", "USD", "1.1", by="ecb"), rate("EUR", "USD", "1.2", by="ibkr")]
     assert Rates(two).between("EUR", "USD") == Rates(two[::-1]).between("EUR", "USD") == D("1.2")
