@@ -70,10 +70,11 @@ def canonical_each(values: Iterable[Decimal | None]) -> list[str | None]:
 
 
 def _read(value: Any) -> Decimal | None:
-    return None if value is None else _exact(value if type(value) is str else str(value))
+    return None if value is None else exact(value if type(value) is str else str(value))
 
 
-def _exact(text: str) -> Decimal:
+def exact(text: str) -> Decimal:
+    """A number that is stored as text; damage in the file is an error, never another number."""
     if _is_plain(text) is None:
         raise StorageDamaged("The database has no number where one belongs.")
     return Decimal(text)
@@ -179,7 +180,7 @@ class ExactShares(TypeDecorator[dict[str, Decimal]]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> dict[str, Decimal]:
         """Read each back exactly."""
-        return {name: _exact(text) for name, text in (value or {}).items()}
+        return {name: exact(text) for name, text in (value or {}).items()}
 
 
 class _ReadOnce(TypeDecorator[Moment]):

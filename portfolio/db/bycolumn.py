@@ -19,6 +19,7 @@ from sqlalchemy import (
     Dialect,
     LargeBinary,
     Select,
+    String,
     Text,
     cast,
     func,
@@ -128,6 +129,9 @@ def _reading(of: TypeEngine[Any], dialect: Dialect) -> Read | None:
     """How a column is read of what the driver gave, or of what stood in the JSON."""
     if isinstance(of, ExactDecimal):
         return exact_each
+    if isinstance(of, String):
+        # Of bytes, SQLite makes no JSON.
+        return None
     # Elsewhere the driver's values went through it already.
     process = of.dialect_impl(dialect).result_processor(dialect, None)
     if process is None or dialect.name != "sqlite":

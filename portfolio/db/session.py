@@ -28,6 +28,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.orm import Session
 
 from portfolio.db.base import JSON_COLUMNS, db
+from portfolio.db.plain import check_plain_values
 from portfolio.errors import StorageBusy, StorageDamaged, StorageFailed, StorageLost
 
 Found = TypeVar("Found")
@@ -63,6 +64,7 @@ def engine_options(url: str) -> dict[str, Any]:
 def prepare(engine: Engine) -> None:
     """Attach to an engine what keeps its transactions honest."""
     if engine.dialect.name == "sqlite":
+        check_plain_values(engine.dialect)
         event.listen(engine, "connect", _pragmas)
         event.listen(engine, "begin", _begin)
 

@@ -16,7 +16,7 @@ from portfolio.accounts.models import Account, CashBalance, Holding
 from portfolio.accounts.quotes import rescaled
 from portfolio.accounts.services.holdings import date_quote, quoted
 from portfolio.clock import Moment
-from portfolio.db.base import MONEY
+from portfolio.db.base import MONEY, exact
 from portfolio.db.batches import batches, insert_rows
 from portfolio.errors import Conflict
 from portfolio.sync.models import BY_UNDO, CASH, HOLDING, SUCCEEDED, Change, SyncRun
@@ -283,7 +283,7 @@ def _value(field: str, text: str | None) -> object:
     if text is None:
         return None
     if field in NUMBERS:
-        return Decimal(text)
+        return exact(text)
     return date.fromisoformat(text) if field == "expiry" else text
 
 
@@ -304,7 +304,7 @@ def _cash_back(session: Session, at: Reversal, change: Change, reverse: dict[str
         return "closed"
     told = dict(change.beside or {})
     left = told.pop(LEFT, None)
-    kept = {name: text and Decimal(text) for name, text in told.items()}
+    kept = {name: text and exact(text) for name, text in told.items()}
     if row is None:
         session.add(
             CashBalance(
@@ -312,16 +312,16 @@ def _cash_back(session: Session, at: Reversal, change: Change, reverse: dict[str
                 currency=change.label,
                 source=change.source,
                 source_account=change.source_account,
-                amount=Decimal(change.old),
+                amount=exact(change.old),
                 **kept,
             )
         )
         return "added"
-    row.amount, row.settled = Decimal(change.old), None
+    row.amount, row.settled = exact(change.old), None
     # Of runs before 2026-11-27 it is not known what they left.
     for name, text in (left or {"futures_pnl": as_text(row.futures_pnl)}).items():
         if name in kept:
-            value = _moved_back(getattr(row, name), kept[name], text and Decimal(text))
+            value = _moved_back(getattr(row, name), kept[name], text and exact(text))
             setattr(row, name, value)
     reverse["beside"] = with_left(reverse["beside"], row)
     return "changed"

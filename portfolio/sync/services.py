@@ -183,9 +183,11 @@ def count(run: SyncRun, plan: Plan) -> None:
 def _differed(session: Session, run: SyncRun) -> bool:
     """Whether the applied run before this one, by the same connection, did not add up either."""
     before = (
-        select(SyncRun.reconciliation, SyncRun.connection_id)
+        select(SyncRun.reconciliation)
         .where(
             SyncRun.account_id == run.account_id,
+            # One of a former connection may have been taken back meanwhile.
+            SyncRun.connection_id == run.connection_id,
             SyncRun.status == SUCCEEDED,
             # Said for the index: runs of a long outage are not among those that it holds.
             SyncRun.digest.is_not(None),
@@ -194,10 +196,8 @@ def _differed(session: Session, run: SyncRun) -> bool:
         .order_by(SyncRun.started_at.desc(), SyncRun.id.desc())
         .limit(1)
     )
-    found = session.execute(before).one_or_none()
-    if found is None or found.connection_id != run.connection_id:
-        return False
-    return bool(found.reconciliation["status"] == DIFFERS)
+    found = session.scalar(before)
+    return found is not None and found["status"] == DIFFERS
 
 
 def _own(session: Session, run_id: str, with_: Storing) -> SyncRun:

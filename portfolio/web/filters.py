@@ -12,7 +12,7 @@ from flask import Flask
 from markupsafe import Markup, escape
 
 from brokers.tls import grouped
-from portfolio.db.base import MONEY
+from portfolio.db.base import MONEY, exact
 
 UNKNOWN = "—"
 MINUS = "−"
@@ -51,7 +51,7 @@ def money(value: Decimal | None, places: int = 2) -> str:
 
 def decimal(text: str | None) -> Decimal | None:
     """A figure that is kept as text."""
-    return None if text is None else Decimal(text)
+    return None if text is None else exact(text)
 
 
 def signed(value: Decimal | None, places: int = 2) -> str:

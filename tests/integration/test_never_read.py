@@ -248,6 +248,22 @@ def test_a_difference_that_a_former_connection_saw_is_not_seen_twice(anywhere):
     assert anywhere.sync(url).json["run"]["warnings"] == []
 
 
+def test_a_run_of_another_broker_account_taken_back_ends_no_alarm(anywhere):
+    url = anywhere.connected()
+    anywhere.simulator.sell(MAIN, "SPY")
+    former = anywhere.sync(url).json["run"]["id"]
+    anywhere.program.post(f"{url}/disconnect", json={})
+    anywhere.simulator.play("books-differ")
+    assert anywhere.connect(url, account_id=KIDS).status_code == 201
+    warnings = [anywhere.sync(url).json["run"]["warnings"] for _ in range(2)]
+    assert warnings == [[], ["not_reconciled"]]
+    anywhere.turn()
+    assert anywhere.program.post(f"/api/v1/runs/{former}/undo").status_code == 200
+    assert anywhere.sync(url).json["run"]["warnings"] == ["not_reconciled"]
+    anywhere.simulator.play("calm")
+    assert anywhere.sync(url).json["run"]["warnings"] == []
+
+
 def test_closed_holdings_are_not_what_it_holds_now(anywhere):
     url = anywhere.connected()
     anywhere.simulator.sell(MAIN, "SPY")

@@ -200,7 +200,13 @@ DAMAGES = [
 # No number, no time and no JSON; bytes that are no text; and bytes where a text belongs.
 NOTHING, NO_TEXT, BYTES = "'x1{'", "CAST(x'FF41' AS TEXT)", "x'FF41'"
 TEXTS = [("instrument", "symbol"), ("instrument", "name"), DAMAGES[0], DAMAGES[-1]]
-SPOILT = [(*of, NOTHING) for of in DAMAGES]
+# Read as the driver gives it, of which nothing else would notice that it is none.
+PLAIN = [("account", "currency"), ("portfolio", "name"), ("connection", "broker_account")]
+PLAIN += [("gateway", "address"), ("gateway", "state"), ("rate", "source"), ("change", "label")]
+PLAIN += [("sync_run", "reason"), ("daily_value", "currency"), ("instrument", "underlying")]
+COUNTS = [("account", "likely_twins"), ("sync_run", "added"), ("gateway", "failures")]
+SPOILT = [(*of, NOTHING) for of in [*DAMAGES, *COUNTS, ("change", "new")]]
+SPOILT += [(*of, BYTES) for of in [*PLAIN, *COUNTS, ("change", "new")]]
 SPOILT += [(*of, spoilt) for of in TEXTS for spoilt in (NO_TEXT, BYTES)]
 
 
@@ -210,6 +216,9 @@ def test_a_damaged_value_is_a_failure_of_storage_until_it_is_mended(desk, table,
     api = url.replace("/portfolio", "/api/v1/portfolios")
     reads = [url, f"{url}/syncs", f"{api}/holdings", f"{api}/cash", f"{api}/runs", "/"]
     reads += [f"{api}/export.csv", f"{api}/export.json", f"{api}/values", api]
+    run = desk.program.get(f"{api}/runs").json["items"][0]["id"]
+    reads += [f"{url}/syncs/{run}", f"/api/v1/runs/{run}/changes", "/metrics", "/connections"]
+    reads += [f"/api/v1/{of}" for of in ("portfolios", "gateways", "rates", "instruments")]
 
     def answers():
         found = [desk.program.get(each, headers={"Accept": "*/*"}) for each in reads]
@@ -241,6 +250,28 @@ def test_a_damaged_value_is_a_failure_of_storage_until_it_is_mended(desk, table,
     assert answers() == good
     assert held() == before
     assert desk.sync(url).json["run"]["status"] == "succeeded"
+
+
+@pytest.mark.parametrize("spoilt", [NOTHING, NO_TEXT, BYTES])
+def test_a_run_whose_record_is_damaged_is_taken_back_once_that_is_mended(desk, spoilt):
+    url = desk.connected()
+    account = desk.simulator.state.accounts["U1234567"]
+    account.find("SPY").quantity += 1
+    account.cash["USD"].balance += 1
+    run = desk.sync(url).json["run"]["id"]
+    before = desk.holdings(url)["holdings"]
+    with desk.app.app_context(), unit_of_work() as session:
+        kept = session.execute(text("SELECT id, old FROM change WHERE old IS NOT NULL")).all()
+        session.execute(text(f"UPDATE change SET old = {spoilt} WHERE old IS NOT NULL"))
+    undone = desk.program.post(f"/api/v1/runs/{run}/undo")
+    assert (undone.status_code, undone.json["error"]["code"]) == (503, "storage_failed")
+    assert "last copy" in undone.json["error"]["remedy"]
+    assert desk.holdings(url)["holdings"] == before
+    with desk.app.app_context(), unit_of_work() as session:
+        for of, old in kept:
+            mended = text("UPDATE change SET old = :old WHERE id = :id")
+            session.execute(mended, {"old": old, "id": of})
+    assert desk.program.post(f"/api/v1/runs/{run}/undo").status_code == 200
 
 
 def test_who_finds_the_database_locked_hears_when_to_come_back(desk, monkeypatch):

@@ -70,5 +70,8 @@ def test_that_a_former_connection_did_not_add_up_is_not_the_first_time(session, 
     assert not _differed(session, new)
     ran(OURS, **DIFFERED)
     assert _differed(session, new)
+    # A run of the former connection was taken back.
+    ran(None, **DIFFERED | {"reconciliation": {"status": "unavailable"}})
+    assert _differed(session, new)
     ran(OURS, **DIFFERED | {"reconciliation": {"status": "agrees"}})
     assert not _differed(session, new)
