@@ -85,12 +85,15 @@ def emptied_before(
     """
     # What a run would have done stands there, too, and may be of ten thousand positions.
     is_empty = SyncRun.evidence["empty"].as_boolean()
-    wanted = SyncRun.status, SyncRun.started_at, SyncRun.connection_id, is_empty
-    query = select(*wanted).where(SyncRun.account_id == account_id, SyncRun.status != RUNNING)
+    query = select(SyncRun.status, SyncRun.started_at, is_empty).where(
+        SyncRun.account_id == account_id,
+        SyncRun.connection_id.is_not_distinct_from(connection_id),
+        SyncRun.status != RUNNING,
+    )
     first: datetime | None = None
     newest = query.order_by(SyncRun.started_at.desc(), SyncRun.id.desc()).limit(MOST_RUNS)
-    for status, started_at, by, empty in session.execute(newest):
-        if status == SUCCEEDED or by != connection_id:
+    for status, started_at, empty in session.execute(newest):
+        if status == SUCCEEDED:
             break
         if status == REJECTED and empty:
             first = started_at

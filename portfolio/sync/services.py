@@ -187,7 +187,7 @@ def _differed(session: Session, run: SyncRun) -> bool:
         .where(
             SyncRun.account_id == run.account_id,
             # One of a former connection may have been taken back meanwhile.
-            SyncRun.connection_id == run.connection_id,
+            SyncRun.connection_id.is_not_distinct_from(run.connection_id),
             SyncRun.status == SUCCEEDED,
             # Said for the index: runs of a long outage are not among those that it holds.
             SyncRun.digest.is_not(None),
