@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice, repeat
 from typing import Any, TypeVar
 
-from sqlalchemy import Table, func, insert, select
+from sqlalchemy import Column, Insert, Table, Update, bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
 Item = TypeVar("Item")
 
 # Far below every limit, and enough that one statement more makes no difference.
 BATCH = 1_000
+# Another name than that of the column, which a statement may set as well.
+ROW_ID = "row_id"
 
 
 def batches(items: Sequence[Item], size: int = BATCH) -> Iterator[Sequence[Item]]:
@@ -29,22 +31,49 @@ def insert_rows(
     A column with a default is among them. SQLAlchemy would make a dictionary of each row and
     prepare each value, whether its type prepares anything or not: as long again as storing it.
     """
+    given = {name: table.c[name] for name in columns}
+    _each(session, insert(table).inline(), columns, given, rows)
+
+
+def update_rows(
+    session: Session, table: Table, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]
+) -> None:
+    """Change rows by their ids: the id comes first in each, then what `columns` become.
+
+    Objects of the session that are these rows are as they were until they are read again.
+    """
+    given = {ROW_ID: table.c.id, **{name: table.c[name] for name in columns}}
+    _each(session, update(table).where(table.c.id == bindparam(ROW_ID)), columns, given, rows)
+
+
+def _each(
+    session: Session,
+    statement: Insert | Update,
+    columns: Sequence[str],
+    given: Mapping[str, Column[Any]],
+    rows: Iterable[tuple[Any, ...]],
+) -> None:
+    """Carry a statement that sets `columns` out for each row, whose values are those `given`."""
+    following = iter(rows)
+    some = list(islice(following, BATCH))
+    if not some:
+        return
     connection = session.connection()
     dialect = connection.dialect
-    made = insert(table).inline().compile(dialect=dialect, column_keys=list(columns))
-    order = made.positiontup or columns
-    # By the names that were given: what is no column is said, and not left out.
-    types = {name: table.c[name].type.dialect_impl(dialect) for name in columns}
+    made = statement.compile(dialect=dialect, column_keys=list(columns))
+    order = made.positiontup or list(given)
+    types = {name: of.type.dialect_impl(dialect) for name, of in given.items()}
     processes = [types[name].bind_processor(dialect) for name in order]
-    following = iter(rows)
-    while some := list(islice(following, BATCH)):
-        given = dict(zip(columns, zip(*some, strict=True), strict=True))
+    while some:
+        by_name = dict(zip(given, zip(*some, strict=True), strict=True))
         values = [
-            _prepared(given[name], process) for name, process in zip(order, processes, strict=True)
+            _prepared(by_name[name], process)
+            for name, process in zip(order, processes, strict=True)
         ]
         ready = list(zip(*values, strict=True))
         named = (dict(zip(order, row, strict=True)) for row in ready)
         connection.exec_driver_sql(made.string, ready if made.positional else list(named))
+        some = list(islice(following, BATCH))
 
 
 def _prepared(values: Sequence[Any], process: Callable[[Any], Any] | None) -> Iterable[Any]:

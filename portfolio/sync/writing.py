@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from brokers.types import Instrument as BrokerInstrument
 from brokers.types import Position, Snapshot
 from portfolio.accounts.models import NO_TWIN, Holding, Instrument, InstrumentIdentifier
 from portfolio.accounts.quotes import Quoted, quoted_at, rescaled
-from portfolio.db.batches import batches, insert_rows, new_ids
+from portfolio.db.batches import insert_rows, new_ids, update_rows
 from portfolio.sync.plan import Plan, Stored, StoredHolding, symbol_of
 from portfolio.sync.rows import (
     DESCRIBED,
@@ -22,7 +22,7 @@ from portfolio.sync.rows import (
 )
 from portfolio.sync.target import Target
 
-Values = dict[str, Any]
+Row = tuple[Any, ...]
 HOLDINGS = Holding.metadata.tables[Holding.__tablename__]
 INSTRUMENTS = Holding.metadata.tables[Instrument.__tablename__]
 IDENTIFIERS = Holding.metadata.tables[InstrumentIdentifier.__tablename__]
@@ -31,6 +31,10 @@ ADDED = (
     *("id", "account_id", "instrument_id", "source", "source_account", "opened_at", "twin"),
     *Quoted._fields,
 )
+# What is set of a row that is there, after its id.
+CHANGED = (*Quoted._fields, "quoted_at")
+OPENED = (*CHANGED, "opened_at", "closed_at")
+CLOSED, KEPT = ("quoted_at", "closed_at"), ("quoted_at",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +52,16 @@ class Written:
 
 @dataclass(slots=True)
 class _Differences:
-    """What has to be written of the rows that are there, by the statement that does it."""
+    """What has to be written of the rows that are there, by the statement that does it.
 
-    described: list[Values] = field(default_factory=list)
-    changed: list[Values] = field(default_factory=list)
-    opened: list[Values] = field(default_factory=list)
-    closed: list[Values] = field(default_factory=list)
-    kept: list[Values] = field(default_factory=list)
+    Each of its rows begins with the id, of an instrument where it is `described`.
+    """
+
+    described: list[Row] = field(default_factory=list)
+    changed: list[Row] = field(default_factory=list)
+    opened: list[Row] = field(default_factory=list)
+    closed: list[Row] = field(default_factory=list)
+    kept: list[Row] = field(default_factory=list)
     isins: dict[int, str] = field(default_factory=dict)
     moved: bool = False
     # Instruments of others' holdings, known before this account had them.
@@ -67,16 +74,15 @@ class _Differences:
         before = (*row.terms, row.name, row.exchange, row.underlying)
         described = _described(position.instrument, before)
         if described is not before:
-            self.described.append({"id": row.instrument_id, **_columns(described)})
+            self.described.append((row.instrument_id, *described))
         self.name(row.instrument_id, position)
         figures, since = _figures(row, position, target)
         moves = figures != row.figures
         self.moved |= moves
         if not row.is_open:
-            again = {"opened_at": read_at, "closed_at": None}
-            self.opened.append({"id": row.id, **figures._asdict(), "quoted_at": since, **again})
+            self.opened.append((row.id, *figures, since, read_at, None))
         elif moves or since != row.quoted_at:
-            self.changed.append({"id": row.id, **figures._asdict(), "quoted_at": since})
+            self.changed.append((row.id, *figures, since))
 
     def name(self, instrument_id: int, position: Position) -> None:
         """Note the ISIN of an instrument, where the broker says it."""
@@ -85,11 +91,11 @@ class _Differences:
 
     def write(self, session: Session) -> None:
         """Write it, many rows at a time."""
-        for some in batches(self.described):
-            session.execute(update(Instrument), some)
-        for rows in (self.changed, self.opened, self.closed, self.kept):
-            for some in batches(rows):
-                session.execute(update(Holding), some)
+        update_rows(session, INSTRUMENTS, DESCRIBED, self.described)
+        update_rows(session, HOLDINGS, CHANGED, self.changed)
+        update_rows(session, HOLDINGS, OPENED, self.opened)
+        update_rows(session, HOLDINGS, CLOSED, self.closed)
+        update_rows(session, HOLDINGS, KEPT, self.kept)
 
 
 def write_holdings(
@@ -117,14 +123,14 @@ def write_holdings(
         elif position is not None:
             todo.bring(row, position, target, read_at)
         elif row.key in keep:
-            todo.kept += [] if row.quoted_at else [_dated(row, target)]
+            todo.kept += [] if row.quoted_at else [(row.id, _dated(row, target))]
         elif row.is_open:
-            todo.closed.append({**_dated(row, target), "closed_at": read_at})
+            todo.closed.append((row.id, _dated(row, target), read_at))
     todo.write(session)
     if absent:
         ids |= _add(session, target, tuple(absent.values()), todo, read_at)
     _name(session, target, todo.isins)
-    described = [values["id"] for values in todo.described] + todo.met_again
+    described = [of for of, *_ in todo.described] + todo.met_again
     return Written(ids=ids, moved=todo.moved or bool(described), described=described)
 
 
@@ -166,13 +172,12 @@ def _figures(
         return _quoted(position), None
     before, multiplier = row.figures, row.terms.multiplier
     after = rescaled(before, multiplier, position.quantity, position.average_price)
-    return after, _dated(row, target)["quoted_at"]
+    return after, _dated(row, target)
 
 
-def _dated(row: StoredHolding, target: Target) -> Values:
+def _dated(row: StoredHolding, target: Target) -> datetime | None:
     """The time of a quote that this read does not renew."""
-    read_at = target.account.synced_at
-    return {"id": row.id, "quoted_at": quoted_at(row.figures, row.quoted_at, read_at)}
+    return quoted_at(row.figures, row.quoted_at, target.account.synced_at)
 
 
 def _instruments(
@@ -189,15 +194,10 @@ def _instruments(
             continue
         ids[of.key] = row.id
         if (described := _described(of, row.described)) is not row.described:
-            changed.append({"id": row.id, **_columns(described)})
-    for some in batches(changed):
-        session.execute(update(Instrument), some)
+            changed.append((row.id, *described))
+    update_rows(session, INSTRUMENTS, DESCRIBED, changed)
     ids |= _new_instruments(session, target, new)
-    return ids, [values["id"] for values in changed]
-
-
-def _columns(described: tuple[Any, ...]) -> Values:
-    return dict(zip(DESCRIBED, described, strict=True))
+    return ids, [of for of, *_ in changed]
 
 
 def _described(of: BrokerInstrument, before: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 
 from portfolio.db import batches
 from portfolio.db.base import ExactDecimal, UtcDateTime
-from portfolio.db.batches import insert_rows, new_ids
+from portfolio.db.batches import BATCH, insert_rows, new_ids, update_rows
 
 # Not in the order of the table.
 COLUMNS = ("name", "number", "amount", "is_key", "at", "day", "beside")
@@ -82,6 +82,43 @@ def test_it_stores_what_an_ordinary_insert_stores(engine, monkeypatch):
             assert plain == stored(session)
 
     check()
+
+
+def test_rows_are_changed_as_by_plain_statements(engine):
+    numbers = st.none() | st.decimals(allow_nan=False, allow_infinity=False, places=20)
+    changes = st.dictionaries(st.integers(1, 5), st.tuples(texts(), numbers), max_size=5)
+
+    def stored(session):
+        return session.execute(select(TABLE).order_by(TABLE.c.id)).all()
+
+    @given(changes)
+    def check(changes):
+        found = []
+        for plainly in (False, True):
+            with Session(engine) as session:
+                rows = ((of, f"N{of}", Decimal(of)) for of in range(1, 6))
+                insert_rows(session, TABLE, ("id", "name", "amount"), rows)
+                made = [(of, *values) for of, values in changes.items()]
+                if not plainly:
+                    update_rows(session, TABLE, ("name", "amount"), iter(made))
+                for of, name, amount in made if plainly else ():
+                    one = TABLE.update().where(TABLE.c.id == of)
+                    session.execute(one.values(name=name, amount=amount))
+                found.append(stored(session))
+        assert found[0] == found[1]
+
+    check()
+
+
+def test_many_rows_are_changed_in_pieces_and_the_others_stay(engine):
+    with Session(engine) as session:
+        count = 2 * BATCH + 1
+        insert_rows(session, TABLE, ("id", "name"), ((of, "N") for of in range(1, count + 2)))
+        update_rows(session, TABLE, ("name",), ((of, f"M{of}") for of in range(1, count + 1)))
+        rows = session.execute(select(TABLE.c.id, TABLE.c.name).order_by(TABLE.c.id)).all()
+        assert rows == [*((of, f"M{of}") for of in range(1, count + 1)), (count + 1, "N")]
+        with pytest.raises(KeyError, match="nmae"):
+            update_rows(session, TABLE, ("nmae",), [(1, "M")])
 
 
 def test_what_its_column_does_not_take_is_refused(engine):
