@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from brokers.types import Position
 from portfolio.accounts.models import Account, AccountTotals, Portfolio
 from portfolio.accounts.queries.rates import last_rates
-from portfolio.sync.models import REJECTED, RUNNING, SUCCEEDED, Change, SyncRun
+from portfolio.sync.models import BY_UNDO, REJECTED, RUNNING, SUCCEEDED, Change, SyncRun
 from portfolio.sync.plan import Source
 from portfolio.sync.rates import Doubt
 from portfolio.sync.reading import Past
@@ -85,15 +85,15 @@ def emptied_before(
     """
     # What a run would have done stands there, too, and may be of ten thousand positions.
     is_empty = SyncRun.evidence["empty"].as_boolean()
-    query = select(SyncRun.status, SyncRun.started_at, is_empty).where(
-        SyncRun.account_id == account_id,
-        SyncRun.connection_id.is_not_distinct_from(connection_id),
-        SyncRun.status != RUNNING,
-    )
+    wanted = SyncRun.status, SyncRun.started_at, SyncRun.connection_id, SyncRun.origin, is_empty
+    query = select(*wanted).where(SyncRun.account_id == account_id, SyncRun.status != RUNNING)
     first: datetime | None = None
     newest = query.order_by(SyncRun.started_at.desc(), SyncRun.id.desc()).limit(MOST_RUNS)
-    for status, started_at, empty in session.execute(newest):
-        if status == SUCCEEDED:
+    for status, started_at, by, origin, empty in session.execute(newest):
+        if by != connection_id and origin == BY_UNDO:
+            # What a former connection has brought was taken back meanwhile.
+            continue
+        if status == SUCCEEDED or by != connection_id:
             break
         if status == REJECTED and empty:
             first = started_at

@@ -19,6 +19,7 @@ from portfolio.sync import gates, kept, lease
 from portfolio.sync.apply import apply
 from portfolio.sync.lease import Held, LeaseLost
 from portfolio.sync.models import (
+    BY_UNDO,
     FAILED,
     INTERRUPTED,
     IS_RUNNING,
@@ -182,12 +183,13 @@ def count(run: SyncRun, plan: Plan) -> None:
 
 def _differed(session: Session, run: SyncRun) -> bool:
     """Whether the applied run before this one, by the same connection, did not add up either."""
+    ours = SyncRun.connection_id.is_not_distinct_from(run.connection_id)
     before = (
-        select(SyncRun.reconciliation)
+        select(SyncRun.reconciliation, SyncRun.connection_id)
         .where(
             SyncRun.account_id == run.account_id,
-            # One of a former connection may have been taken back meanwhile.
-            SyncRun.connection_id.is_not_distinct_from(run.connection_id),
+            # What a former connection has brought may have been taken back meanwhile.
+            or_(ours, SyncRun.origin != BY_UNDO),
             SyncRun.status == SUCCEEDED,
             # Said for the index: runs of a long outage are not among those that it holds.
             SyncRun.digest.is_not(None),
@@ -196,8 +198,10 @@ def _differed(session: Session, run: SyncRun) -> bool:
         .order_by(SyncRun.started_at.desc(), SyncRun.id.desc())
         .limit(1)
     )
-    found = session.scalar(before)
-    return found is not None and found["status"] == DIFFERS
+    found = session.execute(before).one_or_none()
+    if found is None or found.connection_id != run.connection_id:
+        return False
+    return bool(found.reconciliation["status"] == DIFFERS)
 
 
 def _own(session: Session, run_id: str, with_: Storing) -> SyncRun:

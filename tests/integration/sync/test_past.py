@@ -56,7 +56,7 @@ def test_what_a_former_connection_saw_is_not_what_this_one_saw(session, ran):
     # Its own runs count from their first one on.
     again = ran(OURS, **EMPTY)
     # A run of the former connection was taken back.
-    ran(None, status="succeeded")
+    ran(None, status="succeeded", origin="undo")
     ran(OURS, **EMPTY)
     assert emptied_before(session, ACCOUNT, OURS) == again
     assert _last_evidence(session, ACCOUNT, OURS)["doubts"] == DOUBTS
@@ -73,7 +73,7 @@ def test_that_a_former_connection_did_not_add_up_is_not_the_first_time(session, 
     ran(OURS, **DIFFERED)
     assert _differed(session, new)
     # A run of the former connection was taken back.
-    ran(None, **DIFFERED | {"reconciliation": {"status": "unavailable"}})
+    ran(None, **DIFFERED | {"reconciliation": {"status": "unavailable"}, "origin": "undo"})
     assert _differed(session, new)
     ran(OURS, **DIFFERED | {"reconciliation": {"status": "agrees"}})
     assert not _differed(session, new)
