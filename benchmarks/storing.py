@@ -116,7 +116,8 @@ class StoredAccount:
 
     def _past(self, found: Snapshot) -> Past:
         with read_only() as session:
-            return past_of(session, self._place.find(session), SOURCE, None, found.positions)
+            account = self._place.find(session)
+            return past_of(session, account, SOURCE, None, found.positions, connection_id=None)
 
     def take_back(self, run_id: str) -> str:
         """Undo a run; the id of the run that does it."""

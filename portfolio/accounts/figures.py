@@ -157,11 +157,12 @@ class Rates:
         direct = self._known.get((source, target))
         inverse = self._known.get((target, source))
         # A rate that nobody renews any more is no better for being the right way round.
-        if direct is None or (inverse is not None and inverse[0] > direct[0]):
-            if inverse is None or not inverse[1]:
-                return None
-            return _Way(inverse[0][0], MONEY.divide(Decimal(1), inverse[1]))
-        return _Way(direct[0][0], direct[1]) if direct[1] else None
+        turned = direct is None or (inverse is not None and inverse[0] > direct[0])
+        found = inverse if turned else direct
+        if found is None or not found[1]:
+            return None
+        (day, _), rate = found
+        return _Way(day, MONEY.divide(Decimal(1), rate) if turned else rate)
 
     def _two_steps(self, source: str, target: str) -> _Way | None:
         ways = []

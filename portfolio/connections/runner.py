@@ -217,9 +217,8 @@ def _past(job: Job, found: Snapshot) -> Past:
     with read_only() as session:
         connection = _connection(session, job)
         account = session.scalars(select(Account).where(Account.id == connection.account_id)).one()
-        learnt, by = connection.futures_profit_counts, connection.id
-        read = found.positions
-        return past_of(session, account, job.source, learnt, read, connection_id=by)
+        learnt, of = connection.futures_profit_counts, (account, job.source)
+        return past_of(session, *of, learnt, found.positions, connection_id=connection.id)
 
 
 def _replaced(job: Job) -> Replaced:

@@ -42,9 +42,9 @@ STARTING = 0x7374617274
 # Another one: the letters "write".
 WRITING = 0x7772697465
 # How both databases say that somebody else was first.
-# Bytes that are no text, or are where a text belongs; and a file that is not ours any more.
-DAMAGED = ("could not decode to utf-8", "blob values", "malformed", "not a database")
 BUSY = ("locked", "busy", "deadlock", "could not serialize", "lock timeout")
+# How SQLite says that bytes are no text, or are where one belongs, and that a file is damaged.
+DAMAGED = ("could not decode to utf-8", "blob values", "malformed", "not a database")
 
 
 def engine_options(url: str) -> dict[str, Any]:

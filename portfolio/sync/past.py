@@ -30,7 +30,7 @@ def past_of(
     futures_profit_counts: bool | None,
     read: Iterable[Position] = (),
     *,
-    connection_id: int | None = None,
+    connection_id: int | None,
 ) -> Past:
     """All that the next run of an account compares what it has `read` with.
 
@@ -40,10 +40,8 @@ def past_of(
     base = session.scalar(
         select(AccountTotals.broker_currency).where(AccountTotals.account_id == account.id)
     )
-    stored, seen = (
-        stored_state(session, account, source, read),
-        _last_evidence(session, account.id, connection_id),
-    )
+    stored = stored_state(session, account, source, read)
+    seen = _last_evidence(session, account.id, connection_id)
     nothing = not stored.cash and not any(row.is_open for row in stored.holdings)
     since = seen.get("shrunk_since")
     return Past(
@@ -117,7 +115,9 @@ def _last_evidence(session: Session, account_id: int, connection_id: int | None)
     )
     newest = query.order_by(SyncRun.started_at.desc(), SyncRun.id.desc()).limit(1)
     found = session.execute(newest).one_or_none()
-    return found.evidence or {} if found and found.connection_id == connection_id else {}
+    if found is None or found.connection_id != connection_id:
+        return {}
+    return found.evidence or {}
 
 
 def _doubts(seen: Mapping[str, Any]) -> Mapping[str, Doubt]:

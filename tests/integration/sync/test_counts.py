@@ -76,7 +76,9 @@ class Store:
         """What a run does with a snapshot, but for the run's own bookkeeping."""
         self.meter.start()
         with Session(self.engine) as session:
-            past = past_of(session, session.get(Account, self.account_id), SOURCE, None)
+            past = past_of(
+                session, session.get(Account, self.account_id), SOURCE, None, connection_id=None
+            )
         plan = make_plan(past.stored, read)
         with self.writing() as session:
             target = Target(
