@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from tempfile import mkstemp
 
-from sqlalchemy import delete, table
+from sqlalchemy import delete, literal_column, select, table
 
 from portfolio.errors import SetupProblem
 
@@ -92,11 +92,25 @@ def _opened(file: Path) -> Iterator[sqlite3.Connection]:
 
 
 def verify(connection: sqlite3.Connection, file: Path) -> None:
-    """Refuse a file whose pages or references are damaged."""
+    """Refuse a file whose pages, references or texts are damaged."""
     (verdict,) = connection.execute("PRAGMA integrity_check").fetchone()
     broken = connection.execute("PRAGMA foreign_key_check").fetchone()
     if verdict != "ok" or broken is not None:
         raise SetupProblem(f"{file} is damaged: {verdict if verdict != 'ok' else broken}.")
+    for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'"):
+        if not _is_legible(connection, name):
+            raise SetupProblem(f"{file} is damaged: {name} has bytes where a text belongs.")
+
+
+def _is_legible(connection: sqlite3.Connection, name: str) -> bool:
+    """Whether all texts of a table can be read; we keep no bytes, and SQLite checks neither."""
+    rows = connection.execute(str(select(literal_column("*")).select_from(table(name))))
+    try:
+        return not any(bytes in map(type, row) for row in rows)
+    except sqlite3.OperationalError as error:
+        if "decode" not in str(error):
+            raise
+        return False
 
 
 def revision_of(file: Path) -> str | None:

@@ -169,6 +169,22 @@ def damaged_inside(copy, data):
     copy.write_bytes(content)
 
 
+def with_bytes_for_a_text(copy, data):
+    run("backup", str(copy), data=data)
+    spoil_name(copy, "x'ff00'")
+
+
+def with_a_text_that_is_none(copy, data):
+    run("backup", str(copy), data=data)
+    spoil_name(copy, "CAST(x'41ff42' AS TEXT)")
+
+
+def spoil_name(file, value):
+    with closing(sqlite3.connect(file)) as database:
+        database.execute(f"UPDATE portfolio SET name = {value}")
+        database.commit()
+
+
 def foreign_with_names_of_ours(copy, data):
     with closing(sqlite3.connect(copy)) as database:
         database.execute("CREATE TABLE alembic_version (version_num TEXT)")
@@ -198,7 +214,7 @@ def absent(copy, data):
 
 
 SPOILS = [truncated, cut_at_a_page, damaged_inside, foreign, foreign_with_names_of_ours]
-SPOILS += [newer, text, absent]
+SPOILS += [newer, text, absent, with_bytes_for_a_text, with_a_text_that_is_none]
 
 
 @pytest.mark.parametrize("spoil", SPOILS)
@@ -213,6 +229,23 @@ def test_what_is_no_whole_copy_is_refused_with_a_reason(data, tmp_path, spoil):
     assert names(data) == ["first"]
     assert contents(f"sqlite:///{data / 'foliosync.db'}") == before
     assert not list(data.glob("*before-restore*"))
+
+
+@pytest.mark.parametrize("value", ["x'ff00'", "CAST(x'41ff42' AS TEXT)"])
+def test_a_copy_that_nobody_could_read_is_not_called_verified(data, tmp_path, value):
+    copy = tmp_path / "copy.db"
+    spoil_name(data / "foliosync.db", value)
+    done = run("backup", str(copy), data=data)
+    assert done.returncode == 1
+    assert "portfolio has bytes where a text belongs" in done.stderr
+    assert not copy.exists()
+    spoil_name(data / "foliosync.db", "'first again'")
+    assert run("backup", str(copy), data=data).returncode == 0
+    spoil_name(data / "foliosync.db", value)
+    assert run("restore", str(copy), data=data).returncode == 0
+    assert names(data) == ["first again"]
+    (kept,) = data.glob("foliosync-damaged-*.db")
+    assert kept.stat().st_size
 
 
 @pytest.mark.parametrize("lose", ["gone", "empty", "damaged", "cut"])
