@@ -13,8 +13,8 @@ from decimal import Decimal
 
 from brokers.types import Position, Snapshot, Witness
 from portfolio.db.base import MONEY
-from portfolio.sync.plan import Plan, Stored, StoredHolding
-from portfolio.sync.reconcile import Judgement, tolerance
+from portfolio.sync.plan import Plan, Stored, StoredHolding, make_plan
+from portfolio.sync.reconcile import Judgement, adds, tolerance
 
 # The broker's class values are rounded; below one unit of the base currency there is nothing.
 NOTHING = Decimal(1)
@@ -158,12 +158,12 @@ def _much(
 
 
 def _value(row: StoredHolding, evidence: Evidence) -> Decimal | None:
-    """The absolute value of a stored row in base; a future's notional is none."""
-    if row.kind == "future":
-        return Decimal(0)
-    value = row.market_value
+    """The absolute value of a stored row in base; a notional is none."""
+    value = adds(row.kind, row.market_value, row.unrealized_pnl)
+    if not value:
+        return value
     rate = _rate(row.currency, evidence)
-    return None if value is None or rate is None else abs(MONEY.multiply(value, rate))
+    return None if rate is None else abs(MONEY.multiply(value, rate))
 
 
 def _rate(currency: str, evidence: Evidence) -> Decimal | None:
@@ -262,12 +262,16 @@ def judge(plan: Plan, evidence: Evidence) -> Verdict:
     found = [found for gate in GATES if (found := gate(plan, evidence)) is not None]
     if not found:
         return Verdict()
-    missing = unexplained(plan, evidence.snapshot)
-    only_shrink = [each.gate for each in found] == ["shrink"]
-    if (
-        only_shrink
-        and 0 < len(missing) <= MOST_UNCONFIRMED
-        and not is_emptied(plan, evidence.snapshot)
-    ):
-        return Verdict(unconfirmed=frozenset(row.key for row in missing))
+    if [each.gate for each in found] == ["shrink"]:
+        missing = frozenset(row.key for row in unexplained(plan, evidence.snapshot))
+        if len(missing) <= MOST_UNCONFIRMED and _would_pass_without(missing, plan, evidence):
+            return Verdict(unconfirmed=missing)
     return Verdict(rejection=found[0])
+
+
+def _would_pass_without(missing: frozenset[str], plan: Plan, evidence: Evidence) -> bool:
+    """Whether nothing else shrinks too much once the missing rows stay."""
+    if not missing or is_emptied(plan, evidence.snapshot):
+        return False
+    rest = make_plan(evidence.stored, evidence.snapshot, missing)
+    return shrink(rest, evidence) is None

@@ -320,12 +320,14 @@ def _is_worth(position: Position, gap: Decimal) -> bool:
 
 
 def _value(position: Position) -> Decimal | None:
-    """What a position adds to net liquidation; of a CFD that is its profit."""
-    if position.instrument.kind == Kind.FUTURE:
+    return adds(position.instrument.kind, position.market_value, position.unrealized_pnl)
+
+
+def adds(kind: str, market_value: Decimal | None, profit: Decimal | None) -> Decimal | None:
+    """What a holding adds to net liquidation; of a CFD that is its profit, of a future nothing."""
+    if kind == Kind.FUTURE:
         return Decimal(0)
-    return (
-        position.unrealized_pnl if position.instrument.kind == Kind.CFD else position.market_value
-    )
+    return profit if kind == Kind.CFD else market_value
 
 
 def _total(snapshot: Snapshot, *, with_futures: bool) -> Decimal | None:

@@ -74,7 +74,10 @@ def _packed(of: Told) -> bytes:
 
 
 def distinct(entries: Iterable[Entry]) -> list[Entry]:
-    """The entries once each; `Incomplete` where one contract came twice with other data."""
+    """The entries once each; `Incomplete` where one came twice with another quantity.
+
+    Prices move between two pages, so of the rest the first one counts.
+    """
     seen: dict[tuple[str, str], Entry] = {}
     twins = []
     for entry in entries:

@@ -174,6 +174,23 @@ def test_what_shrinks_the_same_twice_in_ten_minutes_gets_through_where_books_say
     assert gate(MANY, read, shrunk_since=late, **refuted) == "shrink"
 
 
+def test_a_missing_row_does_not_let_cuts_through_that_the_books_refute():
+    cut = [position(str(n), quantity="1") for n in range(1, 20)]
+    read = contradicted(cut, MANY)
+    assert verdict(MANY, read, witness=whole(read)).rejection.gate == "shrink"
+    # A small sale beside one large cut: keeping the sale mends nothing.
+    large = position("L", quantity="1000", price="100")
+    before = adding_up(*half(8), large)
+    read = contradicted([*some(1, 8), position("L", quantity="300", price="100")], before)
+    assert verdict(before, read, witness=whole(read)).rejection.gate == "shrink"
+    # A cut that would pass by itself goes with it.
+    read = contradicted([*some(1, 8), position("L", quantity="600", price="100")], before)
+    small = verdict(before, read, witness=whole(read))
+    assert (small.rejection, small.unconfirmed) == (None, frozenset())
+    agreeing = adding_up(*cut)
+    assert gate(MANY, agreeing, witness=whole(agreeing)) is None
+
+
 def test_most_of_the_value_in_one_row_needs_the_books_and_else_stays_for_now():
     large = position("L", quantity="1000", price="100")
     before = adding_up(*half(8), large)
@@ -256,6 +273,20 @@ def test_the_notional_of_a_future_is_no_value():
     left = replace(left, positions=tuple(futures[:1]))
     found = verdict(stored, left, witness=seen("F"))
     assert (found.rejection, found.unconfirmed) == (None, frozenset())
+
+
+def test_of_a_cfd_only_the_profit_is_value():
+    cfd = position("C", quantity="5", price="100000", kind=Kind.CFD)
+    large = [position(key, quantity="500", price="100") for key in "LM"]
+    before = adding_up(*half(8))
+    stored = stored_from(replace(before, positions=(*before.positions, *large, cfd)))
+    left = replace(before, positions=(*before.positions, cfd), ledger=MANY.ledger)
+    found = verdict(stored, left, witness=whole(left))
+    assert found.unconfirmed == frozenset("LM")
+    unknown = structs.replace(cfd, unrealized_pnl=None)
+    stored = stored_from(replace(before, positions=(*before.positions, unknown)))
+    found = verdict(stored, replace(before, ledger=MANY.ledger), witness=whole(before))
+    assert found.unconfirmed == frozenset("C")
 
 
 # emptied
