@@ -271,7 +271,7 @@ def judge(plan: Plan, evidence: Evidence) -> Verdict:
 
 def _would_pass_without(missing: frozenset[str], plan: Plan, evidence: Evidence) -> bool:
     """Whether nothing else shrinks too much once the missing rows stay."""
-    if not missing or is_emptied(plan, evidence.snapshot):
+    if is_emptied(plan, evidence.snapshot):
         return False
     rest = make_plan(evidence.stored, evidence.snapshot, missing)
     return shrink(rest, evidence) is None

@@ -43,8 +43,8 @@ class Blueprint(SmorestBlueprint):
 
 
 NOT_EXACT = (
-    'Send plain digits as a string, such as "12.5": at most 20 before and 20 after the point, '
-    "no exponent, no thousands separators."
+    'Write plain digits with a point, such as "12.5", in JSON as a string: at most 20 before it '
+    "and 20 after it, no comma, no exponent."
 )
 
 

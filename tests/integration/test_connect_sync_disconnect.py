@@ -68,6 +68,33 @@ def test_the_whole_story_over_json(desk):
     assert desk.sync(url).json["error"]["code"] == "not_connected"
 
 
+def test_who_states_the_cash_after_a_disconnect_states_what_was_accrued_too(desk):
+    url = desk.connected()
+    before = desk.holdings(url)
+    (dollars,) = (row for row in before["cash"] if row["currency"] == "USD")
+    desk.turn()
+    assert desk.program.post(f"{url}/disconnect", json={}).status_code == 200
+    one = f"{url}/cash/{dollars['id']}"
+    form = desk.program.get(one, headers={"Accept": "text/html"}).get_data(as_text=True)
+    assert "what the broker has told of them no longer counts" in form
+    assert desk.program.post(one, data={"amount": "100"}).status_code == 303
+    after = desk.holdings(url)
+    (dollars,) = (row for row in after["cash"] if row["currency"] == "USD")
+    assert dollars["amount"] == "100"
+    moved = {
+        name: Decimal(after["totals"][name]) - Decimal(before["totals"][name])
+        for name in ("cash", "accrued_interest", "accrued_dividends", "net_liquidation")
+    }
+    assert (moved["accrued_interest"], moved["accrued_dividends"]) == (
+        Decimal("41.17"),
+        Decimal("-1104.6"),
+    )
+    assert moved["cash"] == Decimal("100") - Decimal("-18402.77")
+    assert moved["net_liquidation"] == sum(moved.values()) - moved["net_liquidation"]
+    form = desk.program.get(one, headers={"Accept": "text/html"}).get_data(as_text=True)
+    assert "no longer counts" not in form
+
+
 def test_the_same_snapshot_writes_nothing_but_run_times_and_daily_value(desk):
     url = desk.connected()
     tables = ("instrument", "instrument_identifier", "cash_balance", "rate", "change")

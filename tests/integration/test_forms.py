@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html.parser import HTMLParser
 
 import pytest
 
@@ -143,3 +144,40 @@ def test_the_schedule_of_a_connection_is_switched_and_resumed(desk):
     fragment = desk.program.post(f"{url}/resume", headers={**HTML, "HX-Request": "true"})
     assert fragment.status_code == 200
     assert "<html" not in fragment.get_data(as_text=True)
+
+
+KNOWN = (
+    "id|name|type|value|class|maxlength|autocomplete|inputmode|required|checked|(?:aria|hx)-[a-z]+"
+)
+ATTRIBUTES = re.compile(rf'\s+(?:{KNOWN})(?:="[^"]*")?(?=[\s>])')
+
+
+class Inputs(HTMLParser):
+    """The inputs of a page by their names, and whatever was run together in a tag."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.named, self.run_together = {}, []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        if tag == "input":
+            self.named[dict(attrs).get("name")] = dict(attrs)
+            if ATTRIBUTES.sub("", self.get_starttag_text()) != "<input>":
+                self.run_together.append(self.get_starttag_text())
+
+
+def test_each_field_says_that_it_is_required_and_what_is_wrong_with_it(people):
+    new = f"{people.url}/holdings/new"
+    asked = Inputs(people.see(new))
+    told = Inputs(people.send(new, 422, symbol="A", quantity="much", price="1,5"))
+    for inputs in (asked, told):
+        assert inputs.run_together == []
+        quantity = inputs.named["quantity"]
+        assert "required" in quantity
+        assert quantity["inputmode"] == "decimal"
+        assert quantity["aria-describedby"] == "d-f-quantity"
+    assert "aria-invalid" not in asked.named["quantity"]
+    assert told.named["quantity"]["aria-invalid"] == told.named["price"]["aria-invalid"] == "true"
+    for path in ("/portfolio/new", f"{people.url}/cash/new", "/settings", "/rates"):
+        assert Inputs(people.see(path)).run_together == []

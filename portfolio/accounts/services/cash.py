@@ -61,7 +61,7 @@ def change_cash(at: Scope, cash_id: int, values: Mapping[str, Any]) -> CashBalan
     row.amount = _amount(values)
     if row.source != MANUAL:
         # Who states the cash states all of it.
-        row.settled = row.futures_pnl = None
+        row.settled = row.futures_pnl = row.accrued_interest = row.accrued_dividends = None
     touch(at.session, at.account, at.moment)
     return row
 

@@ -283,9 +283,13 @@ def test_of_a_cfd_only_the_profit_is_value():
     left = replace(before, positions=(*before.positions, cfd), ledger=MANY.ledger)
     found = verdict(stored, left, witness=whole(left))
     assert found.unconfirmed == frozenset("LM")
+    gone = replace(before, ledger=MANY.ledger)
+    stored = stored_from(replace(before, positions=(*before.positions, cfd)))
+    small = verdict(stored, gone, witness=whole(before))
+    assert (small.rejection, small.unconfirmed) == (None, frozenset())
     unknown = structs.replace(cfd, unrealized_pnl=None)
     stored = stored_from(replace(before, positions=(*before.positions, unknown)))
-    found = verdict(stored, replace(before, ledger=MANY.ledger), witness=whole(before))
+    found = verdict(stored, gone, witness=whole(before))
     assert found.unconfirmed == frozenset("C")
 
 
@@ -299,6 +303,13 @@ def test_an_empty_answer_passes_only_when_the_books_are_empty_as_well():
     assert gate(OLD, snapshot(books="1"), witness=seen()) == "emptied"
     assert gate(OLD, snapshot(books="0.99"), witness=seen()) is None
     assert gate(OLD, adding_up(), witness=seen(), margin=D(10)) == "emptied"
+
+
+def test_of_an_empty_account_no_row_stays_for_now():
+    read = contradicted([], adding_up(position("0", quantity="1", price="0.9")))
+    found = verdict(adding_up(*half(3)), read, witness=seen())
+    assert (found.rejection.gate, found.unconfirmed) == ("shrink", frozenset())
+    assert gate(adding_up(*half(3)), snapshot(), witness=seen()) is None
 
 
 def test_the_sentence_says_what_contradicts_the_empty_account():
