@@ -30,7 +30,7 @@ from portfolio.db.session import unit_of_work
 from portfolio.errors import Conflict, Invalid
 from portfolio.pages import metrics as measuring
 from portfolio.pages import queries
-from portfolio.web import respond
+from portfolio.web import editing, respond
 from portfolio.web.apidocs import chapters
 from portfolio.web.filters import capitalize_first, kind_label
 from portfolio.web.openapi import document
@@ -145,7 +145,7 @@ def edit_page(
     choose: bool = False,
 ) -> Response:
     """The edit page, with the broker's accounts to choose from where they were asked for."""
-    portfolio_name, (view, card) = found.portfolio, view_and_card(found)
+    portfolio_name, (view, card), shown = found.portfolio, view_and_card(found), values_of(found)
     context, status = choices_context(view) if choose else ({"account": view, "ways": ways()}, 200)
     return respond.page(
         "pages/edit_account.html",
@@ -156,6 +156,7 @@ def edit_page(
         leaving=leaving(reading(), found, view.connection) if view.connection else None,
         values=values,
         errors=errors or {},
+        opened=editing.reopened(shown, errors) if errors else editing.opened(shown),
         choose=choose,
     )
 
@@ -171,9 +172,8 @@ def save_account(portfolio_id: int, account_name: str) -> Response:
     try:
         with unit_of_work() as session:
             changing = find_account(session, owner, portfolio_id, account_name)
-            target = account_page(
-                services.change_account(session, changing, dict(values), moment())
-            )
+            new = form(*editing.changed(values_of(changing), values))
+            target = account_page(services.change_account(session, changing, dict(new), moment()))
     except (Invalid, Conflict) as error:
         return edit_page(found, values, problems(error))
     return respond.go(target, "Saved.")

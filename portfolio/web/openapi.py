@@ -44,7 +44,7 @@ class Blueprint(SmorestBlueprint):
 
 NOT_EXACT = (
     'Write plain digits with a point, such as "12.5", in JSON as a string: at most 20 before it '
-    "and 20 after it, no comma, no exponent."
+    "and 20 after it, no comma, no exponent, no thousands separators."
 )
 
 

@@ -181,3 +181,66 @@ def test_each_field_says_that_it_is_required_and_what_is_wrong_with_it(people):
     assert told.named["quantity"]["aria-invalid"] == told.named["price"]["aria-invalid"] == "true"
     for path in ("/portfolio/new", f"{people.url}/cash/new", "/settings", "/rates"):
         assert Inputs(people.see(path)).run_together == []
+
+
+def opened(page):
+    """The fields of a page's first form, and what it says that it showed."""
+    named = Inputs(page.split("</form>")[0]).named
+    notes = re.search(r'name="notes"[^>]*>([^<]*)<', page)
+    kind = re.search(r'<option value="([^"]*)" selected', page)
+    fields = {name: of.get("value", "") for name, of in named.items() if name != "form_token"}
+    more = {"notes": notes and notes[1], "kind": kind and kind[1]}
+    return fields | {name: value for name, value in more.items() if value is not None}
+
+
+def test_a_form_takes_back_nobody_elses_change(people):
+    first = {"symbol": "AB", "kind": "etf", "currency": "EUR", "quantity": "11"}
+    people.send(f"{people.url}/holdings/new", **first)
+    one = f"{people.url}/holdings/{people.desk.holdings(people.url)['holdings'][0]['id']}"
+
+    def held():
+        (row,) = people.desk.holdings(people.url)["holdings"]
+        return row["quantity"], row["price"], row["notes"]
+
+    mine, theirs = opened(people.see(one)), opened(people.see(one))
+    people.send(one, **theirs | {"quantity": "20"})
+    people.send(one, **mine | {"notes": "kept\r\nwhole"})
+    assert held() == ("20", None, "kept\nwhole")
+    # The same field: said first, and then it is a decision.
+    page = people.send(one, 422, **mine | {"quantity": "30", "price": "7"})
+    assert "This was changed meanwhile: it is “20” by now." in page
+    assert held() == ("20", None, "kept\nwhole")
+    people.send(one, **theirs | {"quantity": "20", "price": "6"})
+    told = opened(page)
+    assert (told["quantity"], told["price"]) == ("30", "7")
+    page = people.send(one, 422, **told)
+    assert "it is “6” by now" in page
+    people.send(one, **opened(page))
+    assert held() == ("30", "7", "kept\nwhole")
+    # Of a program that does not say what it has seen, all counts.
+    people.send(one, quantity="40")
+    assert held()[0] == "40"
+    for odd in ("[", "[1]", "null", '{"quantity": 1}', "[" * 100_000):
+        people.send(one, quantity="41", opened=odd)
+
+
+def test_cash_an_account_and_a_portfolio_take_back_nobody_elses_change(people):
+    people.send(f"{people.url}/cash/new", currency="EUR", amount="1")
+    cash = f"{people.url}/cash/{people.cash()['EUR'][0]}"
+    seen = opened(people.see(cash))
+    people.send(cash, **seen | {"amount": "2"})
+    # Saved as it was opened, it would be 1 again.
+    page = people.send(cash, 422, **seen)
+    assert "it is “2” by now" in page
+    people.send(cash, **opened(page))
+    assert people.cash()["EUR"][1] == "1"
+    edit, portfolio = f"{people.url}/edit", "/portfolio/1/edit"
+    seen, whole = opened(people.see(edit)), opened(people.see(portfolio))
+    people.send(edit, **seen | {"currency": "CHF"})
+    people.send(edit, **seen | {"notes": "mine"})
+    account = people.api("/accounts/A")
+    assert (account["currency"], account["notes"]) == ("CHF", "mine")
+    assert "it is “CHF” by now" in people.send(edit, 422, **seen | {"currency": "GBP"})
+    people.send(portfolio, **whole | {"base_currency": "CHF"})
+    people.send(portfolio, **whole | {"name": "Q"})
+    assert (people.api()["name"], people.api()["base_currency"]) == ("Q", "CHF")

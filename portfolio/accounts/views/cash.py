@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
+from portfolio.accounts.models import CashBalance
 from portfolio.accounts.queries.holdings import find_cash
 from portfolio.accounts.queries.scope import Scope
 from portfolio.accounts.schemas import CashChange, NewCash
@@ -15,7 +16,7 @@ from portfolio.accounts.views.portfolios import ACCOUNT, account_url
 from portfolio.db.base import canonical
 from portfolio.db.session import unit_of_work
 from portfolio.errors import Conflict, Invalid
-from portfolio.web import respond
+from portfolio.web import editing, respond
 from portfolio.web.runtime import reading
 
 blueprint = Blueprint("cash", __name__)
@@ -56,26 +57,33 @@ def edit_cash(portfolio_id: int, account_name: str, cash_id: int) -> Response:
     """The form of a cash balance that is there."""
     at = scope(reading(), portfolio_id, account_name)
     row = find_cash(reading(), at.account, cash_id)
-    values = {"currency": row.currency, "amount": canonical(row.amount)}
-    return cash_form(at, values, {}, action=request.path, cash=row)
+    values, opened = filled(row), editing.opened(filled(row))
+    return cash_form(at, values, {}, action=request.path, cash=row, opened=opened)
+
+
+def filled(row: CashBalance) -> dict[str, Any]:
+    """A cash balance as the fields of its form."""
+    return {"currency": row.currency, "amount": canonical(row.amount)}
 
 
 @blueprint.post(f"{ACCOUNT}/cash/<int:cash_id>")
 def change_cash(portfolio_id: int, account_name: str, cash_id: int) -> Response:
     """Save a cash balance."""
     try:
-        # A form names it always: left empty it is missing, not kept.
-        values = {"amount": None, **typed(CashChange, ("amount",))}
         with unit_of_work() as session:
             at = scope(session, portfolio_id, account_name)
+            editing.refuse_late(filled(find_cash(session, at.account, cash_id)), ["amount"])
+            # A form names it always: left empty it is missing, not kept.
+            values = {"amount": None, **typed(CashChange, ("amount",))}
             row = services.change_cash(at, cash_id, values)
             return respond.go(account_url(at.account), f"The {row.currency} cash was saved.")
     except (Invalid, Conflict) as error:
         at = scope(reading(), portfolio_id, account_name)
-        row = find_cash(reading(), at.account, cash_id)
+        row, errors = find_cash(reading(), at.account, cash_id), said(error, "amount")
         values = {**request.form.to_dict(), "currency": row.currency}
-        errors = said(error, "amount")
-        return cash_form(at, values, errors, action=request.path, cash=row)
+        place = {"action": request.path, "cash": row}
+        opened = editing.reopened(filled(row), errors)
+        return cash_form(at, values, errors, **place, opened=opened)
 
 
 @blueprint.post(f"{ACCOUNT}/cash/<int:cash_id>/remove")

@@ -14,7 +14,7 @@ from portfolio.accounts.queries.heirs import heirs
 from portfolio.accounts.queries.holdings import find_holding
 from portfolio.accounts.queries.instruments import instrument_view, instruments
 from portfolio.accounts.queries.scope import Scope
-from portfolio.accounts.resources import InstrumentView
+from portfolio.accounts.resources import HoldingView, InstrumentView
 from portfolio.accounts.rows import HoldingHeads, HoldingRows
 from portfolio.accounts.schemas import HoldingChange, NewHolding
 from portfolio.accounts.services import holdings as services
@@ -22,7 +22,7 @@ from portfolio.accounts.views.portfolios import ACCOUNT, account_url
 from portfolio.db.base import canonical
 from portfolio.db.session import unit_of_work
 from portfolio.errors import Conflict, Invalid, NotFound
-from portfolio.web import respond
+from portfolio.web import editing, respond
 from portfolio.web.runtime import moment, owner_id, reading, runtime
 
 blueprint = Blueprint("holdings", __name__)
@@ -131,14 +131,18 @@ def edit_holding(portfolio_id: int, account_name: str, holding_id: int) -> Respo
     """The form of a holding that is there."""
     at = scope(reading(), portfolio_id, account_name)
     shown = at.holding(holding_id)
+    values, action = filled(shown), url_for(".change_holding", **request.view_args or {})
+    opened = editing.opened(values)
+    return holding_form(at, values, {}, action=action, holding=shown, opened=opened)
+
+
+def filled(shown: HoldingView) -> dict[str, Any]:
+    """A holding as the fields of its form."""
     figures = {
-        name: canonical(value)
+        name: None if (value := getattr(shown, name)) is None else canonical(value)
         for name in ("quantity", "average_price", "price")
-        if (value := getattr(shown, name)) is not None
     }
-    values = {**described(shown.instrument), **figures, "notes": shown.notes}
-    action = url_for(".change_holding", **request.view_args or {})
-    return holding_form(at, values, {}, action=action, holding=shown)
+    return {**described(shown.instrument), **figures, "notes": shown.notes}
 
 
 @blueprint.post(f"{ACCOUNT}/holdings/<int:holding_id>")
@@ -149,14 +153,16 @@ def change_holding(portfolio_id: int, account_name: str, holding_id: int) -> Res
             at = scope(session, portfolio_id, account_name)
             row = find_holding(session, at.account, holding_id)
             names = FIELDS if row.source == "manual" else BY_BROKER
-            here = tuple(name for name in names if name in request.form)
+            here = editing.changed(filled(at.holding(holding_id)), names)
             services.change_holding(at, holding_id, typed(HoldingChange, here))
             return respond.go(account_url(at.account), f"{row.instrument.symbol} was saved.")
     except (Invalid, Conflict) as error:
         at = scope(reading(), portfolio_id, account_name)
-        shown, action = at.holding(holding_id), request.path
+        shown, values = at.holding(holding_id), request.form.to_dict()
         errors = said(error, "symbol")
-        return holding_form(at, request.form.to_dict(), errors, action=action, holding=shown)
+        opened = editing.reopened(filled(shown), errors)
+        place = {"action": request.path, "holding": shown, "opened": opened}
+        return holding_form(at, values, errors, **place)
 
 
 @blueprint.post(f"{ACCOUNT}/holdings/<int:holding_id>/remove")

@@ -16,7 +16,7 @@ from portfolio.accounts.queries.totals import owner_rates, totals_views
 from portfolio.accounts.services import portfolios as services
 from portfolio.db.session import unit_of_work
 from portfolio.errors import Conflict, Invalid
-from portfolio.web import respond
+from portfolio.web import editing, respond
 from portfolio.web.runtime import moment, owner_id, reading, runtime
 
 blueprint = Blueprint("accounts", __name__)
@@ -68,9 +68,14 @@ def create_portfolio() -> Response:
 def edit_portfolio(portfolio_id: int) -> Response:
     """The form of a portfolio."""
     found = find_portfolio(reading(), owner_id(), portfolio_id)
-    values = {"name": found.name, "base_currency": found.base_currency}
-    template = "accounts/edit_portfolio.html"
-    return respond.page(template, portfolio=found, values=values, errors={})
+    values, template = values_of(found), "accounts/edit_portfolio.html"
+    opened = editing.opened(values)
+    return respond.page(template, portfolio=found, values=values, errors={}, opened=opened)
+
+
+def values_of(found: Portfolio) -> dict[str, str]:
+    """What a portfolio's form shows at first."""
+    return {"name": found.name, "base_currency": found.base_currency}
 
 
 @blueprint.post(f"{PORTFOLIO}/edit")
@@ -81,10 +86,12 @@ def save_portfolio(portfolio_id: int) -> Response:
     try:
         with unit_of_work() as session:
             changing = find_portfolio(session, owner, portfolio_id)
-            target = portfolio_url(services.change_portfolio(session, changing, dict(values)))
+            new = form(*editing.changed(values_of(changing), values))
+            target = portfolio_url(services.change_portfolio(session, changing, dict(new)))
     except (Invalid, Conflict) as error:
         template, errors = "accounts/edit_portfolio.html", problems(error)
-        return respond.page(template, error.status, portfolio=found, values=values, errors=errors)
+        context = {"portfolio": found, "opened": editing.reopened(values_of(found), errors)}
+        return respond.page(template, error.status, **context, values=values, errors=errors)
     return respond.go(target, "Saved.")
 
 
