@@ -153,12 +153,12 @@ def succeed(
     plan, snapshot = reading.plan, reading.snapshot
     count(run, plan)
     run.status, run.reason = SUCCEEDED, None
-    day = Moment.at(snapshot.read_at, with_.zone).day
     target = Target(
         account=account,
         source=with_.source,
         run=run,
-        moment=Moment(now=with_.now, day=day),
+        moment=Moment.at(with_.now, with_.zone),
+        rated_on=Moment.at(snapshot.read_at, with_.zone).day,
         replaced=with_.replaced,
         futures_profit_counts=bool(reading.judgement.futures_profit_counts),
     )

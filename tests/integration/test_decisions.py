@@ -8,8 +8,10 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
+from brokers.ibkr.simulator import answers
+from portfolio.accounts.models import Account, DailyValue
 from portfolio.db.base import canonical, db
 from portfolio.db.session import unit_of_work
 from portfolio.sync.models import RUNNING, SyncRun
@@ -334,6 +336,41 @@ def test_a_plan_is_applied_only_to_the_state_it_was_made_for_and_for_a_day(desk)
     desk.sync(url)
     assert decide(desk, newer["id"], "apply").status_code == 409
     assert len(desk.holdings(url)["holdings"]) == 50
+
+
+def test_what_is_applied_the_next_day_leaves_what_was_known_of_the_day_before(
+    anywhere, monkeypatch
+):
+    desk = anywhere
+    url = desk.connected()
+    desk.account("B")
+    cash = "/api/v1/portfolios/1/accounts/B/cash"
+    mine = desk.program.post(cash, json={"currency": "USD", "amount": "1000"}).json
+    # Only with a rate that moved are all accounts valued anew.
+    told = answers.RATES["USD"]
+    monkeypatch.setitem(told, "EUR", str(Decimal(told["EUR"]) * Decimal("1.01")))
+    run = rejected(desk, url)
+    read_on = desk.clock.now().date()
+    (before,) = values_of(desk, read_on, "A")
+    desk.clock.turn(timedelta(hours=20).total_seconds())
+    today = desk.clock.now().date()
+    assert today > read_on
+    desk.program.patch(f"{cash}/{mine['id']}", json={"amount": "2000"})
+    assert decide(desk, run["id"], "apply").status_code == 200
+    assert values_of(desk, read_on, "B") == [1000]
+    assert values_of(desk, today, "B") == [2000]
+    assert values_of(desk, read_on, "A") == [before]
+    assert values_of(desk, today, "A") == [Decimal(totals(desk, url))]
+    # Its rates are of the day it read them.
+    assert {str(day) for (day,) in rows(desk, "SELECT DISTINCT day FROM rate")} == {str(read_on)}
+
+
+def values_of(desk, day, name):
+    """The values of a day of an account, as stored."""
+    of = Account.name == name, DailyValue.day == day
+    with desk.app.app_context():
+        query = select(DailyValue.net_liquidation).join(Account).where(*of)
+        return db.session.scalars(query).all()
 
 
 def test_a_connection_is_paused_resumed_and_moved_over_json(desk):
