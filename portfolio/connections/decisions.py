@@ -16,13 +16,16 @@ from portfolio.connections.models import Connection
 from portfolio.connections.runner import replaced_of, settle
 from portfolio.connections.services import LinkRequest, Place, connect, connection_of
 from portfolio.db.session import unit_of_work
-from portfolio.errors import Conflict, NotFound
+from portfolio.errors import Conflict, NotFound, SyncRejected
 from portfolio.sync import decisions as sync
 from portfolio.sync.decisions import Decision
 from portfolio.sync.models import BY_UNDO, CASH, Change, SyncRun
 from portfolio.sync.plan import Source
 from portfolio.sync.queries import owned_run
 from portfolio.users.models import User
+
+# What was said of a state that a person has taken back: the next run judges anew.
+SETTLED = (NOT_RECONCILED, SyncRejected.code)
 
 
 def undo(owner_id: int, run_id: str, outside: Outside, zone: ZoneInfo) -> str:
@@ -40,7 +43,7 @@ def undo(owner_id: int, run_id: str, outside: Outside, zone: ZoneInfo) -> str:
         # What somebody chose for another connection is not a choice for this one.
         if connection is not None and connection.id == of.run.connection_id:
             _replace_again(session, connection, of.run)
-        if of.account.attention_code == NOT_RECONCILED and not of.is_former:
+        if of.account.attention_code in SETTLED and not of.is_former:
             of.account.attention_code = None
         return made.id
 

@@ -38,6 +38,7 @@ from portfolio.sync.services import (
     NO_RECONCILIATION,
     Storing,
     bury,
+    drop_kept,
     lease_name,
     succeed,
 )
@@ -83,7 +84,7 @@ def why_not_apply(
     if source is None:
         return "The account is not connected any more."
     if run.kept is None:
-        return "A later run has read the account again; decide upon that one."
+        return "A later run or decision has taken its place; look at the newest one."
     if now - run.started_at > STILL_FRESH:
         return "What it read is more than a day old; sync again."
     if digest_of(session, account, source) != run.digest_before:
@@ -122,6 +123,7 @@ def undo(session: Session, of: Decision) -> SyncRun:
     totals.instruments_changed(session, restated, of.account, of.moment)
     if not of.is_former:
         _forget_broker_total(row)
+        drop_kept(session, of.account.id)
     made.digest = digest_of(session, of.account, of.source)
     if untouched and _is_newest(session, of) and made.digest != of.run.digest_before:
         raise StorageFailed("The former state did not come back; nothing was changed.")

@@ -169,7 +169,7 @@ def succeed(
     twice = reading.judgement.status == DIFFERS and _differed(session, run)
     run.warnings = [*run.warnings, *([NOT_RECONCILED] if twice else [])]
     account.attention_code = NOT_RECONCILED if twice else None
-    _drop_kept(session, account.id)
+    drop_kept(session, account.id)
     if with_.settle is not None:
         with_.settle(session, reading)
 
@@ -236,7 +236,7 @@ def _reject(session: Session, run: SyncRun, reading: Reading) -> None:
     rejection = reading.verdict.rejection
     assert rejection is not None
     run.status, run.reason = REJECTED, rejection.gate
-    _drop_kept(session, run.account_id)
+    drop_kept(session, run.account_id)
     run.kept = kept.dumped(reading.snapshot)
     run.evidence = {
         **(run.evidence or {}),
@@ -254,8 +254,8 @@ def _reject(session: Session, run: SyncRun, reading: Reading) -> None:
     }
 
 
-def _drop_kept(session: Session, account_id: int) -> None:
-    """Only the newest answer may still be decided upon; older ones need no room."""
+def drop_kept(session: Session, account_id: int) -> None:
+    """Only the newest answer may still be decided upon, and only in the state that it met."""
     older = SyncRun.account_id == account_id, SyncRun.kept.is_not(None)
     session.execute(update(SyncRun).where(*older).values(kept=None))
 

@@ -338,6 +338,47 @@ def test_a_plan_is_applied_only_to_the_state_it_was_made_for_and_for_a_day(desk)
     assert len(desk.holdings(url)["holdings"]) == 50
 
 
+def kept(desk):
+    (found,) = rows(desk, "SELECT count(*) FROM sync_run WHERE kept IS NOT NULL")
+    return found[0]
+
+
+def needs(desk):
+    """What an account is said to need, and whether an answer is kept to be decided upon."""
+    (found,) = desk.program.get("/api/v1/connections").json["items"]
+    code = desk.program.get("/api/v1/portfolios/1/accounts/A").json["attention_code"]
+    return found["state"], code, kept(desk)
+
+
+def test_an_undo_settles_a_run_that_was_not_applied(anywhere):
+    desk = anywhere
+    url = desk.connected()
+    desk.simulator.sell(MAIN, "SPY")
+    sold = desk.sync(url).json["run"]
+    run = rejected(desk, url)
+    assert needs(desk) == ("not_applied", "sync_rejected", 1)
+    back = decide(desk, sold["id"], "undo").json["run"]
+    assert needs(desk) == ("paused", None, 0)
+    # Not even once the holdings are again those that it was read beside.
+    assert decide(desk, back["id"], "undo").status_code == 200
+    refused = decide(desk, run["id"], "apply").json["error"]["message"]
+    assert refused == "A later run or decision has taken its place; look at the newest one."
+    # A broker that still says so is not believed any more than before.
+    again = rejected(desk, url)
+    assert needs(desk) == ("not_applied", "sync_rejected", 1)
+    assert decide(desk, again["id"], "apply").status_code == 200
+    assert needs(desk) == ("ready", None, 0)
+
+
+def test_nothing_is_kept_to_be_decided_upon_once_the_account_is_disconnected(anywhere):
+    desk = anywhere
+    url = desk.connected()
+    rejected(desk, url)
+    assert kept(desk) == 1
+    assert desk.program.post(f"{url}/disconnect", json={}).status_code == 200
+    assert kept(desk) == 0
+
+
 def test_what_is_applied_the_next_day_leaves_what_was_known_of_the_day_before(
     anywhere, monkeypatch
 ):
