@@ -379,6 +379,42 @@ def test_nothing_is_kept_to_be_decided_upon_once_the_account_is_disconnected(any
     assert kept(desk) == 0
 
 
+def told_by_undo(desk, url, run_id):
+    """What the page of a run says that its undo does to the schedule, and what is said then."""
+    browser, at = desk.app.test_client(), f"/api/v1/runs/{run_id}/undo"
+    page = desk.program.get(f"{url}/syncs/{run_id}", headers=HTML).get_data(as_text=True)
+    (before,) = re.findall(r"Brings the fields above back[^.]*\.\s*(.*?)</p>", page, re.DOTALL)
+    answer = browser.post(at, headers=HTML)
+    page = browser.get(answer.location, headers=HTML).get_data(as_text=True)
+    (after,) = re.findall(r"The run was taken back[^<]*", page)
+    return " ".join(before.split()), after
+
+
+def test_an_undo_says_of_the_schedule_what_becomes_of_it(desk):
+    url = desk.connected()
+    desk.simulator.sell(MAIN, "SPY")
+    run = desk.sync(url).json["run"]
+    before, after = told_by_undo(desk, url, run["id"])
+    assert before.startswith("Automatic sync pauses, or the next one would take them back;")
+    assert after == "The run was taken back; automatic sync is paused."
+    back = newest(desk)
+    goes_on = "Automatic sync goes on.", "The run was taken back; automatic sync goes on."
+    assert told_by_undo(desk, url, back) == goes_on
+    # One that is off neither pauses nor goes on, and a manual account has none.
+    at = f"/api/v1/connections/{desk.program.get('/api/v1/connections').json['items'][0]['id']}"
+    desk.program.patch(at, json={"sync_enabled": False})
+    assert told_by_undo(desk, url, run["id"]) == ("", "The run was taken back.")
+    desk.program.post(f"{url}/disconnect", json={})
+    assert told_by_undo(desk, url, newest(desk)) == ("", "The run was taken back.")
+    # Nor is the schedule of another broker account concerned.
+    assert desk.connect(url, account_id=KIDS).status_code == 201
+    assert told_by_undo(desk, url, run["id"]) == ("", goes_on[1])
+
+
+def newest(desk):
+    return desk.program.get("/api/v1/portfolios/1/accounts/A/runs").json["items"][0]["id"]
+
+
 def test_what_is_applied_the_next_day_leaves_what_was_known_of_the_day_before(
     anywhere, monkeypatch
 ):
