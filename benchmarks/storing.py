@@ -107,6 +107,7 @@ class StoredAccount:
                 source=SOURCE,
                 run=run,
                 moment=Moment(now=found.read_at, day=found.read_at.date()),
+                rated_on=found.read_at.date(),
                 replaced=Replaced(),
             )
             before = reading.past.stored

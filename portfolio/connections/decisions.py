@@ -16,13 +16,16 @@ from portfolio.connections.models import Connection
 from portfolio.connections.runner import replaced_of, settle
 from portfolio.connections.services import LinkRequest, Place, connect, connection_of
 from portfolio.db.session import unit_of_work
-from portfolio.errors import Conflict, NotFound
+from portfolio.errors import Conflict, NotFound, SyncRejected
 from portfolio.sync import decisions as sync
 from portfolio.sync.decisions import Decision
 from portfolio.sync.models import BY_UNDO, CASH, Change, SyncRun
 from portfolio.sync.plan import Source
 from portfolio.sync.queries import owned_run
 from portfolio.users.models import User
+
+# What was said of a state that a person has taken back: the next run judges anew.
+SETTLED = (NOT_RECONCILED, SyncRejected.code)
 
 
 def undo(owner_id: int, run_id: str, outside: Outside, zone: ZoneInfo) -> str:
@@ -40,7 +43,7 @@ def undo(owner_id: int, run_id: str, outside: Outside, zone: ZoneInfo) -> str:
         # What somebody chose for another connection is not a choice for this one.
         if connection is not None and connection.id == of.run.connection_id:
             _replace_again(session, connection, of.run)
-        if of.account.attention_code == NOT_RECONCILED and not of.is_former:
+        if of.account.attention_code in SETTLED and not of.is_former:
             of.account.attention_code = None
         return made.id
 
@@ -85,8 +88,6 @@ def _decision(
     source = source_of(session, run, outside)
     if source is None:
         raise Conflict("This run brought nothing from a broker.", "There is nothing to decide.")
-    now = connection_of(session, account)
-    place = source.manifest.key, source.broker_account
     return Decision(
         run=run,
         account=account,
@@ -95,8 +96,14 @@ def _decision(
         decided_by=session.get_one(User, owner_id).name,
         moment=Moment.at(outside.clock.now(), zone),
         zone=zone,
-        is_former=now is not None and (now.broker, now.broker_account) != place,
+        is_former=_is_former(connection_of(session, account), source),
     )
+
+
+def _is_former(connection: Connection | None, source: Source) -> bool:
+    """Whether an account is connected to another broker account than rows came from."""
+    place = source.manifest.key, source.broker_account
+    return connection is not None and (connection.broker, connection.broker_account) != place
 
 
 def source_of(session: Session, run: SyncRun, outside: Outside) -> Source | None:
@@ -118,13 +125,28 @@ def source_of(session: Session, run: SyncRun, outside: Outside) -> Source | None
 def refusals(
     session: Session, account: Account, run: SyncRun, outside: Outside
 ) -> dict[str, str | None]:
-    """Why a run can neither be taken back (`no_undo`) nor be applied (`no_apply`), or None."""
-    linked = connection_of(session, account) is not None
-    source = source_of(session, run, outside) if linked else None
+    """Why a run can neither be taken back (`no_undo`) nor be applied (`no_apply`), or None.
+
+    `schedule` is what to take it back does to that of the account: it "pauses", or "goes on".
+    """
+    connection = connection_of(session, account)
+    source = None if connection is None else source_of(session, run, outside)
+    is_on = connection is not None and connection.sync_enabled
+    moves = is_on and source is not None and not _is_former(connection, source)
     return {
         "no_undo": sync.why_not_undo(session, run),
         "no_apply": sync.why_not_apply(session, run, source, outside.clock.now()),
+        "schedule": ("goes on" if run.origin == BY_UNDO else "pauses") if moves else None,
     }
+
+
+def taken_back(session: Session, account: Account) -> str:
+    """What is said to who took a run back: that, and how the schedule of the account is now."""
+    connection = connection_of(session, account)
+    if connection is None or not connection.sync_enabled:
+        return "The run was taken back."
+    state = "is paused" if connection.paused else "goes on"
+    return f"The run was taken back; automatic sync {state}."
 
 
 def change_connection(

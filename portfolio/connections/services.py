@@ -32,7 +32,7 @@ from portfolio.db.session import unit_of_work
 from portfolio.errors import Conflict, NotConnected, NotFound
 from portfolio.sync import lease
 from portfolio.sync.models import INTERRUPTED, IS_RUNNING, SyncRun
-from portfolio.sync.services import lease_name
+from portfolio.sync.services import drop_kept, lease_name
 from portfolio.users.people import one_at_a_time
 
 # What an accepted certificate settles.
@@ -221,6 +221,7 @@ def disconnect(place: Place, *, close_holdings: bool, moment: Moment) -> None:
         if close_holdings:
             release(session, account, *source, now=moment.now)
         lease.revoke(session, lease_name(connection.id))
+        drop_kept(session, account.id)
         session.delete(connection)
         account.mode, account.attention_code = MANUAL, None
         # Nobody states a total beside ours any more.

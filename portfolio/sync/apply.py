@@ -167,12 +167,12 @@ def _write_rates(
     session: Session, target: Target, snapshot: Snapshot, believed: Mapping[str, Decimal]
 ) -> bool:
     base, source = snapshot.ledger.base_currency, target.source.manifest.key
-    today = (
+    of_day = (
         Rate.owner_id == target.owner_id,
         Rate.to_currency == base,
-        Rate.day == target.moment.day,
+        Rate.day == target.rated_on,
     )
-    query = select(Rate).where(*today, Rate.source == source)
+    query = select(Rate).where(*of_day, Rate.source == source)
     rows = {row.from_currency: row for row in session.scalars(query)}
     moved = False
     for currency, value in believed.items():
@@ -184,7 +184,7 @@ def _write_rates(
                 owner_id=target.owner_id,
                 from_currency=currency,
                 to_currency=base,
-                day=target.moment.day,
+                day=target.rated_on,
                 source=source,
             )
             session.add(row)

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from portfolio.accounts.models import Account, AccountTotals
+from portfolio.accounts.models import Account, AccountTotals, Holding
 from portfolio.accounts.services import totals
+from portfolio.accounts.services.portfolios import date_quotes
 from portfolio.clock import Moment
 from portfolio.errors import Conflict, StorageFailed
 from portfolio.sync import gates, journal, kept, lease
@@ -31,12 +32,13 @@ from portfolio.sync.plan import Source, make_plan
 from portfolio.sync.rates import believe
 from portfolio.sync.reading import Past, Reading
 from portfolio.sync.reconcile import reconcile
-from portfolio.sync.rows import digest_of
+from portfolio.sync.rows import digest_of, from_source
 from portfolio.sync.services import (
     DECIDABLE,
     NO_RECONCILIATION,
     Storing,
     bury,
+    drop_kept,
     lease_name,
     succeed,
 )
@@ -82,7 +84,7 @@ def why_not_apply(
     if source is None:
         return "The account is not connected any more."
     if run.kept is None:
-        return "A later run has read the account again; decide upon that one."
+        return "A later run or decision has taken its place; look at the newest one."
     if now - run.started_at > STILL_FRESH:
         return "What it read is more than a day old; sync again."
     if digest_of(session, account, source) != run.digest_before:
@@ -111,14 +113,17 @@ def undo(session: Session, of: Decision) -> SyncRun:
     )
     made.reconciliation = {**NO_RECONCILIATION, "likely_cause": "undone"}
     of.run.status = UNDONE
-    brought_back = _brought_back(session, of.run)
+    brought_back = _brought_back(session, of)
     if _tells_of_the_broker(of):
+        # Prices do not go back: they keep the time that they were read.
+        date_quotes(session, of.account, of.source.manifest.key, of.source.broker_account)
         of.account.synced_at = brought_back
     row = totals.touch(session, of.account, of.moment)
     restated = journal.redescribed(session, of.run.id)
     totals.instruments_changed(session, restated, of.account, of.moment)
     if not of.is_former:
         _forget_broker_total(row)
+        drop_kept(session, of.account.id)
     made.digest = digest_of(session, of.account, of.source)
     if untouched and _is_newest(session, of) and made.digest != of.run.digest_before:
         raise StorageFailed("The former state did not come back; nothing was changed.")
@@ -140,13 +145,19 @@ def _forget_broker_total(row: AccountTotals) -> None:
     row.broker_net_liquidation = None
 
 
-def _brought_back(session: Session, run: SyncRun) -> datetime | None:
+def _brought_back(session: Session, of: Decision) -> datetime | None:
     """When the state that comes back was read; taking back an undo brings its run back."""
-    if run.origin != BY_UNDO or run.concerns is None:
-        return shown_since(session, run)
-    original = session.get_one(SyncRun, run.concerns)
+    if of.run.origin != BY_UNDO or of.run.concerns is None:
+        return shown_since(session, of.run)
+    original = session.get_one(SyncRun, of.run.concerns)
     original.status = SUCCEEDED
-    return original.finished_at
+    # A run reads before it ends: by its end, all the prices that it read would look older.
+    read = select(func.max(Holding.quoted_at)).where(
+        *from_source(of.account, of.source),
+        Holding.quoted_at >= original.started_at,
+        Holding.quoted_at <= original.finished_at,
+    )
+    return session.scalar(read) or original.finished_at
 
 
 def shown_since(session: Session, run: SyncRun) -> datetime | None:

@@ -153,12 +153,12 @@ def succeed(
     plan, snapshot = reading.plan, reading.snapshot
     count(run, plan)
     run.status, run.reason = SUCCEEDED, None
-    day = Moment.at(snapshot.read_at, with_.zone).day
     target = Target(
         account=account,
         source=with_.source,
         run=run,
-        moment=Moment(now=with_.now, day=day),
+        moment=Moment.at(with_.now, with_.zone),
+        rated_on=Moment.at(snapshot.read_at, with_.zone).day,
         replaced=with_.replaced,
         futures_profit_counts=bool(reading.judgement.futures_profit_counts),
     )
@@ -169,7 +169,7 @@ def succeed(
     twice = reading.judgement.status == DIFFERS and _differed(session, run)
     run.warnings = [*run.warnings, *([NOT_RECONCILED] if twice else [])]
     account.attention_code = NOT_RECONCILED if twice else None
-    _drop_kept(session, account.id)
+    drop_kept(session, account.id)
     if with_.settle is not None:
         with_.settle(session, reading)
 
@@ -236,7 +236,7 @@ def _reject(session: Session, run: SyncRun, reading: Reading) -> None:
     rejection = reading.verdict.rejection
     assert rejection is not None
     run.status, run.reason = REJECTED, rejection.gate
-    _drop_kept(session, run.account_id)
+    drop_kept(session, run.account_id)
     run.kept = kept.dumped(reading.snapshot)
     run.evidence = {
         **(run.evidence or {}),
@@ -254,8 +254,8 @@ def _reject(session: Session, run: SyncRun, reading: Reading) -> None:
     }
 
 
-def _drop_kept(session: Session, account_id: int) -> None:
-    """Only the newest answer may still be decided upon; older ones need no room."""
+def drop_kept(session: Session, account_id: int) -> None:
+    """Only the newest answer may still be decided upon, and only in the state that it met."""
     older = SyncRun.account_id == account_id, SyncRun.kept.is_not(None)
     session.execute(update(SyncRun).where(*older).values(kept=None))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 from portfolio.accounts.models import Account
 from portfolio.clock import Moment
@@ -26,6 +27,7 @@ class Replaced:
 class Target:
     """Where a snapshot goes: the account, the source of its rows, the run, and the moment.
 
+    `rated_on` is the day it was read, which its rates are of: a decision may come the day after.
     `futures_profit_counts` is whether the books count the profit of futures beside the cash.
     """
 
@@ -33,6 +35,7 @@ class Target:
     source: Source
     run: SyncRun
     moment: Moment
+    rated_on: date
     replaced: Replaced
     futures_profit_counts: bool = False
 

@@ -8,8 +8,10 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
+from brokers.ibkr.simulator import answers
+from portfolio.accounts.models import Account, DailyValue
 from portfolio.db.base import canonical, db
 from portfolio.db.session import unit_of_work
 from portfolio.sync.models import RUNNING, SyncRun
@@ -334,6 +336,118 @@ def test_a_plan_is_applied_only_to_the_state_it_was_made_for_and_for_a_day(desk)
     desk.sync(url)
     assert decide(desk, newer["id"], "apply").status_code == 409
     assert len(desk.holdings(url)["holdings"]) == 50
+
+
+def kept(desk):
+    (found,) = rows(desk, "SELECT count(*) FROM sync_run WHERE kept IS NOT NULL")
+    return found[0]
+
+
+def needs(desk):
+    """What an account is said to need, and whether an answer is kept to be decided upon."""
+    (found,) = desk.program.get("/api/v1/connections").json["items"]
+    code = desk.program.get("/api/v1/portfolios/1/accounts/A").json["attention_code"]
+    return found["state"], code, kept(desk)
+
+
+def test_an_undo_settles_a_run_that_was_not_applied(anywhere):
+    desk = anywhere
+    url = desk.connected()
+    desk.simulator.sell(MAIN, "SPY")
+    sold = desk.sync(url).json["run"]
+    run = rejected(desk, url)
+    assert needs(desk) == ("not_applied", "sync_rejected", 1)
+    back = decide(desk, sold["id"], "undo").json["run"]
+    assert needs(desk) == ("paused", None, 0)
+    # Not even once the holdings are again those that it was read beside.
+    assert decide(desk, back["id"], "undo").status_code == 200
+    refused = decide(desk, run["id"], "apply").json["error"]["message"]
+    assert refused == "A later run or decision has taken its place; look at the newest one."
+    # A broker that still says so is not believed any more than before.
+    again = rejected(desk, url)
+    assert needs(desk) == ("not_applied", "sync_rejected", 1)
+    assert decide(desk, again["id"], "apply").status_code == 200
+    assert needs(desk) == ("ready", None, 0)
+
+
+def test_nothing_is_kept_to_be_decided_upon_once_the_account_is_disconnected(anywhere):
+    desk = anywhere
+    url = desk.connected()
+    rejected(desk, url)
+    assert kept(desk) == 1
+    assert desk.program.post(f"{url}/disconnect", json={}).status_code == 200
+    assert kept(desk) == 0
+
+
+def told_by_undo(desk, url, run_id):
+    """What the page of a run says that its undo does to the schedule, and what is said then."""
+    browser, at = desk.app.test_client(), f"/api/v1/runs/{run_id}/undo"
+    page = desk.program.get(f"{url}/syncs/{run_id}", headers=HTML).get_data(as_text=True)
+    (before,) = re.findall(r"Brings the fields above back[^.]*\.\s*(.*?)</p>", page, re.DOTALL)
+    answer = browser.post(at, headers=HTML)
+    page = browser.get(answer.location, headers=HTML).get_data(as_text=True)
+    (after,) = re.findall(r"The run was taken back[^<]*", page)
+    return " ".join(before.split()), after
+
+
+def test_an_undo_says_of_the_schedule_what_becomes_of_it(desk):
+    url = desk.connected()
+    desk.simulator.sell(MAIN, "SPY")
+    run = desk.sync(url).json["run"]
+    before, after = told_by_undo(desk, url, run["id"])
+    assert before.startswith("Automatic sync pauses, or the next one would take them back;")
+    assert after == "The run was taken back; automatic sync is paused."
+    back = newest(desk)
+    goes_on = "Automatic sync goes on.", "The run was taken back; automatic sync goes on."
+    assert told_by_undo(desk, url, back) == goes_on
+    # One that is off neither pauses nor goes on, and a manual account has none.
+    at = f"/api/v1/connections/{desk.program.get('/api/v1/connections').json['items'][0]['id']}"
+    desk.program.patch(at, json={"sync_enabled": False})
+    assert told_by_undo(desk, url, run["id"]) == ("", "The run was taken back.")
+    desk.program.post(f"{url}/disconnect", json={})
+    assert told_by_undo(desk, url, newest(desk)) == ("", "The run was taken back.")
+    # Nor is the schedule of another broker account concerned.
+    assert desk.connect(url, account_id=KIDS).status_code == 201
+    assert told_by_undo(desk, url, run["id"]) == ("", goes_on[1])
+
+
+def newest(desk):
+    return desk.program.get("/api/v1/portfolios/1/accounts/A/runs").json["items"][0]["id"]
+
+
+def test_what_is_applied_the_next_day_leaves_what_was_known_of_the_day_before(
+    anywhere, monkeypatch
+):
+    desk = anywhere
+    url = desk.connected()
+    desk.account("B")
+    cash = "/api/v1/portfolios/1/accounts/B/cash"
+    mine = desk.program.post(cash, json={"currency": "USD", "amount": "1000"}).json
+    # Only with a rate that moved are all accounts valued anew.
+    told = answers.RATES["USD"]
+    monkeypatch.setitem(told, "EUR", str(Decimal(told["EUR"]) * Decimal("1.01")))
+    run = rejected(desk, url)
+    read_on = desk.clock.now().date()
+    (before,) = values_of(desk, read_on, "A")
+    desk.clock.turn(timedelta(hours=20).total_seconds())
+    today = desk.clock.now().date()
+    assert today > read_on
+    desk.program.patch(f"{cash}/{mine['id']}", json={"amount": "2000"})
+    assert decide(desk, run["id"], "apply").status_code == 200
+    assert values_of(desk, read_on, "B") == [1000]
+    assert values_of(desk, today, "B") == [2000]
+    assert values_of(desk, read_on, "A") == [before]
+    assert values_of(desk, today, "A") == [Decimal(totals(desk, url))]
+    # Its rates are of the day it read them.
+    assert {str(day) for (day,) in rows(desk, "SELECT DISTINCT day FROM rate")} == {str(read_on)}
+
+
+def values_of(desk, day, name):
+    """The values of a day of an account, as stored."""
+    of = Account.name == name, DailyValue.day == day
+    with desk.app.app_context():
+        query = select(DailyValue.net_liquidation).join(Account).where(*of)
+        return db.session.scalars(query).all()
 
 
 def test_a_connection_is_paused_resumed_and_moved_over_json(desk):

@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import re
+from datetime import timedelta
 from decimal import Decimal
 
+from portfolio.db.session import unit_of_work
+from portfolio.sync.models import SyncRun
 from tests.integration.test_fooled import without_price
 
 HTML = {"Accept": "text/html"}
@@ -47,6 +50,55 @@ def test_a_price_that_no_read_renewed_keeps_its_time_until_one_does(desk):
     found, now = in_json(desk, "BRK B")
     assert found["quoted_at"] == now
     assert "as of" not in row_of(desk, url, "BRK B")
+
+
+def test_a_price_keeps_its_time_when_a_run_before_it_is_taken_back(anywhere):
+    desk = anywhere
+    url = desk.connected()
+    desk.simulator.sell(MAIN, "BRK B")
+    sold = desk.sync(url).json["run"]
+    desk.turn(3 * 86_400)
+    assert desk.sync(url).status_code == 200
+    found, read_at = in_json(desk, "AAPL")
+    assert found["quoted_at"] == read_at
+    back = desk.program.post(f"/api/v1/runs/{sold['id']}/undo").json["run"]
+    found, shown = in_json(desk, "AAPL")
+    assert (found["quoted_at"], shown < read_at) == (read_at, True)
+    # What the run had closed comes back with the price that it was closed with.
+    assert in_json(desk, "BRK B")[0]["quoted_at"] <= shown
+    text = desk.program.get(f"{P}/export.csv").get_data(as_text=True)
+    times = {of["symbol"]: of["quoted_at"] for of in csv.DictReader(io.StringIO(text))}
+    assert times["AAPL"] == read_at
+    # Taken back once more, all is as it was read.
+    assert desk.program.post(f"/api/v1/runs/{back['id']}/undo").status_code == 200
+    assert in_json(desk, "AAPL")[0]["quoted_at"] == read_at
+    assert "as of" not in row_of(desk, url, "AAPL")
+    # A read that brings no price leaves the time, and the next that does renews it.
+    without_price(desk, MAIN, "AAPL")
+    desk.turn()
+    assert desk.sync(url).status_code == 200
+    assert in_json(desk, "AAPL")[0]["quoted_at"] == read_at
+    desk.simulator.state.rewrites.clear()
+    assert desk.sync(url).status_code == 200
+    found, now = in_json(desk, "AAPL")
+    assert found["quoted_at"] == now
+
+
+def test_a_run_that_comes_back_has_the_time_that_it_was_read(anywhere):
+    desk = anywhere
+    url = desk.connected()
+    desk.turn()
+    desk.simulator.sell(MAIN, "BRK B")
+    run = desk.sync(url).json["run"]
+    _, read_at = in_json(desk, "AAPL")
+    with desk.app.app_context(), unit_of_work() as session:
+        # To store it took a while.
+        session.get_one(SyncRun, run["id"]).finished_at += timedelta(seconds=5)
+    for _ in range(2):
+        run = desk.program.post(f"/api/v1/runs/{run['id']}/undo").json["run"]
+    found, shown = in_json(desk, "AAPL")
+    assert (found["quoted_at"], shown) == (read_at, read_at)
+    assert "as of" not in row_of(desk, url, "AAPL")
 
 
 def test_a_price_typed_by_hand_has_the_time_it_was_typed(desk):

@@ -27,7 +27,7 @@ def undo(run_id: str) -> Response:
     """Take a run back; the schedule pauses until you sync by hand or resume it."""
     of = runtime()
     made = decisions.undo(owner_id(), run_id, of.outside, of.zone)
-    return views.decided(made, "The run was taken back; automatic sync is paused.")
+    return views.decided(made)
 
 
 @blueprint.post("/runs/<run_id>/apply")

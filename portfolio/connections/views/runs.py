@@ -77,8 +77,8 @@ def only_for_owner(account: Account, row: SyncRun, shared: str | None) -> dict[s
     return {"sample": (row.error or {}).get("sample"), **refusals}
 
 
-def decided(run_id: str, message: str) -> Response:
-    """A decision that was carried out, for whoever reads."""
+def decided(run_id: str, message: str | None = None) -> Response:
+    """A decision that was carried out, for whoever reads; without a message, to take one back."""
     found = queries.find_run(reading(), owner_id(), run_id)
     who = respond.reader()
     if who is Reader.PROGRAM:
@@ -86,6 +86,7 @@ def decided(run_id: str, message: str) -> Response:
     account = queries.account_of(reading(), found.account_id)
     if who is Reader.FRAGMENT:
         return card_fragment(account)
+    message = message or decisions.taken_back(reading(), account)
     return respond.go(account_page(account), message)
 
 

@@ -95,6 +95,7 @@ class Book:
             source=source,
             run=self.run,
             moment=Moment(now=read.read_at, day=read.read_at.date()),
+            rated_on=read.read_at.date(),
             **{"replaced": Replaced(), **wanted},
         )
         keep = frozenset(keep)
@@ -850,7 +851,12 @@ def put_after(book, before, read):
     book.run.digest_before = stored_digest(before)
     moment = Moment(now=LATER, day=LATER.date())
     target = Target(
-        account=book.account, source=SOURCE, run=book.run, moment=moment, replaced=Replaced()
+        account=book.account,
+        source=SOURCE,
+        run=book.run,
+        moment=moment,
+        rated_on=moment.day,
+        replaced=Replaced(),
     )
     plan = make_plan(before, read, frozenset())
     return apply(book.session, target, plan, later(read), before=before, rates={})

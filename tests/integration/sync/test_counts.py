@@ -86,6 +86,7 @@ class Store:
                 source=SOURCE,
                 run=session.get(SyncRun, run_id),
                 moment=Moment(now=read.read_at, day=read.read_at.date()),
+                rated_on=read.read_at.date(),
                 replaced=Replaced(),
             )
             digest = apply(session, target, plan, read, before=past.stored, rates={})
