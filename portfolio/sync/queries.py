@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import select
@@ -13,7 +14,7 @@ from portfolio.accounts.models import Account, Portfolio
 from portfolio.accounts.queries.visible import refuse_viewer, visible
 from portfolio.db.paging import Page, page_of
 from portfolio.errors import NotFound
-from portfolio.sync.models import HOLDING, Change, SyncRun
+from portfolio.sync.models import HOLDING, REJECTED, Change, SyncRun
 
 FAILED_FOR_OWNER = "The sync did not go through; its owner sees why."
 # All that a view says; these may be of ten thousand positions, and no list shows them.
@@ -177,12 +178,14 @@ def _change_view(row: Change) -> ChangeView:
     )
 
 
-def would_change(run: SyncRun) -> tuple[ChangeView, ...]:
-    """What a run that was not applied would have changed, one field a row."""
+def changes_of(session: Session, run: SyncRun, *, start: int, limit: int) -> Page[ChangeView]:
+    """What a run has changed, or would have where it was not applied; one field a row."""
+    if run.status != REJECTED:
+        return changes(session, run.id, start=start, limit=limit)
     # Earlier versions kept them with the evidence.
     kept = {**(run.evidence or {}), **(run.kept or {})}
-    steps = kept.get("steps", [])
-    return tuple(
+    fields = ((step, of) for step in kept.get("steps", []) for of in step["changes"])
+    rows = [
         ChangeView(
             id=0,
             subject=step["subject"],
@@ -194,9 +197,9 @@ def would_change(run: SyncRun) -> tuple[ChangeView, ...]:
             # Runs of earlier versions have a line for each field.
             beside=step.get("beside"),
         )
-        for step in steps
-        for field, old, new in step["changes"]
-    )
+        for step, (field, old, new) in islice(fields, start, start + limit + 1)
+    ]
+    return page_of(rows, start, limit)
 
 
 def run_of(session: Session, account_id: int, run_id: str) -> SyncRun:

@@ -345,6 +345,26 @@ def test_only_the_newest_run_that_was_not_applied_keeps_what_it_would_have_done(
     assert stored(second)[1] is None
 
 
+def test_what_a_run_would_have_done_is_shown_page_by_page(desk):
+    url = desk.connected()
+    run = rejected(desk, url)
+    there, shown = f"{url}/syncs/{run['id']}", []
+    here = there
+    while here:
+        page = desk.program.get(here, headers=HTML).get_data(as_text=True)
+        assert "What it would have done" in page
+        assert "Apply anyway" in page
+        assert "on all their pages" in page
+        shown.append(re.findall(r'<tr><th scope="row"><strong>([^<]+)', page))
+        more = re.search(rf'href="({there}\?cursor=\d+)">More', page)
+        here = more and more[1]
+    assert [len(of) for of in shown] == [50, 50, 50, 50, 30]
+    assert len({of for page in shown for of in page}) > 200
+    beyond = desk.program.get(f"{there}?cursor=230", headers=HTML).get_data(as_text=True)
+    assert "There are no more changes." in beyond
+    assert "Apply anyway" not in beyond
+
+
 def test_what_an_earlier_version_kept_with_the_evidence_is_shown(desk):
     url = desk.connected()
     run = rejected(desk, url)
