@@ -108,7 +108,7 @@ def _outcome(number: int, of: Years, ended: datetime) -> dict[str, Any]:
     seen = {**SAW, "shrunk_since": ended.isoformat()}
     read = {"evidence": seen, "reconciliation": AGREES, "digest_before": f"{number - 1:064x}"}
     if not changes and number % 1000 == 1:
-        saw = {**seen, "saw": "3 holdings are missing", "steps": []}
+        saw = {**seen, "saw": "3 holdings are missing"}
         return {**nothing, **read, "status": REJECTED, "reason": "shrink", "evidence": saw}
     changed = {"changed": of.fields} if changes else {}
     applied = {"status": SUCCEEDED, "digest": f"{number:064x}", "repriced": 500}

@@ -68,7 +68,6 @@ from portfolio.paths import check_front_end, resource
 from portfolio.redaction import hide_addresses, hide_password_of, redacted
 from portfolio.settings import Settings
 from portfolio.sync import api as sync_api
-from portfolio.sync.models import BY_SCHEDULE
 from portfolio.users.identify import LocalOwner, signed_in
 from portfolio.users.passwords import Passwords
 from portfolio.users.queries import first_user
@@ -246,7 +245,7 @@ def _attach_runtime(
     runner = Runner(outside, engine.defer, zone)
     means = Means(
         outside=outside,
-        start_run=partial(runner.start, origin=BY_SCHEDULE),
+        start_run=runner.start_planned,
         defer=engine.defer,
         draw=secrets.randbelow,
         keepalive=timedelta(seconds=settings.keepalive_interval),

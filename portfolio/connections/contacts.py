@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session, joinedload
 
 from brokers.contract import Capability
@@ -158,8 +158,7 @@ def watched(session: Session, brokers: Registry) -> list[Watched]:
 
 def planned(session: Session) -> list[Planned]:
     """The connections that the schedule may sync."""
-    query = select(Connection).where(Connection.sync_enabled, Connection.paused_at.is_(None))
-    query = query.where(not_disabled(Connection.owner_id))
+    query = select(Connection).where(*_in_the_schedule())
     query = query.options(joinedload(Connection.account).joinedload(Account.portfolio))
     return [
         Planned(
@@ -174,6 +173,17 @@ def planned(session: Session) -> list[Planned]:
         )
         for row in session.scalars(query.order_by(Connection.id))
     ]
+
+
+def is_planned(session: Session, connection_id: int) -> bool:
+    """Whether the schedule may sync a connection."""
+    query = select(Connection.id).where(Connection.id == connection_id, *_in_the_schedule())
+    return session.scalar(query) is not None
+
+
+def _in_the_schedule() -> tuple[ColumnElement[bool], ...]:
+    switched_on, goes_on = Connection.sync_enabled, Connection.paused_at.is_(None)
+    return switched_on.is_(True), goes_on, not_disabled(Connection.owner_id)
 
 
 def plan_runs(times: Mapping[int, datetime]) -> None:

@@ -51,9 +51,7 @@ OF_CONNECTION = (
     *("id", "broker", "broker_account", "gateway_id", "username", "sync_enabled"),
     *("created_at", "paused_at", "paused_state_at", "next_run_at"),
 )
-# What a run saw is within its evidence. A snapshot that was not applied, which may be of ten
-# thousand positions, is not among them.
-OF_RUN = (*(of.name for of in fields(RunView) if of.name != "saw"), "evidence")
+OF_RUN = tuple(of.name for of in fields(RunView))
 
 
 def linked_accounts(session: Session, accounts: Sequence[Account]) -> Mapping[int, Linked]:

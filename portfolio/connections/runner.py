@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from brokers.errors import BrokerError
 from brokers.types import Snapshot
 from portfolio.accounts.models import Account
-from portfolio.connections.contacts import record_contact
+from portfolio.connections.contacts import is_planned, record_contact
 from portfolio.connections.gateways import Outside, Route, as_error, reaching, route_of
 from portfolio.connections.models import Connection
 from portfolio.connections.services import Place, connection_of
@@ -30,7 +30,7 @@ from portfolio.db.unsaid import FAILURES
 from portfolio.errors import DomainError, NotConnected, StorageLost
 from portfolio.sync import services as sync
 from portfolio.sync.lease import Held, LeaseLost
-from portfolio.sync.models import BY_HAND
+from portfolio.sync.models import BY_HAND, BY_SCHEDULE
 from portfolio.sync.past import past_of
 from portfolio.sync.plan import Source
 from portfolio.sync.reading import Past, Reading, read
@@ -78,11 +78,20 @@ class Runner:
         self._zone = zone
         self._seats = BoundedSemaphore(MOST_WAITING)
 
-    def start(self, place: Place, origin: str = BY_HAND) -> Started:
-        """Begin a run, or name the one that is under way; `NotConnected` for a manual account.
+    def start(self, place: Place) -> Started:
+        """Begin a run by hand, or name the one under way; `NotConnected` for a manual account.
 
-        A run by hand ends the pause that an undo began.
+        It ends the pause that an undo began.
         """
+        started = self._start(place, BY_HAND)
+        assert started is not None
+        return started
+
+    def start_planned(self, place: Place) -> Started | None:
+        """Begin a run of the schedule, as `start` does; None where that has been stopped."""
+        return self._start(place, BY_SCHEDULE)
+
+    def _start(self, place: Place, origin: str) -> Started | None:
         self._outside.unsaid.catch_up()
         new_id = self._outside.new_id()
         try:
@@ -91,17 +100,22 @@ class Runner:
             # Perhaps it did begin; nobody would ever carry it out.
             self._end(new_id, _described(*UNBEGUN), attention=False)
             raise
+        if begun is None:
+            return None
         if isinstance(begun, str):
             return Started(run_id=begun, done=None)
         return Started(run_id=begun.run_id, done=self._defer(lambda: self._run(begun)))
 
-    def _begin(self, place: Place, origin: str, new_id: str) -> Job | str:
-        """What is to be done, or the run that is under way."""
+    def _begin(self, place: Place, origin: str, new_id: str) -> Job | str | None:
+        """What is to be done, or the run that is under way; None where the schedule stands."""
         with unit_of_work() as session:
             account = place.find(session)
             connection = connection_of(session, account)
             if connection is None:
                 raise NotConnected(account.name)
+            # An undo may have paused it since the list was read, while this waited to write.
+            if origin == BY_SCHEDULE and not is_planned(session, connection.id):
+                return None
             manifest = self._outside.broker(connection.broker).manifest
             if origin == BY_HAND:
                 connection.paused_at = connection.paused_state_at = None

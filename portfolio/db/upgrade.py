@@ -34,6 +34,9 @@ def upgrade(app: Flask, file: Path | None, now: datetime) -> Path | None:
         make_private(file)
     with app.app_context():
         present = _opened()
+        # Before the copy: whatever starts the program again would fill the disk with them.
+        if present is not None and not is_known(present):
+            raise newer()
         copy = None if present == newest_revision() else _migrated(file, present, now)
     if file is not None:
         _leave_mark(file)

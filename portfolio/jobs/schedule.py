@@ -130,7 +130,7 @@ class Upkeep:
         return at if at != planned.next_run_at else None
 
     def _begin_run(self, planned: Planned) -> bool:
-        """Begin a sync; False where it cannot even begin, so that others are not held up."""
+        """Begin a sync; False where none has begun, so that others are not held up."""
         name = f"sync of connection {planned.connection_id}"
         where = Place(
             owner_id=planned.owner_id,
@@ -143,6 +143,8 @@ class Upkeep:
             self._told.broken(name, error)
             return False
         self._told.healed(name)
+        if started is None:
+            return False
         # A run of somebody else is waited for; if it succeeds, it counts as the planned one.
         if started.done is not None:
             self._runs[planned.gateway_id] = planned, started.done

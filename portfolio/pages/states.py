@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session, joinedload, load_only
 
 from brokers.contract import Limit
 from brokers.errors import BrokerError
@@ -111,9 +111,9 @@ def connections(session: Session) -> list[dict[str, Any]]:
 def runs(session: Session) -> list[dict[str, Any]]:
     """The last runs, the newest first: what became of them, and in how many seconds."""
     known = codes()
-    newest = (
-        select(SyncRun).order_by(SyncRun.started_at.desc(), SyncRun.id.desc()).limit(MOST_RUNS)
-    )
+    told = SyncRun.started_at, SyncRun.finished_at, SyncRun.origin, SyncRun.status, SyncRun.error
+    order = SyncRun.started_at.desc(), SyncRun.id.desc()
+    newest = select(SyncRun).order_by(*order).limit(MOST_RUNS).options(load_only(*told))
     return [
         {
             "started_at": _time(row.started_at),

@@ -1,4 +1,4 @@
-"""A snapshot as JSON, kept with a run that was not applied, so that a person may still decide."""
+"""What a run that was not applied has read and would have done, so that a person may decide."""
 
 from __future__ import annotations
 
@@ -9,12 +9,24 @@ import msgspec
 
 from brokers.types import Snapshot
 from portfolio.errors import StorageDamaged
+from portfolio.sync.plan import Plan
 
 
-def dumped(snapshot: Snapshot) -> dict[str, Any]:
-    """The snapshot with every digit, as JSON values."""
+def dumped(snapshot: Snapshot, plan: Plan) -> dict[str, Any]:
+    """The snapshot with every digit, and beside it what the plan would have done; JSON values."""
     found: dict[str, Any] = msgspec.to_builtins(snapshot)
-    return found
+    steps = [
+        {
+            "subject": step.subject,
+            "label": step.label,
+            "action": step.action,
+            "changes": [[of.field, of.old, of.new] for of in step.changes],
+            "beside": step.beside,
+        }
+        for step in plan.steps
+    ]
+    # Beside the parts of the snapshot, of which it is none.
+    return {**found, "steps": steps}
 
 
 def loaded(kept: Mapping[str, Any]) -> Snapshot:

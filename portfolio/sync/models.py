@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import JSON, ForeignKey, Index, String, TextClause, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, column_property, mapped_column
 
 from portfolio.db.base import Base, Code, Key, one_of
 
@@ -32,7 +32,8 @@ class SyncRun(Base):
     began it, `decided_by` who let a plan pass that a gate had stopped, and `concerns` the run that
     was taken back or applied after all. `progress` is what a running one has read so far.
     `evidence` keeps what a gate saw, so that a later run can build on it, and `kept` the snapshot
-    of a run that was not applied. `digest_before` is the state that its plan starts from.
+    of a run that was not applied, with the steps of its plan, until the account is read again.
+    `digest_before` is the state that its plan starts from.
     """
 
     __tablename__ = "sync_run"
@@ -65,6 +66,7 @@ class SyncRun(Base):
     warnings: Mapped[list[str]] = mapped_column(default=list)
     reconciliation: Mapped[dict[str, Any]]
     evidence: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    saw: Mapped[str | None] = column_property(evidence["saw"].as_string())
     error: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     digest: Mapped[str | None] = mapped_column(String(64))
     digest_before: Mapped[str | None] = mapped_column(String(64))

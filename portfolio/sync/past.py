@@ -81,7 +81,7 @@ def emptied_before(
 
     None once one was applied after it.
     """
-    # What a run would have done stands there, too, and may be of ten thousand positions.
+    # Which positions were missing stands there, too, and may be ten thousand of them.
     is_empty = SyncRun.evidence["empty"].as_boolean()
     wanted = SyncRun.status, SyncRun.started_at, SyncRun.connection_id, SyncRun.origin, is_empty
     query = select(*wanted).where(SyncRun.account_id == account_id, SyncRun.status != RUNNING)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import select
@@ -13,9 +14,11 @@ from portfolio.accounts.models import Account, Portfolio
 from portfolio.accounts.queries.visible import refuse_viewer, visible
 from portfolio.db.paging import Page, page_of
 from portfolio.errors import NotFound
-from portfolio.sync.models import HOLDING, Change, SyncRun
+from portfolio.sync.models import HOLDING, REJECTED, Change, SyncRun
 
 FAILED_FOR_OWNER = "The sync did not go through; its owner sees why."
+# All that a view says; these may be of ten thousand positions, and no list shows them.
+AS_VIEW = defer(SyncRun.kept), defer(SyncRun.evidence)
 ABOUT_THE_GATEWAY = frozenset({"certificate_stock", "signed_in_elsewhere"})
 
 
@@ -97,7 +100,7 @@ def run_view(run: SyncRun) -> RunView:
         decided_by=run.decided_by,
         progress=run.progress,
         lease_until=run.lease_until,
-        saw=(run.evidence or {}).get("saw"),
+        saw=run.saw,
     )
 
 
@@ -118,7 +121,7 @@ def overtaker(session: Session, run: RunView) -> RunView:
     """The newest run that began after this one, or this one itself."""
     later = SyncRun.account_id == run.account_id, SyncRun.started_at > run.started_at
     order = SyncRun.started_at.desc(), SyncRun.id.desc()
-    query = select(SyncRun).where(*later).order_by(*order).limit(1)
+    query = select(SyncRun).where(*later).order_by(*order).options(*AS_VIEW).limit(1)
     found = session.scalar(query)
     return run if found is None else run_view(found)
 
@@ -133,7 +136,8 @@ def owned_run(session: Session, user_id: int, run_id: str) -> SyncRun:
 def _visible_run(session: Session, user_id: int, run_id: str) -> tuple[SyncRun, Portfolio]:
     query = select(SyncRun, Portfolio).join(Account, Account.id == SyncRun.account_id)
     query = query.join(Portfolio, Portfolio.id == Account.portfolio_id)
-    found = session.execute(query.where(SyncRun.id == run_id, visible(user_id))).first()
+    query = query.where(SyncRun.id == run_id, visible(user_id)).options(*AS_VIEW)
+    found = session.execute(query).first()
     if found is None:
         raise NotFound("run")
     return found[0], found[1]
@@ -147,7 +151,7 @@ def runs(
     # Found by the index alone: of years of runs that are skipped, no row is read.
     of = select(SyncRun.id).where(SyncRun.account_id == account.id).order_by(*newest)
     stretch = SyncRun.id.in_(of.offset(start).limit(limit + 1))
-    query = select(SyncRun).where(stretch).order_by(*newest).options(defer(SyncRun.kept))
+    query = select(SyncRun).where(stretch).order_by(*newest).options(*AS_VIEW)
     views = list(map(run_view, session.scalars(query)))
     own = account.portfolio.owner_id == user_id
     return page_of(views if own else list(map(for_viewer, views)), start, limit)
@@ -174,10 +178,14 @@ def _change_view(row: Change) -> ChangeView:
     )
 
 
-def would_change(run: SyncRun) -> tuple[ChangeView, ...]:
-    """What a run that was not applied would have changed, one field a row."""
-    steps = (run.evidence or {}).get("steps", [])
-    return tuple(
+def changes_of(session: Session, run: SyncRun, *, start: int, limit: int) -> Page[ChangeView]:
+    """What a run has changed, or would have where it was not applied; one field a row."""
+    if run.status != REJECTED:
+        return changes(session, run.id, start=start, limit=limit)
+    # Earlier versions kept them with the evidence.
+    kept = {**(run.evidence or {}), **(run.kept or {})}
+    fields = ((step, of) for step in kept.get("steps", []) for of in step["changes"])
+    rows = [
         ChangeView(
             id=0,
             subject=step["subject"],
@@ -189,9 +197,9 @@ def would_change(run: SyncRun) -> tuple[ChangeView, ...]:
             # Runs of earlier versions have a line for each field.
             beside=step.get("beside"),
         )
-        for step in steps
-        for field, old, new in step["changes"]
-    )
+        for step, (field, old, new) in islice(fields, start, start + limit + 1)
+    ]
+    return page_of(rows, start, limit)
 
 
 def run_of(session: Session, account_id: int, run_id: str) -> SyncRun:

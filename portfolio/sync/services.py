@@ -237,21 +237,8 @@ def _reject(session: Session, run: SyncRun, reading: Reading) -> None:
     assert rejection is not None
     run.status, run.reason = REJECTED, rejection.gate
     drop_kept(session, run.account_id)
-    run.kept = kept.dumped(reading.snapshot)
-    run.evidence = {
-        **(run.evidence or {}),
-        "saw": rejection.saw,
-        "steps": [
-            {
-                "subject": step.subject,
-                "label": step.label,
-                "action": step.action,
-                "changes": [[of.field, of.old, of.new] for of in step.changes],
-                "beside": step.beside,
-            }
-            for step in reading.plan.steps
-        ],
-    }
+    run.kept = kept.dumped(reading.snapshot, reading.plan)
+    run.evidence = {**(run.evidence or {}), "saw": rejection.saw}
 
 
 def drop_kept(session: Session, account_id: int) -> None:

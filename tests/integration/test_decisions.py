@@ -17,6 +17,7 @@ from portfolio.db.session import unit_of_work
 from portfolio.sync.models import RUNNING, SyncRun
 from portfolio.users.identify import LocalOwner
 from portfolio.web.runtime import EXTENSION
+from tests.integration.test_pages import statements
 
 MAIN, KIDS = "U1234567", "U7654321"
 HTML = {"Accept": "text/html"}
@@ -296,6 +297,87 @@ def test_a_run_that_was_not_applied_says_what_it_would_have_done_and_can_be_appl
     desk.simulator.play("calm")
     desk.turn(60)
     assert desk.sync(url).json["run"]["status"] == "succeeded"
+
+
+# What a gate saw is a sentence; beside it stand the keys of what was missing.
+A_PART = re.compile(r"JSON_EXTRACT\(\w+\.evidence, \?\)|\w+\.evidence ->> \S+")
+
+
+def test_no_list_reads_the_plan_of_a_run_that_was_not_applied(anywhere):
+    desk = anywhere
+    url = desk.connected()
+    run = rejected(desk, url)
+    pages = ["/", "/portfolio/1", "/connections", url, f"{url}/syncs"]
+    programs = ["/api/v1/portfolios/1/accounts/A/runs?limit=500", f"/api/v1/runs/{run['id']}"]
+    with statements(desk) as seen:
+        *_, account, history = [desk.program.get(of, headers=HTML).text for of in pages]
+        assert [desk.program.get(of).status_code for of in programs] == [200, 200]
+    saw = rows(desk, f"SELECT evidence FROM sync_run WHERE id = '{run['id']}'")
+    assert {"books still show value" in of for of in (account, history, str(saw))} == {True}
+    of_runs = [A_PART.sub("", of) for of in seen if "sync_run" in of]
+    assert of_runs
+    assert [of for of in of_runs if "evidence" in of or ".kept AS" in of] == []
+
+
+def test_only_the_newest_run_that_was_not_applied_keeps_what_it_would_have_done(anywhere):
+    desk = anywhere
+    url = desk.connected()
+
+    def page(run):
+        return desk.program.get(f"{url}/syncs/{run['id']}", headers=HTML).get_data(as_text=True)
+
+    def stored(run):
+        ((evidence, kept),) = rows(
+            desk, f"SELECT evidence, kept FROM sync_run WHERE id = '{run['id']}'"
+        )
+        return str(evidence), kept
+
+    first = rejected(desk, url)
+    evidence, kept = stored(first)
+    assert "steps" in kept
+    assert len(evidence) < len(str(kept)) / 10
+    desk.turn(60)
+    second = rejected(desk, url)
+    assert stored(first) == (evidence, None)
+    assert "What it would have done" not in page(first)
+    assert "A later run has read the account again; decide upon that one." in page(first)
+    assert "What it would have done" in page(second)
+    assert decide(desk, first["id"], "apply").status_code == 409
+    assert decide(desk, second["id"], "apply").status_code == 200
+    assert stored(second)[1] is None
+
+
+def test_what_a_run_would_have_done_is_shown_page_by_page(desk):
+    url = desk.connected()
+    run = rejected(desk, url)
+    there, shown = f"{url}/syncs/{run['id']}", []
+    here = there
+    while here:
+        page = desk.program.get(here, headers=HTML).get_data(as_text=True)
+        assert "What it would have done" in page
+        assert "Apply anyway" in page
+        assert "on all their pages" in page
+        shown.append(re.findall(r'<tr><th scope="row"><strong>([^<]+)', page))
+        more = re.search(rf'href="({there}\?cursor=\d+)">More', page)
+        here = more and more[1]
+    assert [len(of) for of in shown] == [50, 50, 50, 50, 30]
+    assert len({of for page in shown for of in page}) > 200
+    beyond = desk.program.get(f"{there}?cursor=230", headers=HTML).get_data(as_text=True)
+    assert "There are no more changes." in beyond
+    assert "Apply anyway" not in beyond
+
+
+def test_what_an_earlier_version_kept_with_the_evidence_is_shown(desk):
+    url = desk.connected()
+    run = rejected(desk, url)
+    step = {"subject": "holding", "label": "WIDGET", "changes": [["quantity", "3", None]]}
+    with desk.app.app_context(), unit_of_work() as session:
+        row = session.get_one(SyncRun, run["id"])
+        row.evidence = {**row.evidence, "steps": [step]}
+        row.kept = {name: of for name, of in row.kept.items() if name != "steps"}
+    page = desk.program.get(f"{url}/syncs/{run['id']}", headers=HTML).get_data(as_text=True)
+    assert "WIDGET" in page
+    assert decide(desk, run["id"], "apply").json["run"]["closed"] == 230
 
 
 def test_what_a_run_read_of_holdings_is_applied_with_every_digit(anywhere):

@@ -91,7 +91,9 @@ class Night:
 def night_of(desk, **changes):
     outside = desk.app.extensions["foliosync"].outside
     runner = Runner(outside, at_once, UTC)
-    means = Means(outside=outside, start_run=runner.start, defer=at_once, draw=lambda n: n // 2)
+    means = Means(
+        outside=outside, start_run=runner.start_planned, defer=at_once, draw=lambda n: n // 2
+    )
     return Night(desk, replace(means, **changes))
 
 
@@ -186,6 +188,47 @@ def test_zero_is_off_and_so_are_paused_and_disabled_connections(night, desk):
         first.sync_enabled, second.paused_at = False, desk.clock.now()
     night.pass_time(40)
     assert night.runs() == 0
+
+
+def by_an_undo(desk, url, run_id):
+    assert desk.program.post(f"/api/v1/runs/{run_id}/undo").status_code == 200
+    return {"paused": False}
+
+
+def by_the_switch(desk, url, run_id):
+    off, on = {"sync_enabled": False}, {"sync_enabled": True}
+    assert desk.program.patch("/api/v1/connections/1", json=off).status_code == 200
+    return on
+
+
+@pytest.mark.parametrize("stopped", [by_an_undo, by_the_switch])
+def test_a_schedule_that_is_stopped_while_it_waits_to_write_begins_nothing(
+    anywhere, stopped, caplog
+):
+    url, again = anywhere.connected(), []
+    anywhere.simulator.sell(MAIN, "SPY")
+    run_id = anywhere.sync(url).json["run"]["id"]
+    night = night_of(anywhere)
+    start = night.means.start_run
+
+    def start_run(where):
+        if not again:
+            again.append(stopped(anywhere, url, run_id))
+        return start(where)
+
+    night.care = Upkeep(replace(night.means, start_run=start_run))
+    before = len(night.all(SyncRun))
+    night.pass_time(40)
+    (go_on,) = again
+    # An undo is a run of its own.
+    assert len(night.all(SyncRun)) == before + (stopped is by_an_undo)
+    assert [of.getMessage() for of in caplog.records if "sync of" in of.getMessage()] == []
+    assert anywhere.program.patch("/api/v1/connections/1", json=go_on).status_code == 200
+    with night.asked("/positions/0") as reads:
+        night.pass_time(1)
+    assert reads
+    planned = [of.status for of in night.all(SyncRun) if of.origin == "schedule"]
+    assert planned == ["succeeded"]
 
 
 def test_a_sync_by_hand_counts_as_the_planned_one(night):

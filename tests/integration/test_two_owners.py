@@ -16,6 +16,7 @@ from portfolio.connections.models import Connection, Gateway
 from portfolio.connections.telling import tell
 from portfolio.db.base import db
 from portfolio.db.session import unit_of_work
+from portfolio.errors import SetupProblem
 from portfolio.jobs.daily import DailyValues, ReferenceRates
 from portfolio.sync.models import SyncRun
 from portfolio.users.services import disable, locked_user, set_password
@@ -261,3 +262,18 @@ def test_the_command_syncs_the_accounts_of_everybody(pair):
     desk.turn()
     lines = list(sync(desk.app, None))
     assert [well for _, well in lines] == [True, True]
+
+
+def test_the_command_asks_no_broker_for_a_disabled_user(pair):
+    desk, ben, *_ = pair
+    desk.turn()
+    with desk.app.app_context(), unit_of_work() as session:
+        disable(session, locked_user(session, ben), desk.clock.now())
+    ((line, well),) = sync(desk.app, None)
+    assert (line.partition(":")[0], well) == ("P/A", True)
+    with pytest.raises(SetupProblem, match="no connected account"):
+        list(sync(desk.app, "B"))
+    with desk.app.app_context(), unit_of_work() as session:
+        set_password(session, locked_user(session, ben), "x")
+    desk.turn()
+    assert [well for _, well in sync(desk.app, "B")] == [True]

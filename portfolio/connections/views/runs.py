@@ -61,9 +61,8 @@ def run(portfolio_id: int, account_name: str, run_id: str) -> Response:
         account=view,
         portfolio=account.portfolio,
         run=queries.find_run(reading(), owner_id(), run_id),
-        changes=queries.changes(reading(), run_id, start=start, limit=DEFAULT_LIMIT),
+        changes=queries.changes_of(reading(), row, start=start, limit=DEFAULT_LIMIT),
         start=start,
-        would=queries.would_change(row),
         **only_for_owner(account, row, view.shared_by),
     )
 

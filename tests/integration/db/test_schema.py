@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import sqlite3
-from contextlib import closing
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -19,6 +17,7 @@ from portfolio.db.base import Base, db
 from portfolio.db.upgrade import MIGRATIONS, is_known, newest_revision
 from portfolio.errors import SetupProblem
 from portfolio.settings import Settings
+from tests.integration.db.released import REVISIONS, contents, load
 
 
 def test_the_migrations_make_what_the_models_say(anywhere):
@@ -108,17 +107,26 @@ def settings(tmp_path):
     return Settings.load({"FOLIOSYNC_DATA_DIR": str(tmp_path)})
 
 
-def test_an_upgrade_copies_and_verifies_first(desk, tmp_path):
-    url = desk.connected()
-    # As an older program left it: the data of today under the mark of no known schema.
-    execute(desk, "DELETE FROM alembic_version")
-    execute(desk, "INSERT INTO alembic_version VALUES ('0000_unknown')")
-    with pytest.raises(SetupProblem, match="newer Foliosync"):
-        prepare_database(create_app(settings(tmp_path)))
-    (copy,) = tmp_path.glob("foliosync-before-upgrade-*.db")
-    with closing(sqlite3.connect(copy)) as opened:
-        assert opened.execute("SELECT count(*) FROM holding").fetchone() == (230,)
+def test_an_upgrade_copies_and_verifies_first(tmp_path):
+    file = tmp_path / "foliosync.db"
+    load(REVISIONS[0], f"sqlite:///{file}")
+    columns, before = contents(f"sqlite:///{file}")
+    copy = prepare_database(create_app(settings(tmp_path)))
+    assert [copy] == list(tmp_path.glob("foliosync-before-upgrade-*.db"))
+    assert contents(f"sqlite:///{copy}", columns)[1] == before
     assert oct(copy.stat().st_mode)[-3:] == "600"
+    assert prepare_database(create_app(settings(tmp_path))) is None
+
+
+def test_a_database_of_a_newer_program_is_refused_without_a_copy_and_as_it_was(desk, tmp_path):
+    url = desk.connected()
+    execute(desk, "UPDATE alembic_version SET version_num = '9999'")
+    for _ in range(3):
+        with pytest.raises(SetupProblem, match="newer Foliosync"):
+            prepare_database(create_app(settings(tmp_path)))
+    assert list(tmp_path.glob("*before*")) == []
+    execute(desk, f"UPDATE alembic_version SET version_num = '{newest_revision()}'")
+    assert prepare_database(create_app(settings(tmp_path))) is None
     assert len(desk.holdings(url)["holdings"]) == 50
 
 
