@@ -19,6 +19,7 @@ from portfolio.errors import DomainError, SetupProblem
 from portfolio.settings import Settings
 from portfolio.sync.models import FAILED, REJECTED, RUNNING, SUCCEEDED
 from portfolio.sync.queries import RunView, find_run
+from portfolio.users.people import not_disabled
 from portfolio.web.runtime import EXTENSION, Runtime
 
 # A run that another process has begun is over after its deadline, or taken over.
@@ -84,11 +85,12 @@ def sync(app: Flask, wanted: str | None) -> Iterator[tuple[str, bool]]:
 
 
 def _connected() -> list[Target]:
-    """The connected accounts of everybody."""
+    """The connected accounts of everybody who is not disabled."""
     query = (
         select(Portfolio, Account)
         .join(Account, Account.portfolio_id == Portfolio.id)
         .join(Connection, Connection.account_id == Account.id)
+        .where(not_disabled(Portfolio.owner_id))
         .order_by(Portfolio.name, Account.name)
     )
     with read_only() as session:

@@ -11,11 +11,12 @@ from sqlalchemy import func, select
 
 from portfolio.accounts.models import Account, CashBalance, DailyValue, Rate
 from portfolio.clock import Moment
-from portfolio.commands import sync
+from portfolio.commands import _connected, sync
 from portfolio.connections.models import Connection, Gateway
 from portfolio.connections.telling import tell
 from portfolio.db.base import db
 from portfolio.db.session import unit_of_work
+from portfolio.errors import SetupProblem
 from portfolio.jobs.daily import DailyValues, ReferenceRates
 from portfolio.sync.models import SyncRun
 from portfolio.users.services import disable, locked_user, set_password
@@ -261,3 +262,17 @@ def test_the_command_syncs_the_accounts_of_everybody(pair):
     desk.turn()
     lines = list(sync(desk.app, None))
     assert [well for _, well in lines] == [True, True]
+
+
+def test_the_command_asks_no_broker_for_a_disabled_user(pair):
+    desk, ben, *_ = pair
+    desk.turn()
+    with desk.app.app_context(), unit_of_work() as session:
+        disable(session, locked_user(session, ben), desk.clock.now())
+    with desk.app.app_context():
+        assert [of.name for of in _connected()] == ["P/A"]
+    with pytest.raises(SetupProblem, match="no connected account"):
+        list(sync(desk.app, "B"))
+    with desk.app.app_context(), unit_of_work() as session:
+        set_password(session, locked_user(session, ben), "x")
+    assert [well for _, well in sync(desk.app, "B")] == [True]
