@@ -340,7 +340,7 @@ def test_only_the_newest_run_that_was_not_applied_keeps_what_it_would_have_done(
     second = rejected(desk, url)
     assert stored(first) == (evidence, None)
     assert "What it would have done" not in page(first)
-    assert "A later run has read the account again; decide upon that one." in page(first)
+    assert "look at the newest one" in page(first)
     assert "What it would have done" in page(second)
     assert decide(desk, first["id"], "apply").status_code == 409
     assert decide(desk, second["id"], "apply").status_code == 200
