@@ -49,7 +49,7 @@ def apply(
     journal.record(session, target.run.id, target.source, plan, written.ids, beside=beside)
     replaced, first = _replace(session, target), target.account.unread
     target.account.synced_at = snapshot.read_at
-    if plan.steps or replaced:
+    if plan.steps or replaced or first:
         twins.mark(session, target.owner_id)
     # After the first read it is known even that there is nothing.
     changed = moved or replaced or first or bool(plan.steps)

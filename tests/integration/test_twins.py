@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 
 import pytest
+from sqlalchemy import text
+
+from portfolio.db.base import db
 
 HTML = {"Accept": "text/html"}
 A = "/api/v1/portfolios/1/accounts/A"
+MAIN, KIDS = "U1234567", "U7654321"
 
 
 @pytest.fixture
@@ -174,3 +178,61 @@ def test_cash_that_came_after_the_choice_is_not_replaced(kept):
     assert desk.sync(url).json["run"]["closed"] == 0
     page, _ = held(desk)
     assert ("GBP", "manual") in {(row["currency"], row["source"]) for row in page["cash"]}
+
+
+def marked(desk):
+    """Where something may count twice: the account that has it, and the broker's that it is of."""
+    found = set()
+    for table in ("holding", "cash_balance"):
+        query = f"SELECT DISTINCT name, source_account FROM {table} JOIN account"
+        query += " ON account.id = account_id WHERE twin = 'likely'"
+        with desk.app.app_context():
+            found |= {(table, *row) for row in db.session.execute(text(query))}
+    return found
+
+
+def each_of(name, broker_account):
+    return {(table, name, broker_account) for table in ("holding", "cash_balance")}
+
+
+def read_into(desk, url, broker_account):
+    desk.turn(60)
+    assert desk.connect(url, account_id=broker_account).status_code == 201
+    linked = marked(desk)
+    assert desk.sync(url).json["run"]["status"] == "succeeded"
+    return linked
+
+
+def left(desk, *urls):
+    for url in urls:
+        assert desk.program.post(f"{url}/disconnect", json={}).status_code == 200
+
+
+def test_what_a_connection_brings_is_not_the_copy_to_remove(anywhere):
+    desk, a = anywhere, anywhere.connected()
+    left(desk, a)
+    b = desk.account("B")
+    read_into(desk, b, MAIN)
+    assert marked(desk) == each_of("A", MAIN)
+    left(desk, b)
+    # The rows of A are the older ones; from here on they are not changed by hand.
+    assert read_into(desk, a, MAIN) == each_of("B", MAIN)
+    assert marked(desk) == each_of("B", MAIN)
+    assert warnings(desk) == []
+    found = desk.program.get("/api/v1/portfolios/1/accounts/B/holdings").json["holdings"][0]
+    assert found["duplicate_of"] is not None
+    stale = f"/api/v1/portfolios/1/accounts/B/holdings/{found['id']}"
+    assert desk.program.delete(stale).status_code == 204
+
+
+def test_of_two_connected_accounts_the_one_that_brings_it_counts(desk):
+    a, b = desk.connected(), desk.account("B")
+    read_into(desk, b, KIDS)
+    left(desk, a, b)
+    read_into(desk, a, KIDS)
+    read_into(desk, b, MAIN)
+    assert marked(desk) == each_of("A", MAIN) | each_of("B", KIDS)
+    left(desk, a, b)
+    read_into(desk, a, MAIN)
+    read_into(desk, b, KIDS)
+    assert marked(desk) == each_of("A", KIDS) | each_of("B", MAIN)
