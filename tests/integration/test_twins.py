@@ -236,3 +236,22 @@ def test_of_two_connected_accounts_the_one_that_brings_it_counts(desk):
     read_into(desk, a, MAIN)
     read_into(desk, b, KIDS)
     assert marked(desk) == each_of("A", KIDS) | each_of("B", MAIN)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_the_only_copy_left_does_not_count_twice(anywhere, whole):
+    desk, a = anywhere, anywhere.connected()
+    left(desk, a)
+    other = "/api/v1/portfolios/2"
+    desk.program.post("/api/v1/portfolios", json={"name": "Q", "base_currency": "USD"})
+    desk.program.post(f"{other}/accounts", json={"name": "B", "currency": "USD"})
+    b = "/portfolio/2/accounts/B"
+    read_into(desk, b, MAIN)
+    assert warnings(desk) == ["possible_duplicates"]
+    left(desk, b)
+    gone = other if whole else f"{other}/accounts/B"
+    assert desk.program.delete(gone).status_code == 204
+    assert (marked(desk), warnings(desk)) == (set(), [])
+    assert desk.program.get("/api/v1/portfolios/1").json["possible_duplicates"] == []
+    page = desk.program.get(a, headers=HTML).get_data(as_text=True)
+    assert "Possibly counted twice" not in page
