@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from portfolio.db.base import db
+from tests.integration.test_fooled import rewrite
 
 HTML = {"Accept": "text/html"}
 A = "/api/v1/portfolios/1/accounts/A"
@@ -61,6 +62,30 @@ def test_a_browser_is_shown_what_the_first_sync_will_do(kept):
     chosen = {"account_id": "U1234567", "looked_at": "on", "replace_holdings": "1"}
     done = form(desk, url, **chosen)
     assert (done.status_code, done.location) == (303, url)
+
+
+@pytest.mark.parametrize("name", ["SPY", 40 * "LONG"])
+def test_what_is_ticked_is_what_would_count_twice(desk, name):
+    """Longer than a symbol is kept here, it is cut."""
+
+    def rename(body):
+        for row in body if isinstance(body, list) else body["secdef"]:
+            if (row.get("ticker"), row.get("assetClass")) == ("SPY", "STK"):
+                row["ticker"] = name
+
+    url = desk.account()
+    for path in ("/positions", "/secdef"):
+        rewrite(desk, path, rename)
+    body = {"symbol": name[:100], "kind": "etf", "currency": "USD", "quantity": "5"}
+    assert desk.program.post(f"{A}/holdings", json=body).status_code == 201
+    desk.turn()
+    page = form(desk, url, account_id=MAIN, username="").get_data(as_text=True)
+    assert 'name="replace_holdings" value="1" checked' in page
+    desk.turn()
+    assert desk.connect(url, manual_holdings="keep").status_code == 201
+    assert desk.sync(url).json["run"]["status"] == "succeeded"
+    _, rows = held(desk)
+    assert rows[body["symbol"], "manual"]["duplicate_of"] == rows[body["symbol"], "ibkr"]["id"]
 
 
 def test_what_is_ticked_is_replaced_with_its_notes_and_the_rest_is_said(kept):

@@ -20,18 +20,8 @@ from portfolio.accounts.models import (
     Instrument,
     Portfolio,
 )
+from portfolio.accounts.queries.twins import LIKENESS
 from portfolio.db.batches import batches
-
-Likeness = tuple[object, ...]
-LIKENESS = (
-    *(Instrument.symbol, Instrument.currency, Instrument.kind),
-    *(Instrument.expiry, Instrument.strike, Instrument.option_right),
-)
-
-
-def likeness(row: Holding) -> Likeness:
-    """What two holdings of the same thing have in common; brokers tell no ISIN."""
-    return tuple(getattr(row.instrument, column.key) for column in LIKENESS)
 
 
 def mark(session: Session, owner_id: int) -> None:
