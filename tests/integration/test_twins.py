@@ -280,3 +280,28 @@ def test_the_only_copy_left_does_not_count_twice(anywhere, whole):
     assert desk.program.get("/api/v1/portfolios/1").json["possible_duplicates"] == []
     page = desk.program.get(a, headers=HTML).get_data(as_text=True)
     assert "Possibly counted twice" not in page
+
+
+def test_a_whole_account_that_was_left_is_told_of_in_part(desk):
+    a, b = desk.connected(), desk.account("B")
+    left(desk, a)
+    read_into(desk, b, MAIN)
+    held_here, _ = held(desk)
+
+    def shown():
+        page = desk.program.get(a, headers=HTML).get_data(as_text=True)
+        told = re.search(r"(\d+) of (\d+) are shown", page)
+        cash = re.findall(r"<strong>(\w+)</strong> cash", page)
+        offered = re.findall(r'action="[^"]*/(\d+)/settle"', page)
+        return len(offered), cash, told and told.groups()
+
+    currencies = [row["currency"] for row in held_here["cash"]]
+    some = 50 + len(currencies)
+    every = len(held_here["holdings"]) + len(currencies)
+    assert shown() == (some, currencies, (str(some), str(every)))
+    with desk.app.app_context():
+        looked_at = "UPDATE holding SET twin = 'settled' WHERE account_id = 1 AND id > 40"
+        db.session.execute(text(looked_at))
+        db.session.commit()
+    desk.program.patch(f"{A}/cash/{held_here['cash'][0]['id']}", json={"duplicate_of": None})
+    assert shown() == (40 + len(currencies) - 1, currencies[1:], None)

@@ -29,7 +29,9 @@ LIKENESS = (
     *(Instrument.expiry, Instrument.strike, Instrument.option_right),
 )
 STORED = tuple(column.key for column in LIKENESS)
-SHOWN = tuple(name.removeprefix("option_") for name in STORED)
+VIEWED = tuple(name.removeprefix("option_") for name in STORED)
+# Of a whole account that was left, a page with all of it is slow, and nobody reads it.
+SHOWN_AT_ONCE = 50
 
 
 def likeness(of: Any) -> Likeness:
@@ -37,7 +39,7 @@ def likeness(of: Any) -> Likeness:
 
     It is given as it is stored, as it is shown, or as the terms of what a broker says.
     """
-    return tuple(getattr(of, name) for name in (STORED if isinstance(of, Instrument) else SHOWN))
+    return tuple(getattr(of, name) for name in (STORED if isinstance(of, Instrument) else VIEWED))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +55,14 @@ class LikelyTwin:
 
 
 def likely_twins(session: Session, account: Account) -> tuple[LikelyTwin, ...]:
-    """The rows of an account that nobody has looked at yet."""
+    """The rows of an account that nobody has looked at yet; of many, some holdings and all cash.
+
+    `Account.likely_twins` is how many there are.
+    """
     if not account.likely_twins:
         return ()
-    held = session.scalars(open_holdings(account.id).where(Holding.twin == LIKELY_TWIN))
+    likely = open_holdings(account.id).where(Holding.twin == LIKELY_TWIN)
+    held = session.scalars(likely.order_by(Instrument.symbol, Holding.id).limit(SHOWN_AT_ONCE))
     found = [
         LikelyTwin(
             what="holding",
