@@ -232,8 +232,9 @@ class OldPart:
 class PortfolioLine:
     """A portfolio with its value in its base currency and how fresh that is.
 
-    `stale` means that an account in that value may hold something else by now, and
-    `possible_duplicates` are the accounts in it of which something may count twice.
+    `oldest_read` is of the connected accounts in that value, `stale` means that one of them may
+    hold something else by now, and `possible_duplicates` are the accounts in it of which something
+    may count twice.
     """
 
     id: int

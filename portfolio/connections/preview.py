@@ -12,12 +12,12 @@ from brokers.contract import believable
 from brokers.types import Snapshot
 from portfolio.accounts.models import MANUAL, Account, CashBalance, Holding, Instrument
 from portfolio.accounts.queries.totals import cash_rows, open_holdings
+from portfolio.accounts.queries.twins import likeness
 from portfolio.accounts.resources import Link
-from portfolio.accounts.services.twins import likeness
 from portfolio.connections.gateways import Outside, reaching
 from portfolio.connections.services import LinkRequest, Place, missing, prepare
 from portfolio.db.session import unit_of_work
-from portfolio.sync.plan import Plan, Source, Step, make_plan
+from portfolio.sync.plan import Plan, Source, Step, make_plan, terms_of
 from portfolio.sync.rows import stored_state
 
 FEW = 8
@@ -105,11 +105,7 @@ def _steps(plan: Plan, action: str) -> tuple[Step, ...]:
 
 
 def _by_hand(session: Session, account: Account, snapshot: Snapshot) -> tuple[HandRow, ...]:
-    instruments = [position.instrument for position in snapshot.positions]
-    alike = {
-        (of.symbol, of.currency, of.kind.value, of.expiry, of.strike, of.right and of.right.value)
-        for of in instruments
-    }
+    alike = {likeness(terms_of(position.instrument)) for position in snapshot.positions}
     currencies = {row.currency for row in snapshot.ledger.rows}
     held = session.scalars(open_holdings(account.id).where(Holding.source == MANUAL))
     found = [
@@ -119,7 +115,7 @@ def _by_hand(session: Session, account: Account, snapshot: Snapshot) -> tuple[Ha
             label=row.instrument.symbol,
             amount=row.quantity,
             notes=row.notes,
-            alike=likeness(row) in alike,
+            alike=likeness(row.instrument) in alike,
         )
         for row in held
     ]

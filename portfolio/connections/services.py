@@ -14,6 +14,7 @@ from brokers.errors import BrokerAccountMissing, CertificateChanged, Certificate
 from brokers.types import Certificate
 from portfolio.accounts.models import CONNECTED, MANUAL, Account, CashBalance, Holding
 from portfolio.accounts.queries import portfolios as accounts
+from portfolio.accounts.services import twins
 from portfolio.accounts.services.portfolios import date_quotes, release
 from portfolio.accounts.services.totals import renew, touch
 from portfolio.clock import Moment
@@ -186,6 +187,8 @@ def _link(
         )
     )
     account.mode, account.attention_code, account.synced_at = CONNECTED, None, None
+    # What this account has of the broker's is the copy that counts from now on.
+    twins.mark(session, place.owner_id)
     # Its totals, and today's value, are of what is kept by hand only, or unknown.
     renew(session, account, moment)
     return True

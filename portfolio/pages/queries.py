@@ -88,6 +88,7 @@ class AccountPage(AccountTable):
     totals: TotalsView
     drawn: Line | None
     twins: tuple[LikelyTwin, ...] = ()
+    twin_count: int = 0
     heirs: tuple[Heir, ...] = ()
 
     @property
@@ -183,6 +184,7 @@ def account_page(
         card=card,
         drawn=drawn(session, account),
         twins=() if shared else likely_twins(session, account),
+        twin_count=account.likely_twins,
         # Asked only after a sync in which something left: others need no more statements.
         heirs=heirs(session, account, moment.now)
         if card.read and card.read.closed and not shared

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, contains_eager, joinedload
 
 from brokers.types import LedgerRow, Snapshot, ValueClass
 from portfolio.accounts.models import NO_TWIN, AccountTotals, CashBalance, Holding, Rate
+from portfolio.accounts.queries.twins import likeness
 from portfolio.accounts.services import totals, twins
 from portfolio.db.batches import batches
 from portfolio.errors import StorageFailed
@@ -49,7 +50,7 @@ def apply(
     journal.record(session, target.run.id, target.source, plan, written.ids, beside=beside)
     replaced, first = _replace(session, target), target.account.unread
     target.account.synced_at = snapshot.read_at
-    if plan.steps or replaced:
+    if plan.steps or replaced or first:
         twins.mark(session, target.owner_id)
     # After the first read it is known even that there is nothing.
     changed = moved or replaced or first or bool(plan.steps)
@@ -74,18 +75,18 @@ def _replace(session: Session, target: Target) -> bool:
         return False
     chosen = Holding.account_id == target.account.id, Holding.closed_at.is_(None)
     query = select(Holding).where(*chosen).options(joinedload(Holding.instrument))
-    ours = {twins.likeness(row): row for row in _brought(session, target)}
+    ours = {likeness(row.instrument): row for row in _brought(session, target)}
     every = not target.replaced.only_alike
     found = [
         row
         for some in batches(target.replaced.holdings)
         for row in session.scalars(query.where(Holding.id.in_(some)))
     ]
-    rows = [row for row in found if every or twins.likeness(row) in ours]
+    rows = [row for row in found if every or likeness(row.instrument) in ours]
     for row in rows:
         journal.record_closing(session, target.run.id, row)
         row.closed_at, row.twin = target.moment.now, NO_TWIN
-        twin = ours.get(twins.likeness(row))
+        twin = ours.get(likeness(row.instrument))
         if twin is not None:
             twins.hand_over(row, twin)
     mine = CashBalance.account_id == target.account.id

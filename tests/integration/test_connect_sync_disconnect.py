@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from decimal import Decimal
 
 import pytest
@@ -237,6 +238,36 @@ def test_quotes_that_nobody_renews_any_more_have_their_time(desk):
     assert desk.connect(url).status_code == 201
     assert desk.sync(url).status_code == 200
     assert {row.quoted_at for row in rows(desk, "holding")} == {None}
+
+
+def read_line(desk):
+    """How a portfolio says when it was read, or nothing."""
+    page = desk.program.get("/portfolio/1", headers={"Accept": "text/html"}).get_data(as_text=True)
+    return (re.findall(r"accounts?, read [^<]*, (\w+ \w+ ago|just now)", page) or [""])[0]
+
+
+def test_a_portfolio_was_read_when_what_it_is_the_sum_of_was(desk):
+    url, other = desk.connected(), desk.account("B")
+    assert desk.connect(other, account_id="U7654321").status_code == 201
+    desk.turn(240)
+    assert desk.sync(other).status_code == 200
+    assert read_line(desk) == "4 min ago"
+    # Without a rate, an account is not in the sum.
+    account = "/api/v1/portfolios/1/accounts/A"
+    for currency, told in (("XAG", "just now"), ("USD", "4 min ago")):
+        assert desk.program.patch(account, json={"currency": currency}).status_code == 200
+        assert read_line(desk) == told
+    # What was disconnected is read no more.
+    desk.program.post(f"{url}/disconnect", json={"holdings": "close"})
+    assert read_line(desk) == "just now"
+    desk.turn(120)
+    assert read_line(desk) == "2 min ago"
+    desk.program.post(f"{other}/disconnect", json={})
+    assert read_line(desk) == ""
+    desk.turn()
+    assert desk.connect(other, account_id="U7654321").status_code == 201
+    assert desk.sync(other).status_code == 200
+    assert read_line(desk) == "just now"
 
 
 def test_kept_rows_of_another_broker_account_are_not_touched(desk):

@@ -114,3 +114,51 @@ def test_a_price_typed_by_hand_has_the_time_it_was_typed(desk):
     assert 'class="tag">price as of yesterday ' in row_of(desk, url, "HAND")
     found, _ = in_json(desk, "HAND")
     assert found["quoted_at"] == made["quoted_at"]
+
+
+def saved(desk, url, holding_id, **changed):
+    """The form of a holding, sent as the page has it but for what is changed."""
+    at = f"{url}/holdings/{holding_id}"
+    page = desk.program.get(at, headers=HTML).get_data(as_text=True)
+    form = dict(re.findall(r'name="(quantity|average_price|price)"[^>]*value="([^"]*)"', page))
+    assert form["price"]
+    done = desk.program.post(at, data={**form, **changed}, headers=HTML)
+    assert done.status_code == 303, done.get_data(as_text=True)
+
+
+def test_a_note_leaves_the_price_its_time_and_another_price_does_not(desk):
+    url = desk.connected()
+    desk.program.post(f"{url}/disconnect", json={})
+    found, read_at = in_json(desk, "BRK B")
+    assert found["quoted_at"] == read_at
+    desk.turn(3_600)
+    saved(desk, url, found["id"], notes="only a note")
+    noted, _ = in_json(desk, "BRK B")
+    assert (noted["notes"], noted["quoted_at"]) == ("only a note", read_at)
+    same = desk.program.patch(f"{P}/holdings/{found['id']}", json={"price": found["price"]})
+    assert same.json["quoted_at"] == read_at
+    saved(desk, url, found["id"], price="7")
+    priced, _ = in_json(desk, "BRK B")
+    assert (priced["price"], priced["quoted_at"] > read_at) == ("7", True)
+    gone = desk.program.patch(f"{P}/holdings/{found['id']}", json={"price": None})
+    assert gone.json["quoted_at"] is None
+
+
+def test_a_file_read_again_leaves_the_times_of_prices_that_it_does_not_change(desk):
+    desk.account()
+    line = "symbol,kind,quantity,price,currency,notes\nHAND,stock,{},{},USD,{}\n"
+
+    def sent(quantity, price, notes):
+        desk.turn(3_600)
+        body = {"csv": line.format(quantity, price, notes), "apply": True}
+        assert desk.program.post(f"{P}/import", json=body).json["applied"]
+        return in_json(desk, "HAND")[0]
+
+    first = sent(1, 5, "")
+    again = sent(2, 5, "for Ada")
+    assert (again["notes"], again["quoted_at"]) == ("for Ada", first["quoted_at"])
+    dearer = sent(2, 6, "for Ada")
+    assert dearer["quoted_at"] > first["quoted_at"]
+    # What was removed and is there again says its price anew.
+    assert desk.program.delete(f"{P}/holdings/{dearer['id']}").status_code == 204
+    assert sent(2, 6, "for Ada")["quoted_at"] > dearer["quoted_at"]

@@ -5,7 +5,13 @@ from __future__ import annotations
 from io import BytesIO
 
 import pytest
+from sqlalchemy import text
 from werkzeug.http import parse_options_header
+
+from portfolio.accounts import csvfile
+from portfolio.accounts.services import transfer as services
+from portfolio.db.session import unit_of_work
+from portfolio.errors import StorageBusy
 
 P = "/api/v1/portfolios"
 URL = "/portfolio/1/accounts/Bank"
@@ -161,3 +167,32 @@ def test_ten_thousand_lines_come_in_and_are_browsed(hand):
     assert "page 200 of 200" in page.get_data(as_text=True)
     expected = sum((n + 1) * (n % 90 * 100 + 25) for n in range(10_000))
     assert rows(hand)[2]["net_liquidation"] == f"{expected / 100:.2f}".rstrip("0").rstrip(".")
+
+
+@pytest.mark.parametrize("apply", [False, True])
+def test_nobody_waits_while_a_file_is_understood(anywhere, monkeypatch, apply):
+    """Somebody else may write meanwhile; only what is applied is planned under the lock."""
+    desk, free = anywhere, {}
+    desk.program.post(P, json={"name": "P", "base_currency": "EUR"})
+    desk.program.post(f"{P}/1/accounts", json={"name": "Bank", "currency": "EUR"})
+
+    def watch(module, name):
+        do = getattr(module, name)
+
+        def watched(*given):
+            try:
+                with unit_of_work(patience_ms=1) as session:
+                    free[name] = session.scalar(text("SELECT 1")) == 1
+            except StorageBusy:
+                free[name] = False
+            return do(*given)
+
+        monkeypatch.setattr(module, name, watched)
+
+    for module, name in ((csvfile, "read"), (csvfile, "understand"), (services, "plan_import")):
+        watch(module, name)
+    body = {"csv": FILE, "columns": {}, "apply": apply}
+    answer = desk.program.post(f"{P}/1/accounts/Bank/import", json=body)
+    assert (answer.status_code, answer.json["applied"]) == (200, apply)
+    assert free == {"read": True, "understand": True, "plan_import": not apply}
+    assert bool(rows(desk)[0]) == apply

@@ -5,9 +5,14 @@ from __future__ import annotations
 import re
 
 import pytest
+from sqlalchemy import text
+
+from portfolio.db.base import db
+from tests.integration.test_fooled import rewrite
 
 HTML = {"Accept": "text/html"}
 A = "/api/v1/portfolios/1/accounts/A"
+MAIN, KIDS = "U1234567", "U7654321"
 
 
 @pytest.fixture
@@ -57,6 +62,30 @@ def test_a_browser_is_shown_what_the_first_sync_will_do(kept):
     chosen = {"account_id": "U1234567", "looked_at": "on", "replace_holdings": "1"}
     done = form(desk, url, **chosen)
     assert (done.status_code, done.location) == (303, url)
+
+
+@pytest.mark.parametrize("name", ["SPY", 40 * "LONG"])
+def test_what_is_ticked_is_what_would_count_twice(desk, name):
+    """Longer than a symbol is kept here, it is cut."""
+
+    def rename(body):
+        for row in body if isinstance(body, list) else body["secdef"]:
+            if (row.get("ticker"), row.get("assetClass")) == ("SPY", "STK"):
+                row["ticker"] = name
+
+    url = desk.account()
+    for path in ("/positions", "/secdef"):
+        rewrite(desk, path, rename)
+    body = {"symbol": name[:100], "kind": "etf", "currency": "USD", "quantity": "5"}
+    assert desk.program.post(f"{A}/holdings", json=body).status_code == 201
+    desk.turn()
+    page = form(desk, url, account_id=MAIN, username="").get_data(as_text=True)
+    assert 'name="replace_holdings" value="1" checked' in page
+    desk.turn()
+    assert desk.connect(url, manual_holdings="keep").status_code == 201
+    assert desk.sync(url).json["run"]["status"] == "succeeded"
+    _, rows = held(desk)
+    assert rows[body["symbol"], "manual"]["duplicate_of"] == rows[body["symbol"], "ibkr"]["id"]
 
 
 def test_what_is_ticked_is_replaced_with_its_notes_and_the_rest_is_said(kept):
@@ -174,3 +203,105 @@ def test_cash_that_came_after_the_choice_is_not_replaced(kept):
     assert desk.sync(url).json["run"]["closed"] == 0
     page, _ = held(desk)
     assert ("GBP", "manual") in {(row["currency"], row["source"]) for row in page["cash"]}
+
+
+def marked(desk):
+    """Where something may count twice: the account that has it, and the broker's that it is of."""
+    found = set()
+    for table in ("holding", "cash_balance"):
+        query = f"SELECT DISTINCT name, source_account FROM {table} JOIN account"
+        query += " ON account.id = account_id WHERE twin = 'likely'"
+        with desk.app.app_context():
+            found |= {(table, *row) for row in db.session.execute(text(query))}
+    return found
+
+
+def each_of(name, broker_account):
+    return {(table, name, broker_account) for table in ("holding", "cash_balance")}
+
+
+def read_into(desk, url, broker_account):
+    desk.turn(60)
+    assert desk.connect(url, account_id=broker_account).status_code == 201
+    linked = marked(desk)
+    assert desk.sync(url).json["run"]["status"] == "succeeded"
+    return linked
+
+
+def left(desk, *urls):
+    for url in urls:
+        assert desk.program.post(f"{url}/disconnect", json={}).status_code == 200
+
+
+def test_what_a_connection_brings_is_not_the_copy_to_remove(anywhere):
+    desk, a = anywhere, anywhere.connected()
+    left(desk, a)
+    b = desk.account("B")
+    read_into(desk, b, MAIN)
+    assert marked(desk) == each_of("A", MAIN)
+    left(desk, b)
+    # The rows of A are the older ones; from here on they are not changed by hand.
+    assert read_into(desk, a, MAIN) == each_of("B", MAIN)
+    assert marked(desk) == each_of("B", MAIN)
+    assert warnings(desk) == []
+    found = desk.program.get("/api/v1/portfolios/1/accounts/B/holdings").json["holdings"][0]
+    assert found["duplicate_of"] is not None
+    stale = f"/api/v1/portfolios/1/accounts/B/holdings/{found['id']}"
+    assert desk.program.delete(stale).status_code == 204
+
+
+def test_of_two_connected_accounts_the_one_that_brings_it_counts(desk):
+    a, b = desk.connected(), desk.account("B")
+    read_into(desk, b, KIDS)
+    left(desk, a, b)
+    read_into(desk, a, KIDS)
+    read_into(desk, b, MAIN)
+    assert marked(desk) == each_of("A", MAIN) | each_of("B", KIDS)
+    left(desk, a, b)
+    read_into(desk, a, MAIN)
+    read_into(desk, b, KIDS)
+    assert marked(desk) == each_of("A", KIDS) | each_of("B", MAIN)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_the_only_copy_left_does_not_count_twice(anywhere, whole):
+    desk, a = anywhere, anywhere.connected()
+    left(desk, a)
+    other = "/api/v1/portfolios/2"
+    desk.program.post("/api/v1/portfolios", json={"name": "Q", "base_currency": "USD"})
+    desk.program.post(f"{other}/accounts", json={"name": "B", "currency": "USD"})
+    b = "/portfolio/2/accounts/B"
+    read_into(desk, b, MAIN)
+    assert warnings(desk) == ["possible_duplicates"]
+    left(desk, b)
+    gone = other if whole else f"{other}/accounts/B"
+    assert desk.program.delete(gone).status_code == 204
+    assert (marked(desk), warnings(desk)) == (set(), [])
+    assert desk.program.get("/api/v1/portfolios/1").json["possible_duplicates"] == []
+    page = desk.program.get(a, headers=HTML).get_data(as_text=True)
+    assert "Possibly counted twice" not in page
+
+
+def test_a_whole_account_that_was_left_is_told_of_in_part(desk):
+    a, b = desk.connected(), desk.account("B")
+    left(desk, a)
+    read_into(desk, b, MAIN)
+    held_here, _ = held(desk)
+
+    def shown():
+        page = desk.program.get(a, headers=HTML).get_data(as_text=True)
+        told = re.search(r"(\d+) of (\d+) are shown", page)
+        cash = re.findall(r"<strong>(\w+)</strong> cash", page)
+        offered = re.findall(r'action="[^"]*/(\d+)/settle"', page)
+        return len(offered), cash, told and told.groups()
+
+    currencies = [row["currency"] for row in held_here["cash"]]
+    some = 50 + len(currencies)
+    every = len(held_here["holdings"]) + len(currencies)
+    assert shown() == (some, currencies, (str(some), str(every)))
+    with desk.app.app_context():
+        looked_at = "UPDATE holding SET twin = 'settled' WHERE account_id = 1 AND id > 40"
+        db.session.execute(text(looked_at))
+        db.session.commit()
+    desk.program.patch(f"{A}/cash/{held_here['cash'][0]['id']}", json={"duplicate_of": None})
+    assert shown() == (40 + len(currencies) - 1, currencies[1:], None)

@@ -8,11 +8,13 @@ from flask import Response
 
 from portfolio.accounts import csvfile, exports
 from portfolio.accounts.api.holdings import scope
-from portfolio.accounts.csvfile import Layout
+from portfolio.accounts.csvfile import Layout, Table
+from portfolio.accounts.queries.scope import Scope
 from portfolio.accounts.schemas import HoldingsSchema, ImportOutcome, ImportRequest
 from portfolio.accounts.services import transfer as services
 from portfolio.db.session import unit_of_work
 from portfolio.web.openapi import Blueprint
+from portfolio.web.runtime import reading
 
 blueprint = Blueprint(
     "transfer_api",
@@ -28,20 +30,29 @@ blueprint = Blueprint(
 def import_csv(values: dict[str, Any], portfolio_id: int, account_name: str) -> dict[str, Any]:
     """Show what a CSV file would do; with `apply`, do it, and leave bad lines out."""
     table = csvfile.read(values["csv"], "csv")
-    with unit_of_work() as session:
-        at = scope(session, portfolio_id, account_name)
-        layout = csvfile.guess(table, at.account.currency)
-        if values["columns"] or values["decimal"]:
-            layout = Layout(
-                columns=csvfile.headings_of(table.headings, values["columns"]) or layout.columns,
-                decimal=values["decimal"] or layout.decimal,
-                currency=layout.currency,
-            )
-        plan = services.plan_import(at, csvfile.understand(table, layout))
-        if values["apply"]:
+    at = scope(reading(), portfolio_id, account_name)
+    # What takes long for a large file is done before anybody waits for it.
+    rows = csvfile.understand(table, _layout(table, values, at))
+    if values["apply"]:
+        with unit_of_work() as session:
+            at = scope(session, portfolio_id, account_name)
+            plan = services.plan_import(at, rows)
             services.apply_import(at, plan)
+    else:
+        plan = services.plan_import(at, rows)
     counts = {word: plan.count(word) for word in ("added", "changed", "unchanged", "bad")}
     return {"applied": values["apply"], **counts, "rows": plan.steps}
+
+
+def _layout(table: Table, values: dict[str, Any], at: Scope) -> Layout:
+    layout = csvfile.guess(table, at.account.currency)
+    if not values["columns"] and not values["decimal"]:
+        return layout
+    return Layout(
+        columns=csvfile.headings_of(table.headings, values["columns"]) or layout.columns,
+        decimal=values["decimal"] or layout.decimal,
+        currency=layout.currency,
+    )
 
 
 @blueprint.get("/export.csv")

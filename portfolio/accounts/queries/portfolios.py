@@ -219,15 +219,19 @@ def portfolio_line(
 ) -> PortfolioLine:
     """A portfolio's value in its base currency: the sum of its accounts where a rate is known."""
     sums, without, old, twice = _Sums(), list[str](), list[OldPart](), list[str]()
+    reads: list[datetime] = []
     for account in members:
         of = totals[account.id]
         known = sums.add(of, in_base(of, portfolio.base_currency, rates), rates, portfolio)
         without += _without(account, of, is_in_sum=known)
-        if known and account.synced_at is not None and is_stale(account, now):
-            old.append(OldPart(account_name=account.name, read_at=account.synced_at))
+        # What is kept by hand now is read no more, and would say the same time for ever.
+        read_at = account.synced_at if known and account.mode == CONNECTED else None
+        if read_at is not None:
+            reads.append(read_at)
+            if is_stale(account, now):
+                old.append(OldPart(account_name=account.name, read_at=read_at))
         if known and account.likely_twins:
             twice.append(account.name)
-    reads = [account.synced_at for account in members if account.synced_at is not None]
     return PortfolioLine(
         id=portfolio.id,
         name=portfolio.name,

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -21,12 +22,24 @@ from portfolio.accounts.models import (
 )
 from portfolio.accounts.queries.held import HeldRow
 from portfolio.accounts.queries.totals import cash_rows, open_holdings
-from portfolio.accounts.resources import InstrumentView
 
-TERMS = (
+Likeness = tuple[object, ...]
+LIKENESS = (
     *(Instrument.symbol, Instrument.currency, Instrument.kind),
     *(Instrument.expiry, Instrument.strike, Instrument.option_right),
 )
+STORED = tuple(column.key for column in LIKENESS)
+VIEWED = tuple(name.removeprefix("option_") for name in STORED)
+# Of a whole account that was left, a page with all of it is slow, and nobody reads it.
+SHOWN_AT_ONCE = 50
+
+
+def likeness(of: Any) -> Likeness:
+    """What an instrument has in common with another that is the same; brokers tell no ISIN.
+
+    It is given as it is stored, as it is shown, or as the terms of what a broker says.
+    """
+    return tuple(getattr(of, name) for name in (STORED if isinstance(of, Instrument) else VIEWED))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +55,14 @@ class LikelyTwin:
 
 
 def likely_twins(session: Session, account: Account) -> tuple[LikelyTwin, ...]:
-    """The rows of an account that nobody has looked at yet."""
+    """The rows of an account that nobody has looked at yet; of many, some holdings and all cash.
+
+    `Account.likely_twins` is how many there are.
+    """
     if not account.likely_twins:
         return ()
-    held = session.scalars(open_holdings(account.id).where(Holding.twin == LIKELY_TWIN))
+    likely = open_holdings(account.id).where(Holding.twin == LIKELY_TWIN)
+    held = session.scalars(likely.order_by(Instrument.symbol, Holding.id).limit(SHOWN_AT_ONCE))
     found = [
         LikelyTwin(
             what="holding",
@@ -107,13 +124,9 @@ def _beside(session: Session, account: Account, rows: Sequence[HeldRow]) -> dict
     if not rows:
         return {}
     named = Instrument.symbol.in_([row.instrument.symbol for row in rows])
-    query = select(Holding.id, *TERMS).join(Holding.instrument)
+    query = select(Holding.id, *LIKENESS).join(Holding.instrument)
     query = query.where(Holding.account_id == account.id, Holding.closed_at.is_(None))
     found = session.execute(query.where(Holding.source != MANUAL, named).order_by(Holding.id))
-    others: dict[tuple[object, ...], int] = {tuple(terms): id_ for id_, *terms in found}
-    alike = {row.id: others.get(_terms(row.instrument)) for row in rows}
+    others: dict[Likeness, int] = {tuple(alike): id_ for id_, *alike in found}
+    alike = {row.id: others.get(likeness(row.instrument)) for row in rows}
     return {id_: other for id_, other in alike.items() if other is not None}
-
-
-def _terms(of: InstrumentView) -> tuple[object, ...]:
-    return of.symbol, of.currency, of.kind, of.expiry, of.strike, of.right

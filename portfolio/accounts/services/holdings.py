@@ -123,7 +123,6 @@ def place_holding(at: Scope, values: Mapping[str, Any]) -> tuple[Holding, bool]:
         return row, False
     if row is None:
         row = Holding(account_id=at.account.id, instrument=instrument, source=MANUAL)
-    row.opened_at, row.closed_at = at.moment.now, None
     describe(instrument, values)
     write_figures(row, values, at.moment)
     at.session.add(row)
@@ -185,12 +184,19 @@ def held_by_hand(at: Scope, instrument: Instrument) -> Holding | None:
 
 
 def write_figures(row: Holding, values: Mapping[str, Any], moment: Moment) -> None:
-    """Write the figures and notes that are named; what is not named stays."""
+    """Write the figures and notes that are named; what is not named stays.
+
+    A form sends each price again: the same one says nothing new, and keeps its time. A holding
+    that was none till now is held from now on, at the price that is named.
+    """
+    is_new = not row.id or row.closed_at is not None
+    if "price" in values and (is_new or values["price"] != row.price):
+        row.quoted_at = None if values["price"] is None else moment.now
+    if is_new:
+        row.opened_at, row.closed_at = moment.now, None
     for name in FIGURES:
         if name in values:
             setattr(row, name, values[name])
-    if "price" in values:
-        row.quoted_at = None if values["price"] is None else moment.now
     if "notes" in values:
         row.notes = clean_notes(values["notes"])
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from portfolio.accounts.models import CONNECTED, Account, CashBalance, Holding, Portfolio
 from portfolio.accounts.names import clean_currency, clean_notes
 from portfolio.accounts.queries.totals import owner_rates
+from portfolio.accounts.services import twins
 from portfolio.accounts.services.totals import store
 from portfolio.clock import Moment
 from portfolio.errors import Conflict
@@ -47,7 +48,8 @@ def delete_portfolio(session: Session, portfolio: Portfolio) -> None:
     if name is not None:
         raise _linked(name)
     session.delete(portfolio)
-    session.flush()
+    # What was there twice may be there once now.
+    twins.mark(session, portfolio.owner_id)
 
 
 def create_account(
@@ -84,7 +86,7 @@ def delete_account(session: Session, account: Account) -> None:
     if account.mode == CONNECTED:
         raise _linked(account.name)
     session.delete(account)
-    session.flush()
+    twins.mark(session, account.portfolio.owner_id)
 
 
 def _linked(name: str) -> Conflict:

@@ -224,9 +224,6 @@ def _write_holding(at: Scope, shelf: _Shelf, terms: Terms, values: dict[str, Any
     row = shelf.held.get(instrument.id) if instrument.id else None
     if row is None:
         row = Holding(account_id=at.account.id, instrument=instrument, source=MANUAL)
-        row.opened_at = at.moment.now
-    elif row.closed_at is not None:
-        row.opened_at, row.closed_at = at.moment.now, None
     named: dict[str, Any] = {n: values[n] for n in ("name", "underlying") if n in values}
     if "isin" in values:
         named["identifiers"] = {"isin": values["isin"]}

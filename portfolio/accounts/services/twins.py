@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
-from sqlalchemy import Select, func, or_, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import ColumnElement, Select, Subquery, and_, case, func, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from portfolio.accounts.models import (
+    CONNECTED,
     LIKELY_TWIN,
     MANUAL,
     NO_TWIN,
@@ -18,18 +20,8 @@ from portfolio.accounts.models import (
     Instrument,
     Portfolio,
 )
+from portfolio.accounts.queries.twins import LIKENESS
 from portfolio.db.batches import batches
-
-Likeness = tuple[object, ...]
-LIKENESS = (
-    *(Instrument.symbol, Instrument.currency, Instrument.kind),
-    *(Instrument.expiry, Instrument.strike, Instrument.option_right),
-)
-
-
-def likeness(row: Holding) -> Likeness:
-    """What two holdings of the same thing have in common; brokers tell no ISIN."""
-    return tuple(getattr(row.instrument, column.key) for column in LIKENESS)
 
 
 def mark(session: Session, owner_id: int) -> None:
@@ -37,14 +29,14 @@ def mark(session: Session, owner_id: int) -> None:
     session.flush()
     mine = _accounts_of(owner_id)
     counts: Counter[int] = Counter()
-    alike = _holdings_by_hand(session, mine) | _left(session, mine)
+    alike = _holdings_by_hand(session, mine) | _holdings_left(session, mine)
     held = select(Holding).where(Holding.account_id.in_(mine))
     rows = {row.id: row for row in session.scalars(held.where(Holding.twin != NO_TWIN))}
     for some in batches(sorted(alike - rows.keys())):
         rows |= {row.id: row for row in session.scalars(held.where(Holding.id.in_(some)))}
     for row in rows.values():
         counts[row.account_id] += _note(row, alike=row.closed_at is None and row.id in alike)
-    spent = set(session.scalars(_cash_by_hand(mine))) | set(session.scalars(_cash_left(mine)))
+    spent = set(session.scalars(_cash_by_hand(mine))) | _cash_left(session, mine)
     doubtful = or_(CashBalance.id.in_(spent), CashBalance.twin != NO_TWIN)
     cash = select(CashBalance).where(CashBalance.account_id.in_(mine), doubtful)
     for balance in session.scalars(cash):
@@ -80,18 +72,51 @@ def _holdings_by_hand(session: Session, mine: Select[int]) -> set[int]:
     return {of for of, alike in by_hand.items() if alike in brought}
 
 
-def _left(session: Session, mine: Select[int]) -> set[int]:
-    """Rows of a broker account that was read into another account since."""
-    brought = Holding.account_id.in_(mine), Holding.source != MANUAL, Holding.closed_at.is_(None)
-    of = Holding.source, Holding.source_account
-    first, last = func.min(Holding.account_id), func.max(Holding.account_id)
+def _holdings_left(session: Session, mine: Select[int]) -> set[int]:
+    return _left(session, Holding, mine, Holding.instrument_id, Holding.closed_at.is_(None))
+
+
+def _cash_left(session: Session, mine: Select[int]) -> set[int]:
+    return _left(session, CashBalance, mine, CashBalance.currency)
+
+
+def _left(
+    session: Session,
+    row: type[Holding | CashBalance],
+    mine: Select[int],
+    what: InstrumentedAttribute[Any],
+    *only: ColumnElement[bool],
+) -> set[int]:
+    """Rows of a broker account that have a better copy in another account.
+
+    The best one is where a connection brings it now, else the newest.
+    """
+    of, held = (row.source, row.source_account), (row.account_id.in_(mine), row.source != MANUAL)
+    first, last = func.min(row.account_id), func.max(row.account_id)
     # Seldom so, and told by an index alone, without putting thousands of rows in order.
-    moved = select(*of).where(*brought).group_by(*of).having(first < last)
+    moved = select(*of).where(*held, *only).group_by(*of).having(first < last)
     if not session.execute(moved).all():
         return set()
-    newest = func.max(Holding.id).over(partition_by=(Holding.instrument_id, *of)).label("newest")
-    held = select(Holding.id, newest).where(*brought).subquery()
-    return set(session.scalars(select(held.c.id).where(held.c.id < held.c.newest)))
+    read = _read_last(mine)
+    live = Account.mode == CONNECTED, read.c.account_id.is_not(None)
+    order = *(case((each, 0), else_=1) for each in live), row.id.desc()
+    place = func.row_number().over(partition_by=(what, *of), order_by=order).label("place")
+    query = select(row.id, place).join(Account, Account.id == row.account_id)
+    by = (getattr(row, each.key) == each for each in read.c)
+    placed = query.outerjoin(read, and_(*by)).where(*held, *only).subquery()
+    return set(session.scalars(select(placed.c.id).where(placed.c.place > 1)))
+
+
+def _read_last(mine: Select[int]) -> Subquery:
+    """The broker accounts whose prices are as of the last read of the account that has them.
+
+    A connected account may hold what a former connection brought, too; that is dated.
+    """
+    known = or_(Holding.price.is_not(None), Holding.market_value.is_not(None))
+    undated = Holding.closed_at.is_(None), Holding.quoted_at.is_(None), known
+    query = select(Holding.account_id, Holding.source, Holding.source_account)
+    query = query.where(Holding.account_id.in_(mine), Holding.source != MANUAL, *undated)
+    return query.distinct().subquery()
 
 
 def _cash_by_hand(mine: Select[int]) -> Select[int]:
@@ -104,22 +129,6 @@ def _cash_by_hand(mine: Select[int]) -> Select[int]:
             CashBalance.source == MANUAL,
             other.source != MANUAL,
             other.currency == CashBalance.currency,
-        )
-    )
-
-
-def _cash_left(mine: Select[int]) -> Select[int]:
-    newer = aliased(CashBalance)
-    return (
-        select(CashBalance.id)
-        .join(newer, newer.currency == CashBalance.currency)
-        .where(
-            CashBalance.account_id.in_(mine),
-            CashBalance.source != MANUAL,
-            newer.account_id.in_(mine),
-            newer.source == CashBalance.source,
-            newer.source_account == CashBalance.source_account,
-            newer.id > CashBalance.id,
         )
     )
 
