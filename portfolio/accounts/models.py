@@ -277,7 +277,7 @@ class AccountTotals(Base):
     __table_args__ = (
         UniqueConstraint("account_id"),
         *numbers("market_value", "cash", "accrued_interest", "accrued_dividends"),
-        *numbers("net_liquidation", "unrealized_pnl", "cost", "exposure"),
+        *numbers("net_liquidation", "unrealized_pnl", "cost", "pnl_on_cost", "exposure"),
         *numbers("broker_net_liquidation"),
     )
 
@@ -292,6 +292,7 @@ class AccountTotals(Base):
     net_liquidation: Mapped[Decimal | None]
     unrealized_pnl: Mapped[Decimal | None]
     cost: Mapped[Decimal | None]
+    pnl_on_cost: Mapped[Decimal | None]
     exposure: Mapped[Decimal | None]
     by_kind: Mapped[dict[str, Decimal]]
     by_currency: Mapped[dict[str, Decimal]]

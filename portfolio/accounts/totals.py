@@ -27,6 +27,7 @@ WITHOUT_BROKER = f"without what the broker holds now: {NEVER_READ}"
 class Totals:
     """The figures of a whole account, in its currency; `incomplete` says what they are without.
 
+    `pnl_on_cost` is the profit of what `cost` is of: futures have one, and no cost that was paid.
     `by_kind` and `by_currency` divide the net liquidation; a part may be negative. The part of
     futures is their profit, where that is not in the cash.
     """
@@ -39,6 +40,7 @@ class Totals:
     net_liquidation: Decimal | None
     unrealized_pnl: Decimal | None
     cost: Decimal | None
+    pnl_on_cost: Decimal | None
     exposure: Decimal | None
     by_kind: Mapping[str, Decimal]
     by_currency: Mapping[str, Decimal]
@@ -79,6 +81,7 @@ def totals(
         net_liquidation=sums["net"].result,
         unrealized_pnl=sums["profit"].result,
         cost=None if sums["cost"].missing or nothing else sums["cost"].result,
+        pnl_on_cost=None if sums["on_cost"].missing or nothing else sums["on_cost"].result,
         exposure=sums["exposure"].result,
         by_kind=shares(tally.by_kind),
         by_currency=shares(tally.by_currency),
@@ -99,7 +102,8 @@ class _Group:
     """The holdings of a kind and a currency: added up before a rate comes in, once for all."""
 
     def __init__(self) -> None:
-        self.exposure, self.profit, self.cost, self.counts = _Sum(), _Sum(), _Sum(), _Sum()
+        self.exposure, self.counts = _Sum(), _Sum()
+        self.profit, self.cost, self.on_cost = _Sum(), _Sum(), _Sum()
         # Whether one of them has a part in the whole, though all of them may come to nothing.
         self.is_any = False
 
@@ -109,8 +113,9 @@ class _Group:
         self.exposure.add(None if size is None else abs(size))
         self.profit.add(of.unrealized_pnl)
         if of.counts_in_value and of.unrealized_pnl is not None:
-            # The cost of just those whose profit is known: one is shown in percent of the other.
+            # Of just those of which both are known: one is shown in percent of the other.
             self.cost.add(of.cost)
+            self.on_cost.add(of.unrealized_pnl)
         self.counts.add(of.counts)
         self.is_any |= bool(of.counts)
 
@@ -119,7 +124,7 @@ class _Tally:
     """All sums of an account while its rows are gone through once."""
 
     def __init__(self) -> None:
-        names = (*PARTS, "value", "profit", "cost", "exposure", "net")
+        names = (*PARTS, "value", "profit", "cost", "on_cost", "exposure", "net")
         self.sums = {name: _Sum() for name in names}
         self.by_kind: defaultdict[str, Decimal] = defaultdict(Decimal)
         self.by_currency: defaultdict[str, Decimal] = defaultdict(Decimal)
@@ -140,7 +145,7 @@ class _Tally:
         """Note that of each sum the broker's part is missing."""
         for name, of in self.sums.items():
             # The profit that is known is in percent of its own cost.
-            if name != "cost":
+            if name not in {"cost", "on_cost"}:
                 of.add(None)
 
     def without(self, reason: str, count: int) -> None:
@@ -186,6 +191,7 @@ def _add_group(
     tally.sums["exposure"].add_all(group.exposure, rate)
     tally.sums["profit"].add_all(group.profit, rate)
     tally.sums["cost"].add_all(group.cost, rate)
+    tally.sums["on_cost"].add_all(group.on_cost, rate)
     tally.without(f"pnl:{NO_COST}", group.profit.missing)
     if kind == "future":
         return

@@ -50,6 +50,14 @@ def test_totals_add_all_parts_and_name_what_they_are_without():
     assert of.by_currency == {"EUR": D("35"), "USD": D("153.5")}
 
 
+def test_what_is_in_percent_of_the_cost_is_the_profit_of_what_has_one():
+    future = holding(kind="future", quantity="1", price="5100", average_price="5000")
+    cfd = holding(kind="cfd", quantity="2", price="12", average_price="10")
+    stock = holding(quantity="1", price="101", average_price="100")
+    of = totals("USD", [future, cfd, stock], [], Rates([]))
+    assert (of.unrealized_pnl, of.pnl_on_cost, of.cost) == (D(105), D(1), D(100))
+
+
 FIGURES = st.none() | st.decimals("-1e6", "1e6", places=4, allow_nan=False)
 ROWS = st.builds(
     holding,
@@ -88,6 +96,12 @@ def test_totals_by_groups_are_those_of_the_rows_one_by_one(rows):
     assert found.market_value == found.net_liquidation == one_by_one(value)
     assert found.unrealized_pnl == one_by_one(profit)
     assert found.cost == (None if None in cost else one_by_one(cost))
+    on_cost = [
+        part
+        for part, (of, _) in zip(profit, each, strict=True)
+        if of.counts_in_value and of.unrealized_pnl is not None
+    ]
+    assert found.pnl_on_cost == (None if None in on_cost else one_by_one(on_cost))
     assert found.exposure == one_by_one(
         [figures.product(s if s is None else abs(s), r) for s, r in zip(size, at, strict=True)]
     )
