@@ -145,3 +145,13 @@ def test_what_is_typed_by_hand_stands_in_its_form_only(desk):
     made = desk.program.post(f"{P}/holdings", json=body).json
     page = desk.program.get(f"{url}/holdings/{made['id']}", headers=HTML).get_data(as_text=True)
     assert "Exact figures" not in page
+
+
+@pytest.mark.parametrize("scenario", ["calm", "signed-out"])
+def test_to_disconnect_says_of_the_login_only_what_is_so(desk, scenario):
+    url = desk.connected()
+    desk.simulator.play(scenario)
+    done = desk.program.post(f"{url}/disconnect", headers=HTML, follow_redirects=True)
+    said = "The account is kept by hand again; this does not sign you out at the broker."
+    assert said in done.get_data(as_text=True)
+    assert "you are still signed in" not in done.get_data(as_text=True)
