@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -21,10 +22,26 @@ if TYPE_CHECKING:
     from flask import Flask
 
 
+# What a shell gives for a program that SIGPIPE (13) ended, and what `cat` and others end with.
+UNREAD = 128 + 13
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; what cannot start ends in one sentence and status 1."""
+    """Run a command; what nobody reads to its end, as before `head`, ends it quietly."""
     options = parser().parse_args(arguments)
     start_logging()
+    try:
+        status = _obey(options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What is left would be written at the exit, and fail once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return UNREAD
+    return status
+
+
+def _obey(options: argparse.Namespace) -> int:
+    """Run a command; what cannot start ends in one sentence and status 1."""
     try:
         status = COMMANDS[options.command](options)
     except SetupProblem as problem:

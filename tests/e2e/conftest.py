@@ -19,6 +19,34 @@ import urllib3
 
 PATIENCE = 60
 AXE = Path(__file__).parent.parent / "vendor" / "axe.min.js"
+# In cards: the boxes beyond an edge, the tables that move sideways, and the broken figures.
+LAID_OUT = """() => {
+  const beyond = [], moving = [], broken = [], name = (of) => `${of.tagName} ${of.className}`;
+  const wide = (of) => of.scrollWidth > of.clientWidth;
+  const moves = (of) => wide(of) && getComputedStyle(of).overflowX === "auto";
+  for (const card of document.querySelectorAll(".card")) {
+    const edge = card.getBoundingClientRect();
+    for (const of of [card, ...card.querySelectorAll("*")]) {
+      const box = of.getBoundingClientRect(), head = of.closest("thead");
+      if (!box.width || of.closest(".hidden, option")) continue;
+      if (head && getComputedStyle(head).position === "absolute") continue;
+      if (moves(of)) moving.push(name(of.querySelector("table") || of));
+      let inside = of;
+      while (inside !== card && !moves(inside.parentElement)) inside = inside.parentElement;
+      if (inside === card && (box.right > edge.right + 1 || box.left < edge.left - 1))
+        beyond.push(`${name(of)} ${Math.round(box.right - edge.right)}`);
+      if (!of.matches("td, td *, dd, dd *")) continue;
+      for (const text of of.childNodes) {
+        if (text.nodeType !== 3 || !/^\\s*[+−]?[\\d,.]+\\s*$/.test(text.data)) continue;
+        const range = document.createRange();
+        range.selectNodeContents(text);
+        const lines = [...range.getClientRects()].filter((of) => of.width).map((of) => of.top);
+        if (new Set(lines).size > 1) broken.push(text.data);
+      }
+    }
+  }
+  return {beyond, moving, broken, page: document.documentElement.scrollWidth > innerWidth};
+}"""
 
 
 @dataclass
@@ -122,6 +150,15 @@ def page(chromium: Any, house: House) -> Iterator[Any]:
     context.close()
     refused = [text for text in problems if "Content Security Policy" in text]
     assert refused == []
+
+
+def fits(page: Any, *, sideways: bool = False) -> None:
+    """Nothing is wider than its card, and figures are whole; tables that may be move in it."""
+    found = page.evaluate(LAID_OUT)
+    if sideways:
+        found["moving"] = []
+    where = (page.url, page.viewport_size["width"])
+    assert found == {"beyond": [], "moving": [], "broken": [], "page": False}, where
 
 
 def accessible(page: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import requests
 
-from tests.e2e.conftest import accessible
+from tests.e2e.conftest import accessible, fits
 
 pytestmark = pytest.mark.browser
 
@@ -94,8 +94,9 @@ def test_a_narrow_screen_never_scrolls_sideways(page, house):
     make_account(page)
     connect(page, house)
     page.get_by_role("heading", name="Holdings · 230").wait_for()
-    width = page.evaluate("document.documentElement.scrollWidth")
-    assert width <= 360
+    for width in (320, 700, 768, 800, 900, 1280, 360):
+        page.set_viewport_size({"width": width, "height": 740})
+        fits(page)
     menu = page.get_by_role("navigation", name="Main").get_by_role("link").all()
     assert len({link.bounding_box()["y"] for link in menu}) == 1
     accessible(page)

@@ -11,6 +11,7 @@ import pytest
 import requests
 
 from brokers.ibkr.simulator.oddities import HOSTILE
+from tests.e2e.conftest import fits
 
 pytestmark = pytest.mark.browser
 PORTFOLIOS = "/api/v1/portfolios"
@@ -58,6 +59,9 @@ class Witness:
         self.page.goto(path)
         self.page.wait_for_load_state("networkidle")
         self.check(path)
+        for width in (1280, 768, 360):
+            self.page.set_viewport_size({"width": width, "height": 800})
+            fits(self.page)
         return self.page.content()
 
     def check(self, path):

@@ -21,14 +21,15 @@ FIRST_SYNC = "235 added, 0 changed, 0 no longer held"
 LATER_SYNC = "0 added, 0 changed, 0 no longer held, 235 unchanged"
 
 
-def run(*arguments, data, **more):
+def run(*arguments, data, stdout=subprocess.PIPE, **more):
     environ = {k: v for k, v in os.environ.items() if not k.startswith("FOLIOSYNC_")}
     environ |= {"FOLIOSYNC_DATA_DIR": str(data), **more}
     return subprocess.run(
         [sys.executable, "-m", "portfolio.cli", *arguments],
         cwd=ROOT,
         env=environ,
-        capture_output=True,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
         text=True,
         timeout=60,
     )
@@ -73,6 +74,20 @@ def test_a_damaged_database_is_refused_in_one_sentence(tmp_path, content):
     assert done.stderr.startswith("foliosync: ")
     assert "Traceback" not in done.stderr
     assert (tmp_path / "foliosync.db").read_bytes() == content
+
+
+@pytest.mark.parametrize("command", ["diagnostics", "settings", "db upgrade"])
+def test_what_nobody_reads_to_its_end_ends_quietly(tmp_path, command):
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as unread:
+        done = run(*command.split(), data=tmp_path, stdout=unread)
+    assert done.returncode == 141
+    assert "BrokenPipe" not in done.stderr
+    assert "Traceback" not in done.stderr
+    done = run(*command.split(), data=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout
 
 
 def test_upgrading_makes_the_database_and_says_so(tmp_path):

@@ -111,6 +111,25 @@ def test_the_page_of_a_synced_holding_has_all_digits_of_its_figures(desk):
         assert exact(page) == expected
 
 
+def test_the_page_of_a_contract_says_which_one_it_is_as_the_list_does(desk):
+    url = desk.connected()
+    table = text(desk, f"{url}?text=NVDA&kind=option")
+    assert "NVDA 15 Jan 27 · 200 call" in table
+    held = desk.program.get(f"{P}/holdings?limit=500").json["holdings"]
+    for symbol, kind, name in (
+        ("NVDA", "option", "NVDA 15 Jan 27 · 200 call"),
+        ("NVDA", "stock", "NVDA"),
+    ):
+        (one,) = (
+            of["id"]
+            for of in held
+            if (of["instrument"]["symbol"], of["instrument"]["kind"]) == (symbol, kind)
+        )
+        page = desk.program.get(f"{url}/holdings/{one}", headers=HTML).get_data(as_text=True)
+        assert f"<h1>{name}</h1>" in page
+        assert f"<title>{name} · Foliosync</title>" in page
+
+
 def test_a_figure_that_is_not_known_says_why_on_the_page_of_its_holding(desk):
     desk.simulator.play("no-market-data")
     url = desk.connected()
@@ -126,3 +145,13 @@ def test_what_is_typed_by_hand_stands_in_its_form_only(desk):
     made = desk.program.post(f"{P}/holdings", json=body).json
     page = desk.program.get(f"{url}/holdings/{made['id']}", headers=HTML).get_data(as_text=True)
     assert "Exact figures" not in page
+
+
+@pytest.mark.parametrize("scenario", ["calm", "signed-out"])
+def test_to_disconnect_says_of_the_login_only_what_is_so(desk, scenario):
+    url = desk.connected()
+    desk.simulator.play(scenario)
+    done = desk.program.post(f"{url}/disconnect", headers=HTML, follow_redirects=True)
+    said = "The account is kept by hand again; this does not sign you out at the broker."
+    assert said in done.get_data(as_text=True)
+    assert "you are still signed in" not in done.get_data(as_text=True)

@@ -95,7 +95,8 @@ def disconnect(values: dict[str, Any], portfolio_id: int, account_name: str) -> 
     where = views.place(portfolio_id, account_name)
     close = values["holdings"] == "close"
     services.disconnect(where, close_holdings=close, moment=moment())
-    return views.linked(where, "The account is kept by hand again; you are still signed in.")
+    message = "The account is kept by hand again; this does not sign you out at the broker."
+    return views.linked(where, message)
 
 
 @blueprint.post("/api/v1/gateways/<int:gateway_id>/certificate")

@@ -46,6 +46,17 @@ def test_somebody_signs_in_and_out_and_the_old_cookie_is_worth_nothing(guarded, 
     assert not anna.is_in
 
 
+def test_the_api_s_page_is_offered_to_whoever_may_see_it(guarded, anna, desk):
+    link = '<a href="/api">API</a>'
+    for path in ("/login", "/login/first", "/nothing"):
+        assert link not in anna.get(path).get_data(as_text=True), path
+    anna.sign_in()
+    for path in ("/", "/nothing"):
+        assert link in anna.get(path).get_data(as_text=True), path
+    # Where nobody has to sign in, it is there for everybody.
+    assert link in desk.program.get("/nothing", headers={"Accept": "text/html"}).text
+
+
 def test_a_wrong_password_and_an_unknown_name_look_the_same(guarded, anna):
     answers = [
         anna.sign_in(name=name, password="wrong wrong wrong") for name in (ANNA, "nobody", "\x00")
