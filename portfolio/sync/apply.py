@@ -189,6 +189,9 @@ def _write_rates(
                 source=source,
             )
             session.add(row)
+        elif row.read_at > snapshot.read_at:
+            # Another account has brought a newer one while somebody decided upon this one.
+            continue
         if _set(row, {"value": value}):
             row.read_at, moved = snapshot.read_at, True
     return moved

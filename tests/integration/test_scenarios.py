@@ -89,6 +89,15 @@ def test_oddities_and_truths_go_through(desk, name):
     assert run["closed"] == expected
 
 
+@pytest.mark.parametrize("before", ["liquidated", "sold", "list-empty"])
+def test_whatever_was_played_before_each_can_be_played_and_again(desk, before):
+    for name in SCENARIOS:
+        for played in (before, name, name):
+            desk.simulator.play(played)
+            held = [row.conid for row in desk.simulator.state.accounts["U1234567"].held]
+            assert len(held) == len(set(held)), (before, name)
+
+
 def test_every_broker_code_has_a_scenario():
     shown = {of.leads_to for of in SCENARIOS.values()}
     # The gateway knows its user by itself: its adapter needs no secrets.

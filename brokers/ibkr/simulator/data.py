@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from itertools import islice
 
 RATES = {
     "USD": {"USD": "1", "EUR": "1.0842", "CHF": "1.1317", "GBP": "1.2635", "JPY": "0.006482"},
@@ -295,8 +296,10 @@ def large(count: int, key: str = "U9000000") -> Account:
 
 
 def enlarge(account: Account, count: int) -> None:
-    """Fill an account up to this many positions."""
-    account.held += _more(accounts()["U1234567"], len(account.held), count)
+    """Fill an account up to this many positions; some of those it was filled with may be sold."""
+    first, taken = len(account.held), {row.conid for row in account.held}
+    more = _more(accounts()["U1234567"], first, count + len(taken))
+    account.held += islice((row for row in more if row.conid not in taken), max(count - first, 0))
 
 
 def _more(model: Account, first: int, count: int) -> Iterator[Held]:

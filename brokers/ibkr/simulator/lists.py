@@ -9,7 +9,7 @@ from typing import Any
 from brokers.ibkr.simulator import answers
 from brokers.ibkr.simulator.data import enlarge
 from brokers.ibkr.simulator.reply import Reply
-from brokers.ibkr.simulator.scenarios import HTML, MAIN, instead, on, scenario
+from brokers.ibkr.simulator.scenarios import HTML, MAIN, instead, on, scenario, share
 from brokers.ibkr.simulator.state import GatewayState
 
 ENOUGH = 330
@@ -23,7 +23,7 @@ def _large(state: GatewayState) -> None:
 def _with_another(state: GatewayState, change: Callable[[Any], Any]) -> None:
     """Change one row of the single answer, a share's."""
     _large(state)
-    conid = str(state.accounts[MAIN].find("AAPL").conid)
+    conid = str(share(state, "AAPL").conid)
     on(
         state,
         UNCACHED,
@@ -64,7 +64,8 @@ def list_stale(state: GatewayState) -> None:
     account = state.accounts[MAIN]
     now = int(state.clock.now().timestamp())
     before = [answers.uncached(row, now) for row in account.held]
-    state.sell(MAIN, "AAPL", Decimal(10), keep=False)
+    sold = share(state, "AAPL")
+    state.sell(MAIN, sold.ticker, min(sold.quantity, Decimal(10)), keep=False)
     on(state, UNCACHED, lambda _: before)
 
 

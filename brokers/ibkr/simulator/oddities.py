@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from brokers.ibkr.simulator.data import every_class
-from brokers.ibkr.simulator.scenarios import MAIN, on, scenario
+from brokers.ibkr.simulator.scenarios import MAIN, on, scenario, share
 from brokers.ibkr.simulator.state import GatewayState
 
 
@@ -54,9 +54,10 @@ def no_market_data(state: GatewayState) -> None:
 @scenario("currency-missing", "currency_guessed", lasts=True)
 def currency_missing(state: GatewayState) -> None:
     """A new row, and the terms of its contract, do not say their currency."""
-    account = state.accounts[MAIN]
-    bought = replace(account.find("AAPL"), conid=799001, ticker="NEWCO", name="NEW COMPANY")
-    account.held.append(bought)
+    held = state.accounts[MAIN].held
+    bought = replace(share(state, "AAPL"), conid=799001, ticker="NEWCO", name="NEW COMPANY")
+    if bought.conid not in {row.conid for row in held}:
+        held.append(bought)
 
     def without(row: Any) -> Any:
         return {**row, "currency": None} if row["conid"] == bought.conid else row
@@ -124,13 +125,13 @@ def add_every_class(state: GatewayState) -> None:
 @scenario("sold", "ready", lasts=True)
 def sold(state: GatewayState) -> None:
     """A position was sold: a true change."""
-    state.sell(MAIN, "AAPL", None, keep=False)
+    state.sell(MAIN, share(state, "AAPL").ticker, None, keep=False)
 
 
 @scenario("split", "ready", lasts=True)
 def split(state: GatewayState) -> None:
     """A share was split four to one: a true change."""
-    row = state.accounts[MAIN].find("NVDA")
+    row = share(state, "NVDA")
     row.quantity, row.price, row.average = row.quantity * 4, row.price / 4, row.average / 4
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from brokers.ibkr.simulator.data import Held, accounts
 from brokers.ibkr.simulator.reply import Reply
 from brokers.ibkr.simulator.state import (
     CUT,
@@ -68,6 +69,18 @@ def on(state: GatewayState, fragment: str, change: Callable[[Any], Any]) -> None
         return reply._replace(body=change(reply.body))
 
     state.rewrites.append(rewrite)
+
+
+def share(state: GatewayState, ticker: str) -> Held:
+    """A share of the main account: this one while it is held, else another, else this one anew."""
+    held = state.accounts[MAIN].held
+    shares = sorted(
+        (row for row in held if row.asset == "STK"), key=lambda row: row.ticker != ticker
+    )
+    if not shares:
+        shares = [accounts()[MAIN].find(ticker)]
+        held.append(shares[0])
+    return shares[0]
 
 
 def instead(state: GatewayState, fragment: str, reply: Reply) -> None:

@@ -651,6 +651,14 @@ def test_rates_that_are_believed_are_kept_once_a_day(book):
     assert [r.day for r in book.all(Rate) if r.from_currency == "EUR"] == [DAY, tomorrow.date()]
 
 
+def test_a_rate_that_was_read_later_stays_when_an_older_read_is_applied(book):
+    book.put(later(READ), rates={"EUR": D("1.2")})
+    book.put(READ, rates={"EUR": D("1.1"), "GBP": D("1.3")})
+    assert {r.from_currency: r.value for r in book.all(Rate)} == {"EUR": D("1.2"), "GBP": D("1.3")}
+    book.put(later(later(READ)), rates={"EUR": D("1.1")})
+    assert D("1.1") in {r.value for r in book.all(Rate)}
+
+
 def test_a_rate_of_another_owner_source_or_currency_stays(book):
     other = User(name="x", folded="x", created_at=NOON)
     book.session.add(other)
