@@ -463,6 +463,7 @@ def test_nothing_is_kept_to_be_decided_upon_once_the_account_is_disconnected(any
 
 def told_by_undo(desk, url, run_id):
     """What the page of a run says that its undo does to the schedule, and what is said then."""
+    desk.turn()
     browser, at = desk.app.test_client(), f"/api/v1/runs/{run_id}/undo"
     page = desk.program.get(f"{url}/syncs/{run_id}", headers=HTML).get_data(as_text=True)
     (before,) = re.findall(r"Brings the fields above back[^.]*\.\s*(.*?)</p>", page, re.DOTALL)

@@ -175,11 +175,18 @@ def test_it_stays_after_a_disconnect_until_somebody_states_the_cash(beside):
     assert totals(beside, url)["net_liquidation"] == before
     row = next(of for of in beside.holdings(url)["cash"] if of["currency"] == "USD")
     form = beside.program.get(f"{url}/cash/{row['id']}", headers=HTML).get_data(as_text=True)
-    assert "With the profit of futures" in form
+    assert "and the profit of futures: what the broker has told of them" in form
+    parts = totals(beside, url)
     at = f"/api/v1/portfolios/1/accounts/A/cash/{row['id']}"
     assert beside.program.patch(at, json={"amount": row["amount"]}).status_code == 200
     assert stored(beside) is None
-    assert Decimal(totals(beside, url)["net_liquidation"]) == Decimal(before) - PROFIT
+    after = totals(beside, url)
+    accrued = sum(
+        Decimal(parts[name]) - Decimal(after[name])
+        for name in ("accrued_interest", "accrued_dividends")
+    )
+    assert accrued
+    assert Decimal(after["net_liquidation"]) == Decimal(before) - PROFIT - accrued
     assert "in cash notional" in page(beside, url)
 
 
