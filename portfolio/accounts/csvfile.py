@@ -88,11 +88,15 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One line as it is understood; `problems` says by column what cannot be."""
+    """One line as it is understood; `problems` says by column what cannot be.
+
+    Where it says no kind, that in `values` is the layout's.
+    """
 
     line: int
     values: Mapping[str, object]
     problems: Mapping[str, str]
+    says_kind: bool = True
 
     @property
     def is_cash(self) -> bool:
@@ -207,11 +211,12 @@ def _row(line: int, cells: Mapping[str, str], layout: Layout) -> Row:
             values[column] = _value(column, text, layout)
         except ValueError as error:
             problems[column] = str(error)
+    says_kind = bool(values.get("kind"))
     values["kind"] = values.get("kind") or layout.kind
     values["currency"] = values.get("currency") or layout.currency
     if CASH in (values.get("type"), values["kind"]):
         values["type"] = CASH
-    return Row(line=line, values=values, problems=problems)
+    return Row(line=line, values=values, problems=problems, says_kind=says_kind)
 
 
 def _value(column: str, text: str, layout: Layout) -> object:

@@ -267,7 +267,8 @@ class ImportRequest(Schema):
         load_default=dict,
         metadata={
             "example": {of: of for of in ("symbol", "kind", "currency")} | {"quantity": "Menge"},
-            "description": "for each of our columns the file's heading; without a kind: stock",
+            "description": "for each of our columns the file's heading; without a kind: what is "
+            "held by hand in that symbol and currency, else stock",
         },
     )
     decimal = fields.String(

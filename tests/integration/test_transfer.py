@@ -97,6 +97,40 @@ def test_the_same_file_twice_changes_nothing(hand):
     assert rows(hand)[0][0][2] == "6"
 
 
+def test_a_line_without_a_kind_is_what_is_held_by_hand_of_its_symbol(hand):
+    def hold(**terms):
+        body = {"symbol": "VWCE", "currency": "EUR", "quantity": "1", **terms}
+        made = hand.program.post(f"{P}/1/accounts/Bank/holdings", json=body)
+        assert made.status_code == 201, made.json
+        return made.json["id"]
+
+    text = "symbol,quantity,price\nVWCE,5,99\n"
+    hold(kind="bond", currency="USD")
+    etf = hold(kind="etf", multiplier="10")
+    page = send(hand, text).get_data(as_text=True)
+    assert "0 added, 1 changed" in page
+    assert "<td>ETF</td>" in page
+    assert "It names no kind: read as the etf held here." in page
+    assert api(hand, text, apply=True) == (0, 1, 0, 0)
+    assert api(hand, text, apply=True) == (0, 0, 1, 0)
+    assert [row[:3] for row in rows(hand)[0]] == [("VWCE", "bond", "1"), ("VWCE", "etf", "5")]
+    # What a line says decides: another size, or another kind, is another holding.
+    assert api(hand, "symbol,quantity,multiplier\nVWCE,5,1\n") == (1, 0, 0, 0)
+    assert api(hand, "symbol,kind,quantity\nVWCE,stock,5\n") == (1, 0, 0, 0)
+    assert api(hand, f"{text}{text.splitlines()[1]}\n") == (0, 0, 1, 1)
+    # Of several, one that cannot be told apart is what it would be without them, and says so.
+    other = hold(kind="fund")
+    page = send(hand, text).get_data(as_text=True)
+    assert "1 added, 0 changed" in page
+    said = "It names no kind, and 2 holdings by hand have its symbol: read as stock."
+    assert said in page
+    assert api(hand, "symbol,quantity,price,multiplier\nVWCE,5,99,10\n") == (0, 0, 1, 0)
+    # What was removed is held no more.
+    for number in (etf, other):
+        hand.program.delete(f"{P}/1/accounts/Bank/holdings/{number}")
+    assert api(hand, text) == (1, 0, 0, 0)
+
+
 def test_an_export_imports_to_the_same_state(hand):
     api(hand, FILE.replace("Type", "kind"), apply=True)
     account = f"{P}/1/accounts/Bank/holdings"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -27,12 +28,22 @@ from portfolio.accounts.services.totals import touch
 from portfolio.errors import Invalid
 
 ADDED, CHANGED, UNCHANGED, BAD = "added", "changed", "unchanged", "bad"
+# What a line may leave open beside the kind: the column of each term.
+OPEN_TERMS = {
+    "multiplier": "multiplier",
+    "expiry": "expiry",
+    "strike": "strike",
+    "option_right": "right",
+}
 DESCRIBED = ("name", "underlying", "isin", "notes")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """What one line of a file would do; `changes` is old to new by column, as text."""
+    """What one line of a file would do; `changes` is old to new by column, as text.
+
+    `row` has the kind and terms of the holding that it is; `note` says what was decided for it.
+    """
 
     row: Row
     label: str
@@ -40,6 +51,7 @@ class Step:
     changes: Mapping[str, tuple[str, str]]
     problems: Mapping[str, str]
     terms: Terms | None = None
+    note: str | None = None
 
 
 class _Shelf:
@@ -54,6 +66,11 @@ class _Shelf:
         self.held: dict[int, Holding] = {}
         for row in at.session.scalars(held.order_by(Holding.closed_at.is_(None), Holding.id)):
             self.held[row.instrument_id] = row
+        self._open: dict[tuple[str, str], list[Terms]] = defaultdict(list)
+        for terms in self.instruments:
+            here = self.holding(terms)
+            if here is not None and here.closed_at is None:
+                self._open[terms.symbol, terms.currency].append(terms)
         cash = cash_rows(at.session, at.account.id)
         self.cash = {row.currency: row for row in cash if row.source == MANUAL}
         synced = open_holdings(at.account.id).where(Holding.source != MANUAL)
@@ -65,6 +82,21 @@ class _Shelf:
         """The holding by hand of these terms, also one that was removed."""
         instrument = self.instruments.get(terms)
         return self.held.get(instrument.id) if instrument else None
+
+    def alike(self, row: Row) -> list[Terms]:
+        """The terms of what is held by hand and has all that a line says, whatever its kind."""
+        try:
+            symbol = clean_text(_text(row.values.get("symbol")), "symbol", 100)
+            currency = clean_currency(str(row.values["currency"]))
+        except Invalid:
+            # Whoever checks the whole line says what is wrong.
+            return []
+        said = {of: row.values.get(column) for of, column in OPEN_TERMS.items()}
+        return [
+            terms
+            for terms in self._open.get((symbol or "", currency), ())
+            if all(value in (None, getattr(terms, of)) for of, value in said.items())
+        ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,9 +142,30 @@ def _bad(row: Row, problems: Mapping[str, str]) -> Step:
     return Step(row=row, label=label, action=BAD, changes={}, problems=problems)
 
 
+def _meant(shelf: _Shelf, row: Row) -> tuple[Row, str | None]:
+    """A line without a kind as the one holding by hand that it can be, and what to say of that."""
+    alike = [] if row.says_kind else shelf.alike(row)
+    if not alike:
+        return row, None
+    default = str(row.values["kind"])
+    if len(alike) > 1:
+        held = f"{len(alike)} holdings by hand have its symbol"
+        return row, f"It names no kind, and {held}: read as {_word(default)}."
+    (terms,) = alike
+    of_terms = {column: getattr(terms, of) for of, column in OPEN_TERMS.items()}
+    found = replace(row, values={**row.values, "kind": terms.kind, **of_terms})
+    same = terms.kind == default
+    return found, None if same else f"It names no kind: read as the {_word(terms.kind)} held here."
+
+
+def _word(kind: str) -> str:
+    return kind.replace("_", " ")
+
+
 def _holding_step(shelf: _Shelf, row: Row) -> Step:
     if row.problems:
         return _bad(row, row.problems)
+    row, note = _meant(shelf, row)
     try:
         terms = terms_from(row.values)
         check_quantity(row.values.get("quantity"))
@@ -130,7 +183,13 @@ def _holding_step(shelf: _Shelf, row: Row) -> Step:
         changes = _changes(_present(held), values)
         action = CHANGED if changes else UNCHANGED
     return Step(
-        row=row, label=terms.symbol, action=action, changes=changes, problems={}, terms=terms
+        row=row,
+        label=terms.symbol,
+        action=action,
+        changes=changes,
+        problems={},
+        terms=terms,
+        note=note,
     )
 
 
