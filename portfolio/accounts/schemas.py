@@ -7,10 +7,9 @@ from typing import Any
 from marshmallow import Schema, fields, validate
 
 from brokers.types import Kind
-from portfolio.accounts.csvfile import COLUMNS
 from portfolio.accounts.queries.order import SORTS
 from portfolio.accounts.resources import REASONS
-from portfolio.web.openapi import Exact, Flag, PageQuery, Typed, Utc
+from portfolio.web.openapi import Exact, PageQuery, Typed, Utc
 
 NAME = {"example": "Retirement"}
 CURRENCY = {"example": "USD"}
@@ -253,48 +252,6 @@ class InstrumentsQuery(PageQuery):
     """Which instruments are wanted: the beginning of a symbol or name."""
 
     text = fields.String(load_default="", validate=validate.Length(max=100))
-
-
-class ImportRequest(Schema):
-    """A CSV file, and how it is to be read where the headings do not tell."""
-
-    csv = fields.String(
-        required=True, metadata={"example": "symbol,kind,currency,Menge\nVWCE,etf,EUR,5\n"}
-    )
-    columns = fields.Dict(
-        keys=fields.String(validate=validate.OneOf(COLUMNS)),
-        values=fields.String(),
-        load_default=dict,
-        metadata={
-            "example": {of: of for of in ("symbol", "kind", "currency")} | {"quantity": "Menge"},
-            "description": "for each of our columns the file's heading; without a kind: what is "
-            "held by hand in that symbol and currency, else stock",
-        },
-    )
-    decimal = fields.String(
-        load_default="", validate=validate.OneOf(["", ".", ","]), metadata={"example": "."}
-    )
-    apply = Flag(load_default=False)
-
-
-class ImportStep(Schema):
-    """What one line of the file does: added, changed, unchanged, or bad with its reasons."""
-
-    line = fields.Integer(required=True, attribute="row.line")
-    label = fields.String(required=True)
-    action = fields.String(required=True)
-    problems = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
-
-
-class ImportOutcome(Schema):
-    """What a file does, in numbers and line by line."""
-
-    applied = fields.Boolean(required=True)
-    added = fields.Integer(required=True)
-    changed = fields.Integer(required=True)
-    unchanged = fields.Integer(required=True)
-    bad = fields.Integer(required=True)
-    rows = fields.List(fields.Nested(ImportStep), required=True)
 
 
 class DailyValueSchema(Schema):

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from werkzeug.http import parse_options_header
 
 from portfolio.accounts import csvfile
+from portfolio.accounts.import_schemas import ImportOutcome
 from portfolio.accounts.services import transfer as services
 from portfolio.db.session import unit_of_work
 from portfolio.errors import StorageBusy
@@ -97,6 +98,55 @@ def test_the_same_file_twice_changes_nothing(hand):
     assert rows(hand)[0][0][2] == "6"
 
 
+def test_the_api_shows_of_each_line_what_the_page_shows(hand):
+    def shown(text):
+        body = {"csv": text}
+        return hand.program.post(f"{P}/1/accounts/Bank/import", json=body).json["rows"]
+
+    headings = "type,symbol,name,kind,currency,quantity,average_price,price,notes\n"
+    first = f"{headings},VWCE,All-World,etf,EUR,5,98.10,,\ncash,,,,EUR,1500.250,,,\n"
+    held, money = shown(first)
+    answer = hand.program.post(f"{P}/1/accounts/Bank/import", json={"csv": first})
+    assert ImportOutcome().validate(answer.json) == {}
+    assert held == {
+        "line": 2,
+        "label": "VWCE",
+        "action": "added",
+        "name": "All-World",
+        "kind": "etf",
+        "currency": "EUR",
+        "quantity": "5",
+        "average_price": "98.1",
+        "price": None,
+        "changes": [],
+        "note": None,
+        "problems": {},
+    }
+    assert (money["kind"], money["quantity"], money["name"]) == ("cash", "1500.25", None)
+    api(hand, first, apply=True)
+    second = f"{headings},VWCE,,etf,EUR,0.6e1,,,\n,VWCE,,etf,EUR,6,,101,mine\ncash,,,,EUR,7,,,\n"
+    bad, held, money = shown(second)
+    assert (bad["action"], bad["kind"], bad["quantity"]) == ("bad", "etf", None)
+    assert held["changes"] == [
+        {"field": "quantity", "old": "5", "new": "6"},
+        {"field": "average_price", "old": "98.1", "new": None},
+        {"field": "price", "old": None, "new": "101"},
+        {"field": "name", "old": "All-World", "new": None},
+        {"field": "notes", "old": None, "new": "mine"},
+    ]
+    assert money["changes"] == [{"field": "quantity", "old": "1500.25", "new": "7"}]
+    page = send(hand, second).get_data(as_text=True)
+    for change in held["changes"] + money["changes"]:
+        field = change["field"].replace("_", " ")
+        assert f"{field}: {change['old'] or '—'} → {change['new'] or '—'}" in page
+    # Columns that the file does not have, and what is no kind, are null, and never the default.
+    (bare,) = shown("symbol,quantity\nX,1\n")
+    assert [bare[name] for name in ("kind", "currency", "name", "price")] == [
+        *("stock", "EUR", None, None)
+    ]
+    assert shown("symbol,kind,quantity\nX,castle,1\n")[0]["kind"] is None
+
+
 def test_a_line_without_a_kind_is_what_is_held_by_hand_of_its_symbol(hand):
     def hold(**terms):
         body = {"symbol": "VWCE", "currency": "EUR", "quantity": "1", **terms}
@@ -120,10 +170,12 @@ def test_a_line_without_a_kind_is_what_is_held_by_hand_of_its_symbol(hand):
     assert api(hand, f"{text}{text.splitlines()[1]}\n") == (0, 0, 1, 1)
     # Of several, one that cannot be told apart is what it would be without them, and says so.
     other = hold(kind="fund")
+    (row,) = hand.program.post(f"{P}/1/accounts/Bank/import", json={"csv": text}).json["rows"]
     page = send(hand, text).get_data(as_text=True)
     assert "1 added, 0 changed" in page
     said = "It names no kind, and 2 holdings by hand have its symbol: read as stock."
     assert said in page
+    assert (row["kind"], row["note"]) == ("stock", said)
     assert api(hand, "symbol,quantity,price,multiplier\nVWCE,5,99,10\n") == (0, 0, 1, 0)
     # What was removed is held no more.
     for number in (etf, other):

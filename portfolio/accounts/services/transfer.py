@@ -11,7 +11,7 @@ from unicodedata import normalize
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
-from portfolio.accounts.csvfile import Row, cell
+from portfolio.accounts.csvfile import CASH, Row, cell
 from portfolio.accounts.models import MANUAL, CashBalance, Holding, Instrument
 from portfolio.accounts.names import clean_currency, clean_isin, clean_notes, clean_text
 from portfolio.accounts.queries.scope import Scope
@@ -39,8 +39,17 @@ DESCRIBED = ("name", "underlying", "isin", "notes")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What a line changes of one field, as text; None where there is nothing."""
+
+    field: str
+    old: str | None
+    new: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """What one line of a file would do; `changes` is old to new by column, as text.
+    """What one line of a file would do.
 
     `row` has the kind and terms of the holding that it is; `note` says what was decided for it.
     """
@@ -48,10 +57,17 @@ class Step:
     row: Row
     label: str
     action: str
-    changes: Mapping[str, tuple[str, str]]
+    changes: tuple[Change, ...]
     problems: Mapping[str, str]
     terms: Terms | None = None
     note: str | None = None
+
+    @property
+    def kind(self) -> str | None:
+        """What the line is of; None where what it says is no kind."""
+        if "kind" in self.row.problems:
+            return None
+        return CASH if self.row.is_cash else str(self.row.values["kind"])
 
 
 class _Shelf:
@@ -130,7 +146,7 @@ def plan_import(at: Scope, rows: Sequence[Row]) -> ImportPlan:
         key = step.terms or step.label
         if step.action != BAD and key in seen:
             why = {"symbol": f"It stands in line {seen[key]} already."}
-            step = Step(row=row, label=step.label, action=BAD, changes={}, problems=why)
+            step = Step(row=row, label=step.label, action=BAD, changes=(), problems=why)
         elif step.action != BAD:
             seen[key] = row.line
         steps.append(step)
@@ -139,7 +155,7 @@ def plan_import(at: Scope, rows: Sequence[Row]) -> ImportPlan:
 
 def _bad(row: Row, problems: Mapping[str, str]) -> Step:
     label = str(row.values.get("symbol") or row.values.get("currency") or "")
-    return Step(row=row, label=label, action=BAD, changes={}, problems=problems)
+    return Step(row=row, label=label, action=BAD, changes=(), problems=problems)
 
 
 def _meant(shelf: _Shelf, row: Row) -> tuple[Row, str | None]:
@@ -173,7 +189,7 @@ def _holding_step(shelf: _Shelf, row: Row) -> Step:
     except Invalid as error:
         return _bad(row, error.fields)
     held = shelf.holding(terms)
-    changes: dict[str, tuple[str, str]] = {}
+    changes: tuple[Change, ...] = ()
     if (row.values.get("source"), terms) in shelf.synced:
         # The broker's own row, exported here: it is there already.
         action = UNCHANGED
@@ -225,9 +241,12 @@ def _present(held: Holding) -> dict[str, Any]:
     }
 
 
-def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Change, ...]:
     differing = {name: value for name, value in new.items() if old[name] != value}
-    return {name: (cell(old[name]), cell(value)) for name, value in differing.items()}
+    return tuple(
+        Change(field=name, old=cell(old[name]) or None, new=cell(value) or None)
+        for name, value in differing.items()
+    )
 
 
 def _cash_step(shelf: _Shelf, row: Row) -> Step:
@@ -244,9 +263,8 @@ def _cash_step(shelf: _Shelf, row: Row) -> Step:
     held = shelf.cash.get(currency)
     if (row.values.get("source"), currency) in shelf.synced:
         label = f"{currency} cash of the broker"
-        return Step(row=row, label=label, action=UNCHANGED, changes={}, problems={})
-    old = None if held is None else held.amount
-    changes = {} if old in (None, amount) else {"quantity": (cell(old), cell(amount))}
+        return Step(row=row, label=label, action=UNCHANGED, changes=(), problems={})
+    changes = () if held is None else _changes({"quantity": held.amount}, {"quantity": amount})
     action = ADDED if held is None else CHANGED if changes else UNCHANGED
     return Step(row=row, label=f"{currency} cash", action=action, changes=changes, problems={})
 
