@@ -62,6 +62,8 @@ KINDS |= {
     "fop": "future_option",
 }
 RIGHTS = {"c": "call", "p": "put", "call": "call", "put": "put"}
+# How JSON begins, and no heading of a file.
+JSON = re.compile(r"""\s*(\{\s*["}]|\[\s*[\[{\]])""")
 GROUPED = {
     ".": re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?\Z"),
     ",": re.compile(r"[+-]?\d{1,3}(\.\d{3})+(,\d+)?\Z"),
@@ -122,6 +124,8 @@ def read(text: str, field: str = "file") -> Table:
     """The table of a file, or `Invalid`, which names the field it came in, where it is none."""
     if "\0" in text:
         raise Invalid({field: "This is not a text file."})
+    if JSON.match(text.lstrip("\ufeff")):
+        raise Invalid({field: "This is JSON; a CSV file is needed, such as export.csv."})
     try:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
         rows = [(reader.line_num, row) for row in reader]

@@ -241,6 +241,18 @@ def test_what_is_no_csv_is_refused(hand):
     page = send(hand, "just a line")
     assert page.status_code == 422
     assert "needs a line of headings" in page.get_data(as_text=True)
+    # Our own other export, then the right one.
+    api(hand, FILE.replace("Type", "kind"), apply=True)
+    exported = hand.program.get(f"{P}/1/accounts/Bank/export.json").get_data(as_text=True)
+    page = send(hand, exported)
+    assert page.status_code == 422
+    said = "This is JSON; a CSV file is needed, such as export.csv."
+    assert said in page.get_data(as_text=True)
+    answer = hand.program.post(f"{P}/1/accounts/Bank/import", json={"csv": f"\ufeff\n{exported}"})
+    assert answer.json["error"]["fields"] == {"csv": said}
+    right = hand.program.get(f"{P}/1/accounts/Bank/export.csv").get_data(as_text=True)
+    assert "0 added, 0 changed, 3 unchanged" in send(hand, right).get_data(as_text=True)
+    assert api(hand, "[symbol],quantity\nX,1\n", columns={"symbol": "[symbol]"}) == (0, 0, 0, 1)
     answer = hand.program.post(f"{P}/1/accounts/Bank/import", json={"csv": ""})
     assert (answer.status_code, list(answer.json["error"]["fields"])) == (422, ["csv"])
 
