@@ -26,7 +26,9 @@ class ImportRequest(Schema):
         },
     )
     decimal = fields.String(
-        load_default="", validate=validate.OneOf(["", ".", ","]), metadata={"example": "."}
+        load_default="",
+        validate=validate.OneOf(["", ".", ","], error="Must be a point or a comma."),
+        metadata={"example": "."},
     )
     apply = Flag(load_default=False)
 

@@ -9,13 +9,14 @@ from marshmallow import Schema, fields, validate
 from brokers.types import Kind
 from portfolio.accounts.queries.order import SORTS
 from portfolio.accounts.resources import REASONS
-from portfolio.web.openapi import Exact, PageQuery, Typed, Utc
+from portfolio.web.openapi import Exact, OneOf, PageQuery, Typed, Utc
 
 NAME = {"example": "Retirement"}
 CURRENCY = {"example": "USD"}
 # Small letters are taken too, and written in capitals.
 CODE = "^[A-Za-z]{3}$"
 TYPED_CURRENCY = {**CURRENCY, "pattern": CODE}
+NOTHING = validate.OneOf([], error="Only null can be sent, which says that it is no duplicate.")
 KINDS = [str(kind) for kind in Kind]
 TWICE = {"description": "Its accounts of which something may count twice", "example": ["A"]}
 INCOMPLETE = {
@@ -189,7 +190,7 @@ class HoldingChange(Schema):
     notes = fields.String(allow_none=True, metadata={"example": "for Ada"})
     duplicate_of = fields.String(
         allow_none=True,
-        validate=validate.OneOf([]),
+        validate=NOTHING,
         metadata={"description": "null settles that this is no duplicate"},
     )
 
@@ -234,7 +235,7 @@ class CashChange(Schema):
     """Another amount, or (`duplicate_of` null) that it is not counted twice."""
 
     amount = Typed(metadata={"example": "250.00"})
-    duplicate_of = fields.String(allow_none=True, validate=validate.OneOf([]))
+    duplicate_of = fields.String(allow_none=True, validate=NOTHING)
 
 
 class HoldingsQuery(PageQuery):
@@ -245,7 +246,7 @@ class HoldingsQuery(PageQuery):
         validate=validate.OneOf([*SORTS, *(f"-{name}" for name in SORTS)]),
     )
     text = fields.String(load_default="", validate=validate.Length(max=100))
-    kind = fields.String(load_default="", validate=validate.OneOf(["", *Kind]))
+    kind = fields.String(load_default="", validate=OneOf(["", *Kind]))
 
 
 class InstrumentsQuery(PageQuery):
