@@ -119,10 +119,10 @@ OPTIONS: tuple[Option, ...] = (
         read=https_address,
         default="https://localhost:5000",
         expects="an https address such as https://localhost:5001",
-        help="Address of IBKR's Client Portal Gateway. The default makes the first gateway, whose "
-        "address then stands on Settings. Set, it moves the first gateway there at each start and "
-        "holds it; that address stays when the setting is gone. Needed when `listenPort` in the "
-        "gateway's `root/conf.yaml` is not 5000.",
+        help="Address of the first gateway only, IBKR's Client Portal Gateway. The default makes "
+        "it at the first start; where it is by now stands on Settings. Set, it moves the first "
+        "gateway there at each start and holds it; that address stays when the setting is gone. "
+        "Needed when `listenPort` in the gateway's `root/conf.yaml` is not 5000.",
     ),
     Option(
         name="IBKR_GATEWAY_LOGIN_URL",

@@ -12,14 +12,14 @@ from brokers.errors import CredentialsMissing
 from brokers.ibkr.simulator.scenarios import SCENARIOS
 from brokers.testing.contract import failures
 from portfolio.accounts.csvfile import WRITTEN
-from portfolio.accounts.schemas import (
+from portfolio.accounts.schemas.holdings import (
     CashSchema,
     HoldingSchema,
     HoldingsSchema,
     InstrumentSchema,
-    PortfolioSchema,
     TotalsSchema,
 )
+from portfolio.accounts.schemas.portfolios import PortfolioSchema
 from portfolio.errors import DomainError
 from portfolio.settings import as_document
 from portfolio.web.errors import CODES

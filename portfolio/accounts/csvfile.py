@@ -62,6 +62,8 @@ KINDS |= {
     "fop": "future_option",
 }
 RIGHTS = {"c": "call", "p": "put", "call": "call", "put": "put"}
+# How JSON begins, and no heading of a file.
+JSON = re.compile(r"""\s*(\{\s*["}]|\[\s*[\[{\]])""")
 GROUPED = {
     ".": re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?\Z"),
     ",": re.compile(r"[+-]?\d{1,3}(\.\d{3})+(,\d+)?\Z"),
@@ -88,11 +90,15 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One line as it is understood; `problems` says by column what cannot be."""
+    """One line as it is understood; `problems` says by column what cannot be.
+
+    Where it says no kind, that in `values` is the layout's.
+    """
 
     line: int
     values: Mapping[str, object]
     problems: Mapping[str, str]
+    says_kind: bool = True
 
     @property
     def is_cash(self) -> bool:
@@ -118,6 +124,8 @@ def read(text: str, field: str = "file") -> Table:
     """The table of a file, or `Invalid`, which names the field it came in, where it is none."""
     if "\0" in text:
         raise Invalid({field: "This is not a text file."})
+    if JSON.match(text.lstrip("\ufeff")):
+        raise Invalid({field: "This is JSON; a CSV file is needed, such as export.csv."})
     try:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
         rows = [(reader.line_num, row) for row in reader]
@@ -207,11 +215,12 @@ def _row(line: int, cells: Mapping[str, str], layout: Layout) -> Row:
             values[column] = _value(column, text, layout)
         except ValueError as error:
             problems[column] = str(error)
+    says_kind = bool(values.get("kind"))
     values["kind"] = values.get("kind") or layout.kind
     values["currency"] = values.get("currency") or layout.currency
     if CASH in (values.get("type"), values["kind"]):
         values["type"] = CASH
-    return Row(line=line, values=values, problems=problems)
+    return Row(line=line, values=values, problems=problems, says_kind=says_kind)
 
 
 def _value(column: str, text: str, layout: Layout) -> object:

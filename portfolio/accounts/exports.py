@@ -22,7 +22,7 @@ from portfolio.accounts.csvfile import Columns
 from portfolio.accounts.queries.order import Wanted
 from portfolio.accounts.queries.scope import Scope
 from portfolio.accounts.resources import CashView, HoldingView
-from portfolio.accounts.schemas import HoldingSchema, HoldingsSchema, InstrumentSchema
+from portfolio.accounts.schemas.holdings import HoldingSchema, HoldingsSchema, InstrumentSchema
 from portfolio.db.base import canonical_each
 from portfolio.db.session import one_state
 from portfolio.web import respond

@@ -29,8 +29,8 @@ def reason_against(address: str) -> str | None:
     """Why people may not enter this address, as a sentence that does not repeat it, or None."""
     if kind_of(address) not in KINDS:
         return (
-            "Only its operator can set an address of this kind. Choose a kind that brings "
-            "messages, such as ntfys, mailtos or tgram."
+            "What stands before :// is a kind that is not known, or one that only the operator "
+            "can set. Choose one that brings messages, such as ntfys, mailtos or tgram."
         )
     before, mark, query = address.partition("?")
     if "#" in before or (mark and not _plain(query)):

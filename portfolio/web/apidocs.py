@@ -160,7 +160,9 @@ def _fields(document: Document, schema: Mapping[str, Any]) -> tuple[FieldDoc, ..
 
 def _type(schema: Mapping[str, Any]) -> str:
     if "enum" in schema:
-        return " | ".join(str(value) for value in schema["enum"] if value not in ("", None))
+        # A field that takes nothing but null has no other word.
+        words = [str(value) for value in schema["enum"] if value not in ("", None)]
+        return " | ".join(words) or "null"
     types = schema.get("type", "object")
     names = [types] if isinstance(types, str) else types
     form = schema.get("format")

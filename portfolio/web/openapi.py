@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
@@ -94,6 +94,14 @@ class Flag(fields.Boolean):
         if isinstance(value, int) and not isinstance(value, bool):
             raise ValidationError("Not a valid boolean.")
         return bool(super()._deserialize(value, attr, data, **kwargs))
+
+
+class OneOf(validate.OneOf):
+    """One of several words; an empty one is as good as none, and is not told among them."""
+
+    def __init__(self, choices: Iterable[str]) -> None:
+        super().__init__(choices)
+        self.choices_text = ", ".join(str(choice) for choice in self.choices if choice)
 
 
 class ErrorBody(Schema):

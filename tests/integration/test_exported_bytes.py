@@ -25,7 +25,7 @@ from portfolio.accounts.models import (
 from portfolio.accounts.queries import scope
 from portfolio.accounts.queries.order import Wanted
 from portfolio.accounts.queries.scope import Scope
-from portfolio.accounts.schemas import HoldingsSchema
+from portfolio.accounts.schemas.holdings import HoldingsSchema
 from portfolio.accounts.services.totals import touch
 from portfolio.db.batches import batches
 from portfolio.db.session import one_state, unit_of_work

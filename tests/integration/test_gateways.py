@@ -148,7 +148,13 @@ def test_what_the_environment_sets_is_fixed_and_the_rest_is_stored(tmp_path):
 
     url, page = started()
     assert "cannot be changed here" not in page
-    assert started()[0] == "https://localhost:5003"
+    # The gateway is elsewhere by now than its setting's default, whose row is true all the same.
+    url, page = started()
+    assert url == "https://localhost:5003"
+    (row,) = [of for of in page.split("<tr>") if "<code>FOLIOSYNC_IBKR_GATEWAY_URL</code>" in of]
+    assert "localhost:5000" in row.replace("<wbr>", "")
+    assert "first gateway only" in row
+    assert "where it is by now stands on Settings" in row
     url, page = started(FOLIOSYNC_IBKR_GATEWAY_URL="https://localhost:5004")
     assert (url, "cannot be changed here" in page) == ("https://localhost:5004", True)
 

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from werkzeug.http import parse_options_header
 
 from portfolio.accounts import csvfile
+from portfolio.accounts.schemas.transfer import ImportOutcome
 from portfolio.accounts.services import transfer as services
 from portfolio.db.session import unit_of_work
 from portfolio.errors import StorageBusy
@@ -71,8 +72,11 @@ def test_a_preview_writes_nothing_and_the_import_writes_the_good_lines(hand):
 
 
 def test_a_preview_shows_money_as_cash_and_opens_what_cures_a_file_that_is_not_understood(hand):
-    text = send(hand, "type,symbol,kind,currency,quantity\ncash,,,CHF,5\n").get_data(as_text=True)
-    assert "<td>cash</td>" in text
+    form = hand.program.get(f"{URL}/import", headers={"Accept": "text/html"})
+    assert "Lines of the kind or of the type “cash” are money." in form.get_data(as_text=True)
+    for line in ("cash,,,CHF,5", ",,cash,CHF,5"):
+        text = send(hand, f"type,symbol,kind,currency,quantity\n{line}\n").get_data(as_text=True)
+        assert "<td>cash</td>" in text
     assert '<details class="card"><summary>Columns and numbers' in text
     text = send(hand, "Was,Wieviel\nVWCE,5\n").get_data(as_text=True)
     assert '<details class="card" open><summary>Columns and numbers' in text
@@ -95,6 +99,91 @@ def test_the_same_file_twice_changes_nothing(hand):
     assert api(hand, text, apply=True) == (0, 0, 2, 0)
     assert api(hand, text.replace(",5,", ",6,"), apply=True) == (0, 1, 1, 0)
     assert rows(hand)[0][0][2] == "6"
+
+
+def test_the_api_shows_of_each_line_what_the_page_shows(hand):
+    def shown(text):
+        body = {"csv": text}
+        return hand.program.post(f"{P}/1/accounts/Bank/import", json=body).json["rows"]
+
+    headings = "type,symbol,name,kind,currency,quantity,average_price,price,notes\n"
+    first = f"{headings},VWCE,All-World,etf,EUR,5,98.10,,\ncash,,,,EUR,1500.250,,,\n"
+    held, money = shown(first)
+    answer = hand.program.post(f"{P}/1/accounts/Bank/import", json={"csv": first})
+    assert ImportOutcome().validate(answer.json) == {}
+    assert held == {
+        "line": 2,
+        "label": "VWCE",
+        "action": "added",
+        "name": "All-World",
+        "kind": "etf",
+        "currency": "EUR",
+        "quantity": "5",
+        "average_price": "98.1",
+        "price": None,
+        "changes": [],
+        "note": None,
+        "problems": {},
+    }
+    assert (money["kind"], money["quantity"], money["name"]) == ("cash", "1500.25", None)
+    api(hand, first, apply=True)
+    second = f"{headings},VWCE,,etf,EUR,0.6e1,,,\n,VWCE,,etf,EUR,6,,101,mine\ncash,,,,EUR,7,,,\n"
+    bad, held, money = shown(second)
+    assert (bad["action"], bad["kind"], bad["quantity"]) == ("bad", "etf", None)
+    assert held["changes"] == [
+        {"field": "quantity", "old": "5", "new": "6"},
+        {"field": "average_price", "old": "98.1", "new": None},
+        {"field": "price", "old": None, "new": "101"},
+        {"field": "name", "old": "All-World", "new": None},
+        {"field": "notes", "old": None, "new": "mine"},
+    ]
+    assert money["changes"] == [{"field": "quantity", "old": "1500.25", "new": "7"}]
+    page = send(hand, second).get_data(as_text=True)
+    for change in held["changes"] + money["changes"]:
+        field = change["field"].replace("_", " ")
+        assert f"{field}: {change['old'] or '—'} → {change['new'] or '—'}" in page
+    # Columns that the file does not have, and what is no kind, are null, and never the default.
+    (bare,) = shown("symbol,quantity\nX,1\n")
+    assert [bare[name] for name in ("kind", "currency", "name", "price")] == [
+        *("stock", "EUR", None, None)
+    ]
+    assert shown("symbol,kind,quantity\nX,castle,1\n")[0]["kind"] is None
+
+
+def test_a_line_without_a_kind_is_what_is_held_by_hand_of_its_symbol(hand):
+    def hold(**terms):
+        body = {"symbol": "VWCE", "currency": "EUR", "quantity": "1", **terms}
+        made = hand.program.post(f"{P}/1/accounts/Bank/holdings", json=body)
+        assert made.status_code == 201, made.json
+        return made.json["id"]
+
+    text = "symbol,quantity,price\nVWCE,5,99\n"
+    hold(kind="bond", currency="USD")
+    etf = hold(kind="etf", multiplier="10")
+    page = send(hand, text).get_data(as_text=True)
+    assert "0 added, 1 changed" in page
+    assert "<td>ETF</td>" in page
+    assert "It names no kind: read as the etf held here." in page
+    assert api(hand, text, apply=True) == (0, 1, 0, 0)
+    assert api(hand, text, apply=True) == (0, 0, 1, 0)
+    assert [row[:3] for row in rows(hand)[0]] == [("VWCE", "bond", "1"), ("VWCE", "etf", "5")]
+    # What a line says decides: another size, or another kind, is another holding.
+    assert api(hand, "symbol,quantity,multiplier\nVWCE,5,1\n") == (1, 0, 0, 0)
+    assert api(hand, "symbol,kind,quantity\nVWCE,stock,5\n") == (1, 0, 0, 0)
+    assert api(hand, f"{text}{text.splitlines()[1]}\n") == (0, 0, 1, 1)
+    # Of several, one that cannot be told apart is what it would be without them, and says so.
+    other = hold(kind="fund")
+    (row,) = hand.program.post(f"{P}/1/accounts/Bank/import", json={"csv": text}).json["rows"]
+    page = send(hand, text).get_data(as_text=True)
+    assert "1 added, 0 changed" in page
+    said = "It names no kind, and 2 holdings by hand have its symbol: read as stock."
+    assert said in page
+    assert (row["kind"], row["note"]) == ("stock", said)
+    assert api(hand, "symbol,quantity,price,multiplier\nVWCE,5,99,10\n") == (0, 0, 1, 0)
+    # What was removed is held no more.
+    for number in (etf, other):
+        hand.program.delete(f"{P}/1/accounts/Bank/holdings/{number}")
+    assert api(hand, text) == (1, 0, 0, 0)
 
 
 def test_an_export_imports_to_the_same_state(hand):
@@ -155,6 +244,18 @@ def test_what_is_no_csv_is_refused(hand):
     page = send(hand, "just a line")
     assert page.status_code == 422
     assert "needs a line of headings" in page.get_data(as_text=True)
+    # Our own other export, then the right one.
+    api(hand, FILE.replace("Type", "kind"), apply=True)
+    exported = hand.program.get(f"{P}/1/accounts/Bank/export.json").get_data(as_text=True)
+    page = send(hand, exported)
+    assert page.status_code == 422
+    said = "This is JSON; a CSV file is needed, such as export.csv."
+    assert said in page.get_data(as_text=True)
+    answer = hand.program.post(f"{P}/1/accounts/Bank/import", json={"csv": f"\ufeff\n{exported}"})
+    assert answer.json["error"]["fields"] == {"csv": said}
+    right = hand.program.get(f"{P}/1/accounts/Bank/export.csv").get_data(as_text=True)
+    assert "0 added, 0 changed, 3 unchanged" in send(hand, right).get_data(as_text=True)
+    assert api(hand, "[symbol],quantity\nX,1\n", columns={"symbol": "[symbol]"}) == (0, 0, 0, 1)
     answer = hand.program.post(f"{P}/1/accounts/Bank/import", json={"csv": ""})
     assert (answer.status_code, list(answer.json["error"]["fields"])) == (422, ["csv"])
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from portfolio.accounts.api.holdings import look, scope
 from portfolio.accounts.resources import CashView
-from portfolio.accounts.schemas import CashChange, CashListSchema, CashSchema, NewCash
+from portfolio.accounts.schemas.holdings import CashChange, CashListSchema, CashSchema, NewCash
 from portfolio.accounts.services import cash as services
 from portfolio.db.session import unit_of_work
 from portfolio.web.openapi import Blueprint

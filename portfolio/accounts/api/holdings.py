@@ -10,14 +10,14 @@ from portfolio.accounts.queries.order import Wanted
 from portfolio.accounts.queries.rates import values_page
 from portfolio.accounts.queries.scope import Scope
 from portfolio.accounts.resources import HoldingsPage, HoldingView
-from portfolio.accounts.schemas import (
-    DailyValuesSchema,
+from portfolio.accounts.schemas.holdings import (
     HoldingChange,
     HoldingSchema,
     HoldingsQuery,
     HoldingsSchema,
     NewHolding,
 )
+from portfolio.accounts.schemas.portfolios import DailyValuesSchema
 from portfolio.accounts.services import holdings as services
 from portfolio.db.session import unit_of_work
 from portfolio.web.openapi import Blueprint, PageQuery

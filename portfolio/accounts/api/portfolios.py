@@ -12,7 +12,7 @@ from portfolio.accounts.queries.portfolios import (
     visible_portfolio,
 )
 from portfolio.accounts.resources import AccountView, PortfolioLine
-from portfolio.accounts.schemas import (
+from portfolio.accounts.schemas.portfolios import (
     AccountChange,
     AccountSchema,
     AccountsSchema,

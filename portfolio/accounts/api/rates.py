@@ -7,14 +7,8 @@ from typing import Any
 from portfolio.accounts.ecb import parse
 from portfolio.accounts.queries import rates as queries
 from portfolio.accounts.queries.instruments import instrument_view, instruments
-from portfolio.accounts.schemas import (
-    FetchedRates,
-    InstrumentsQuery,
-    InstrumentsSchema,
-    NewRate,
-    RateSchema,
-    RatesSchema,
-)
+from portfolio.accounts.schemas.holdings import InstrumentsQuery, InstrumentsSchema
+from portfolio.accounts.schemas.rates import FetchedRates, NewRate, RateSchema, RatesSchema
 from portfolio.accounts.services import rates as services
 from portfolio.db.paging import page_of
 from portfolio.db.session import end_reading, unit_of_work

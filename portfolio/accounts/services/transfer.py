@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,7 +11,7 @@ from unicodedata import normalize
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
-from portfolio.accounts.csvfile import Row, cell
+from portfolio.accounts.csvfile import CASH, Row, cell
 from portfolio.accounts.models import MANUAL, CashBalance, Holding, Instrument
 from portfolio.accounts.names import clean_currency, clean_isin, clean_notes, clean_text
 from portfolio.accounts.queries.scope import Scope
@@ -27,19 +28,46 @@ from portfolio.accounts.services.totals import touch
 from portfolio.errors import Invalid
 
 ADDED, CHANGED, UNCHANGED, BAD = "added", "changed", "unchanged", "bad"
+# What a line may leave open beside the kind: the column of each term.
+OPEN_TERMS = {
+    "multiplier": "multiplier",
+    "expiry": "expiry",
+    "strike": "strike",
+    "option_right": "right",
+}
 DESCRIBED = ("name", "underlying", "isin", "notes")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What a line changes of one field, as text; None where there is nothing."""
+
+    field: str
+    old: str | None
+    new: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """What one line of a file would do; `changes` is old to new by column, as text."""
+    """What one line of a file would do.
+
+    `row` has the kind and terms of the holding that it is; `note` says what was decided for it.
+    """
 
     row: Row
     label: str
     action: str
-    changes: Mapping[str, tuple[str, str]]
+    changes: tuple[Change, ...]
     problems: Mapping[str, str]
     terms: Terms | None = None
+    note: str | None = None
+
+    @property
+    def kind(self) -> str | None:
+        """What the line is of; None where what it says is no kind."""
+        if "kind" in self.row.problems:
+            return None
+        return CASH if self.row.is_cash else str(self.row.values["kind"])
 
 
 class _Shelf:
@@ -54,6 +82,11 @@ class _Shelf:
         self.held: dict[int, Holding] = {}
         for row in at.session.scalars(held.order_by(Holding.closed_at.is_(None), Holding.id)):
             self.held[row.instrument_id] = row
+        self._open: dict[tuple[str, str], list[Terms]] = defaultdict(list)
+        for terms in self.instruments:
+            here = self.holding(terms)
+            if here is not None and here.closed_at is None:
+                self._open[terms.symbol, terms.currency].append(terms)
         cash = cash_rows(at.session, at.account.id)
         self.cash = {row.currency: row for row in cash if row.source == MANUAL}
         synced = open_holdings(at.account.id).where(Holding.source != MANUAL)
@@ -65,6 +98,21 @@ class _Shelf:
         """The holding by hand of these terms, also one that was removed."""
         instrument = self.instruments.get(terms)
         return self.held.get(instrument.id) if instrument else None
+
+    def alike(self, row: Row) -> list[Terms]:
+        """The terms of what is held by hand and has all that a line says, whatever its kind."""
+        try:
+            symbol = clean_text(_text(row.values.get("symbol")), "symbol", 100)
+            currency = clean_currency(str(row.values["currency"]))
+        except Invalid:
+            # Whoever checks the whole line says what is wrong.
+            return []
+        said = {of: row.values.get(column) for of, column in OPEN_TERMS.items()}
+        return [
+            terms
+            for terms in self._open.get((symbol or "", currency), ())
+            if all(value in (None, getattr(terms, of)) for of, value in said.items())
+        ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +146,7 @@ def plan_import(at: Scope, rows: Sequence[Row]) -> ImportPlan:
         key = step.terms or step.label
         if step.action != BAD and key in seen:
             why = {"symbol": f"It stands in line {seen[key]} already."}
-            step = Step(row=row, label=step.label, action=BAD, changes={}, problems=why)
+            step = Step(row=row, label=step.label, action=BAD, changes=(), problems=why)
         elif step.action != BAD:
             seen[key] = row.line
         steps.append(step)
@@ -107,12 +155,33 @@ def plan_import(at: Scope, rows: Sequence[Row]) -> ImportPlan:
 
 def _bad(row: Row, problems: Mapping[str, str]) -> Step:
     label = str(row.values.get("symbol") or row.values.get("currency") or "")
-    return Step(row=row, label=label, action=BAD, changes={}, problems=problems)
+    return Step(row=row, label=label, action=BAD, changes=(), problems=problems)
+
+
+def _meant(shelf: _Shelf, row: Row) -> tuple[Row, str | None]:
+    """A line without a kind as the one holding by hand that it can be, and what to say of that."""
+    alike = [] if row.says_kind else shelf.alike(row)
+    if not alike:
+        return row, None
+    default = str(row.values["kind"])
+    if len(alike) > 1:
+        held = f"{len(alike)} holdings by hand have its symbol"
+        return row, f"It names no kind, and {held}: read as {_word(default)}."
+    (terms,) = alike
+    of_terms = {column: getattr(terms, of) for of, column in OPEN_TERMS.items()}
+    found = replace(row, values={**row.values, "kind": terms.kind, **of_terms})
+    same = terms.kind == default
+    return found, None if same else f"It names no kind: read as the {_word(terms.kind)} held here."
+
+
+def _word(kind: str) -> str:
+    return kind.replace("_", " ")
 
 
 def _holding_step(shelf: _Shelf, row: Row) -> Step:
     if row.problems:
         return _bad(row, row.problems)
+    row, note = _meant(shelf, row)
     try:
         terms = terms_from(row.values)
         check_quantity(row.values.get("quantity"))
@@ -120,7 +189,7 @@ def _holding_step(shelf: _Shelf, row: Row) -> Step:
     except Invalid as error:
         return _bad(row, error.fields)
     held = shelf.holding(terms)
-    changes: dict[str, tuple[str, str]] = {}
+    changes: tuple[Change, ...] = ()
     if (row.values.get("source"), terms) in shelf.synced:
         # The broker's own row, exported here: it is there already.
         action = UNCHANGED
@@ -130,7 +199,13 @@ def _holding_step(shelf: _Shelf, row: Row) -> Step:
         changes = _changes(_present(held), values)
         action = CHANGED if changes else UNCHANGED
     return Step(
-        row=row, label=terms.symbol, action=action, changes=changes, problems={}, terms=terms
+        row=row,
+        label=terms.symbol,
+        action=action,
+        changes=changes,
+        problems={},
+        terms=terms,
+        note=note,
     )
 
 
@@ -166,9 +241,12 @@ def _present(held: Holding) -> dict[str, Any]:
     }
 
 
-def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Change, ...]:
     differing = {name: value for name, value in new.items() if old[name] != value}
-    return {name: (cell(old[name]), cell(value)) for name, value in differing.items()}
+    return tuple(
+        Change(field=name, old=cell(old[name]) or None, new=cell(value) or None)
+        for name, value in differing.items()
+    )
 
 
 def _cash_step(shelf: _Shelf, row: Row) -> Step:
@@ -185,9 +263,8 @@ def _cash_step(shelf: _Shelf, row: Row) -> Step:
     held = shelf.cash.get(currency)
     if (row.values.get("source"), currency) in shelf.synced:
         label = f"{currency} cash of the broker"
-        return Step(row=row, label=label, action=UNCHANGED, changes={}, problems={})
-    old = None if held is None else held.amount
-    changes = {} if old in (None, amount) else {"quantity": (cell(old), cell(amount))}
+        return Step(row=row, label=label, action=UNCHANGED, changes=(), problems={})
+    changes = () if held is None else _changes({"quantity": held.amount}, {"quantity": amount})
     action = ADDED if held is None else CHANGED if changes else UNCHANGED
     return Step(row=row, label=f"{currency} cash", action=action, changes=changes, problems={})
 

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, request
 from portfolio.accounts.models import CashBalance
 from portfolio.accounts.queries.holdings import find_cash
 from portfolio.accounts.queries.scope import Scope
-from portfolio.accounts.schemas import CashChange, NewCash
+from portfolio.accounts.schemas.holdings import CashChange, NewCash
 from portfolio.accounts.services import cash as services
 from portfolio.accounts.views.holdings import said, scope, typed
 from portfolio.accounts.views.portfolios import ACCOUNT, account_url

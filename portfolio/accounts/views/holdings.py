@@ -16,7 +16,7 @@ from portfolio.accounts.queries.instruments import instrument_view, instruments
 from portfolio.accounts.queries.scope import Scope
 from portfolio.accounts.resources import HoldingView, InstrumentView
 from portfolio.accounts.rows import HoldingHeads, HoldingRows
-from portfolio.accounts.schemas import HoldingChange, NewHolding
+from portfolio.accounts.schemas.holdings import HoldingChange, NewHolding
 from portfolio.accounts.services import holdings as services
 from portfolio.accounts.views.portfolios import ACCOUNT, account_url
 from portfolio.db.base import canonical

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, request, url_for
 
 from portfolio.accounts.ecb import parse
 from portfolio.accounts.queries.rates import rates
-from portfolio.accounts.schemas import NewRate
+from portfolio.accounts.schemas.rates import NewRate
 from portfolio.accounts.services import rates as services
 from portfolio.accounts.views.holdings import said, typed
 from portfolio.db.session import end_reading, unit_of_work

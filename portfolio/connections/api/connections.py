@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Response, request, url_for
 
-from portfolio.accounts.schemas import AccountSchema
+from portfolio.accounts.schemas.portfolios import AccountSchema
 from portfolio.connections import contacts, services
 from portfolio.connections.gateways import FIRST_BROKER
 from portfolio.connections.schemas import (

@@ -14,7 +14,7 @@ from portfolio.accounts.names import clean_text, slug
 from portfolio.accounts.queries import portfolios as accounts
 from portfolio.accounts.queries.visible import shared_by
 from portfolio.accounts.resources import AccountView
-from portfolio.accounts.schemas import AccountSchema
+from portfolio.accounts.schemas.portfolios import AccountSchema
 from portfolio.connections import cards, contacts, queries, services
 from portfolio.connections.cards import Card
 from portfolio.connections.gateways import Route, diagnose, find_gateway, reaching, route_of

@@ -35,7 +35,10 @@ def settings() -> Response:
 def settings_page(
     values: dict[str, str], errors: dict[str, str], gateway_id: int | None
 ) -> Response:
-    """The page, with what was typed into the form of a gateway and what is wrong with it."""
+    """The page, with what was typed into a form and what is wrong with it.
+
+    The form is that of a gateway, or with none that of an address of notifications.
+    """
     of, owner = runtime().settings, owner_id()
     operator = owner == first_user(reading())
     options = [(PREFIX + each.name, of.shown(each), each) for each in OPTIONS]

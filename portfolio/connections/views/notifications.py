@@ -24,11 +24,17 @@ def test() -> Response:
 
 @blueprint.post("/settings/notifications/targets")
 def add() -> Response:
-    """Store an address; what was typed is not shown again, not even where it is wrong."""
+    """Store an address; one that is stored is not shown again.
+
+    A wrong one is, for whoever has just typed it to mend: in this answer, which nobody keeps.
+    """
+    typed = request.form.get("address", "")
     try:
-        added = add_target(request.form.get("address", ""))
-    except (Invalid, Conflict) as error:
-        return settings_page({}, dict(error.fields) or {"address": error.message}, None)
+        added = add_target(typed)
+    except Invalid as error:
+        return settings_page({"address": typed}, dict(error.fields), None)
+    except Conflict as error:
+        return settings_page({}, {"address": error.message}, None)
     text = f"The address ({added.kind}) was stored. Send a test message to see whether it works."
     return respond.go(url_for("gateways.settings", _anchor="notifications"), text)
 

@@ -32,6 +32,8 @@ def test_the_page_and_the_document_are_the_same(described, desk):
     for chapter in chapters(described):
         for operation in chapter.operations:
             assert operation.path in page
+    assert "`duplicate_of` (null)" in written
+    assert "()" not in as_markdown(described)
     # What is code in a sentence looks like it.
     assert "<code>text</code> is the beginning of a symbol" in page
     assert "`" not in page

@@ -200,6 +200,31 @@ def test_a_file_where_a_text_belongs_is_told(desk):
     assert (answer.status_code, list(answer.json["error"]["fields"])) == (422, ["holdings"])
 
 
+def test_a_word_that_is_not_taken_is_answered_with_those_that_are(desk):
+    desk.account()
+    account = f"{P}/1/accounts/A"
+    body = {"symbol": "X", "kind": "stock", "currency": "EUR", "quantity": "1"}
+    held = desk.program.post(f"{account}/holdings", json=body).json["id"]
+
+    def refused(answer):
+        assert answer.status_code == 422
+        return next(iter(answer.json["error"]["fields"].values()))
+
+    said = refused(desk.program.get(f"{account}/holdings?kind=foo"))
+    assert said.startswith("Must be one of: stock, etf, ")
+    for kind in ("stock", ""):
+        found = desk.program.get(f"{account}/holdings?kind={kind}").json["holdings"]
+        assert [row["id"] for row in found] == [held]
+    body = {"csv": "symbol,quantity\nX,1\n", "decimal": ";"}
+    said = refused(desk.program.post(f"{account}/import", json=body))
+    assert said == "Must be a point or a comma."
+    assert desk.program.post(f"{account}/import", json=body | {"decimal": "."}).status_code == 200
+    said = refused(desk.program.patch(f"{account}/holdings/{held}", json={"duplicate_of": "7"}))
+    assert said == "Only null can be sent, which says that it is no duplicate."
+    settled = desk.program.patch(f"{account}/holdings/{held}", json={"duplicate_of": None})
+    assert settled.status_code == 200
+
+
 def test_nothing_chosen_is_said_to_people_without_field_names(desk):
     url = desk.account()
     for form in ({}, {"account_id": ""}):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from portfolio.accounts.exports import described
-from portfolio.accounts.schemas import HoldingSchema
+from portfolio.accounts.schemas.holdings import HoldingSchema
 from tests.unit.portfolio.accounts.test_rows import holdings, known
 
 days = st.none() | st.dates(date(2020, 1, 1), date(2040, 1, 1))
