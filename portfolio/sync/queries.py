@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, defer
+from sqlalchemy.sql.base import ExecutableOption
 
 from portfolio.accounts.models import Account, Portfolio
 from portfolio.accounts.queries.visible import refuse_viewer, visible
@@ -17,8 +18,6 @@ from portfolio.errors import NotFound
 from portfolio.sync.models import HOLDING, REJECTED, Change, SyncRun
 
 FAILED_FOR_OWNER = "The sync did not go through; its owner sees why."
-# All that a view says; these may be of ten thousand positions, and no list shows them.
-AS_VIEW = defer(SyncRun.kept), defer(SyncRun.evidence)
 ABOUT_THE_GATEWAY = frozenset({"certificate_stock", "signed_in_elsewhere"})
 
 
@@ -77,6 +76,12 @@ class ChangeView:
     beside: dict[str, str] | None
 
 
+def _as_view() -> tuple[ExecutableOption, ...]:
+    # These may be of ten thousand positions, and no list shows them. Made when they are asked
+    # for, as they make all tables known to one another, which a start need not wait for.
+    return defer(SyncRun.kept), defer(SyncRun.evidence)
+
+
 def run_view(run: SyncRun) -> RunView:
     """The run as a resource."""
     return RunView(
@@ -121,7 +126,7 @@ def overtaker(session: Session, run: RunView) -> RunView:
     """The newest run that began after this one, or this one itself."""
     later = SyncRun.account_id == run.account_id, SyncRun.started_at > run.started_at
     order = SyncRun.started_at.desc(), SyncRun.id.desc()
-    query = select(SyncRun).where(*later).order_by(*order).options(*AS_VIEW).limit(1)
+    query = select(SyncRun).where(*later).order_by(*order).options(*_as_view()).limit(1)
     found = session.scalar(query)
     return run if found is None else run_view(found)
 
@@ -136,7 +141,7 @@ def owned_run(session: Session, user_id: int, run_id: str) -> SyncRun:
 def _visible_run(session: Session, user_id: int, run_id: str) -> tuple[SyncRun, Portfolio]:
     query = select(SyncRun, Portfolio).join(Account, Account.id == SyncRun.account_id)
     query = query.join(Portfolio, Portfolio.id == Account.portfolio_id)
-    query = query.where(SyncRun.id == run_id, visible(user_id)).options(*AS_VIEW)
+    query = query.where(SyncRun.id == run_id, visible(user_id)).options(*_as_view())
     found = session.execute(query).first()
     if found is None:
         raise NotFound("run")
@@ -151,7 +156,7 @@ def runs(
     # Found by the index alone: of years of runs that are skipped, no row is read.
     of = select(SyncRun.id).where(SyncRun.account_id == account.id).order_by(*newest)
     stretch = SyncRun.id.in_(of.offset(start).limit(limit + 1))
-    query = select(SyncRun).where(stretch).order_by(*newest).options(*AS_VIEW)
+    query = select(SyncRun).where(stretch).order_by(*newest).options(*_as_view())
     views = list(map(run_view, session.scalars(query)))
     own = account.portfolio.owner_id == user_id
     return page_of(views if own else list(map(for_viewer, views)), start, limit)
