@@ -18,6 +18,7 @@ from benchmarks.processes import (
     Running,
     calls_of,
     connected,
+    control,
     empty_database,
     gateway,
     postgres,
@@ -33,7 +34,15 @@ ROUNDS = 3
 # The account list may be asked for once in five seconds; connecting has asked for it.
 AFTER_CONNECTING = 6
 MOST_MEGABYTES = 25
-SHORTEST = "the shortest script: the same calls, msgspec, raw sqlite3"
+SHORTEST = "the shortest script: the pages, msgspec, raw sqlite3"
+NOTHING_NEW = "none new"
+# What a sync finds, in this order, and what is done at the broker before.
+FOUND: dict[str, dict[str, str] | None] = {
+    "all new": None,
+    NOTHING_NEW: None,
+    "all prices moved": {"action": "move", "percent": "1"},
+    "one share in 20 bought": {"action": "buy", "account": LARGE, "every": "20"},
+}
 # The last one is close to what the gateway's pages hold.
 SIZES = (1_000, 3_000, 10_000, 19_000)
 
@@ -72,25 +81,35 @@ def _paced(positions: int, least: float) -> Figure:
 
 
 def _unpaced(positions: int) -> Generator[Figure, None, float]:
-    """CPU of a first sync and of one more; returns the seconds of the shortest script.
+    """CPU of syncs that find this and that; returns the seconds of the shortest script.
 
     Script and sync take turns, so that both have met the computer at its quickest.
     """
     with gateway(positions, "--no-limits") as broker, scratch() as folder:
         plain = shortest.Gateway(broker.url)
-        rows = partial(_shortest, plain)
-        naively = partial(naive.sync, plain, LARGE, folder / "naive.db")
-        slow, slow_again = cpu(naively, 1), cpu(naively, 1)
-        spent = []
+        slow = _spent_by(broker, partial(naive.sync, plain, LARGE, folder / "naive.db"))
+        rounds = []
         for number in range(ROUNDS):
-            script = partial(rows, folder / f"{number}.db")
-            ours = _ours(folder / f"d{number}", broker)
-            spent.append((cpu(script, 1), cpu(script, ROUNDS), *ours))
-        floor, again, first, later = map(min, zip(*spent, strict=True))
-        least = wall(partial(rows, folder / "wall.db"), 1)
-    yield from _compared(f"sync, {positions:,} rows, all new", first, floor, slow)
-    yield from _compared(f"sync, {positions:,} rows, none new", later, again, slow_again)
+            with application(folder / f"{number}", broker.url, paced=False) as app:
+                script = partial(_shortest, plain, folder / f"{number}.db")
+                rounds.append(_spent_by(broker, script, partial(sync, app, linked(app))))
+        least = wall(partial(_shortest, plain, folder / "wall.db"), 1)
+    for found in FOUND:
+        floor, ours = map(min, zip(*(each[found] for each in rounds), strict=True))
+        yield from _compared(f"sync, {positions:,} rows, {found}", ours, floor, *slow[found])
     return least
+
+
+def _spent_by(broker: Running, *programs: Callable[[], object]) -> dict[str, list[float]]:
+    """CPU of programs by what a sync of theirs finds at the broker, from the first one on."""
+    spent = {}
+    for found, change in FOUND.items():
+        if change is not None:
+            control(broker, **change)
+        # What finds nothing new can be asked again.
+        rounds = ROUNDS if found == NOTHING_NEW else 1
+        spent[found] = [cpu(program, rounds) for program in programs]
+    return spent
 
 
 def _compared(name: str, spent: float, floor: float, slow: float) -> Iterator[Figure]:
@@ -109,13 +128,6 @@ def _first(broker: Running, database: Callable[[], AbstractContextManager[str | 
         settings = {"DATABASE_URL": url} if url else {}
         with application(folder / "data", broker.url, paced=False, **settings) as app:
             return cpu(partial(sync, app, linked(app)), 1)
-
-
-def _ours(data: Path, broker: Running) -> tuple[float, float]:
-    """CPU of a first sync, and of the next one that finds the same."""
-    with application(data, broker.url, paced=False) as app:
-        again = partial(sync, app, linked(app))
-        return cpu(again, 1), cpu(again, ROUNDS)
 
 
 def _memory(positions: int) -> Iterator[Figure]:

@@ -88,9 +88,7 @@ class Simulator:
     def reprice(self, factor: Decimal) -> None:
         """Move every price."""
         with self._lock:
-            for account in self.state.accounts.values():
-                for row in account.held:
-                    row.price *= factor
+            self.state.reprice(factor)
 
     def play(self, name: str) -> Scenario:
         """Begin a scenario; the one before it ends. `KeyError` for a name that is none."""

@@ -61,6 +61,10 @@ def _act(simulator: Simulator, action: str, values: Mapping[str, str]) -> Reply:
             quantity = values.get("quantity")
             amount = Decimal(quantity) if quantity else None
             state.sell(values["account"], values["symbol"], amount, keep=False)
+        elif action == "buy":
+            state.buy_more(values["account"], int(values["every"]))
+        elif action == "move":
+            state.reprice(1 + Decimal(values["percent"]) / 100)
         elif action == "play":
             simulator.play(values["scenario"])
         elif action == "turn":
@@ -100,6 +104,12 @@ requests.</p><form method="post" action="{PREFIX}/{verb[0]}"><button>{verb[1]}</
 <form method="post" action="{PREFIX}/sell"><label>Sell in <select name="account">{options}</select>
 </label> <label>symbol <input name="symbol" required></label> <label>quantity <input
 name="quantity" placeholder="all"></label> <button>Sell</button></form>
+<form method="post" action="{PREFIX}/buy"><label>Buy one more in <select name="account">{options}
+</select></label> <label>of every <input name="every" type="number" value="20" min="1"
+max="20000"></label> shares <button>Buy</button></form>
+<form method="post" action="{PREFIX}/move"><label>Move all prices by <input name="percent"
+type="number" value="1" min="-99" max="1000" step="any"> percent</label>
+<button>Move</button></form>
 <form method="post" action="{PREFIX}/play"><label>Play <select name="scenario">{troubles}</select>
 </label> <button>Play</button></form>
 <form method="post" action="{PREFIX}/turn"><label>Turn the clock by <input name="minutes"

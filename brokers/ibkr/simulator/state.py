@@ -19,6 +19,8 @@ GLOBAL_LIMIT = 10
 REFUSED, SILENT, CUT, DRIP, FLOOD = "refused", "silent", "cut", "drip", "flood"
 SSO_LASTS = 600_000
 EXPIRED = -1
+# However often prices move, they stay as short as a broker's.
+PRICE_DIGITS = 6
 # Who signs in, unless a scenario says otherwise.
 USER = "demo42"
 
@@ -120,6 +122,19 @@ class GatewayState:
         row.quantity -= sold
         if row.quantity == 0 and not keep:
             account.held.remove(row)
+
+    def buy_more(self, account_id: str, every: int) -> None:
+        """Buy one more of the first of every so many shares, at its price."""
+        account = self.accounts[account_id]
+        for row in [row for row in account.held if row.asset == "STK"][::every]:
+            account.cash[row.currency].balance -= row.price
+            row.quantity += 1
+
+    def reprice(self, factor: Decimal) -> None:
+        """Move every price."""
+        for account in self.accounts.values():
+            for row in account.held:
+                row.price = round(row.price * factor, PRICE_DIGITS)
 
     def fall_asleep(self) -> None:
         """End a session whose time is up or that was idle for too long; note its use."""

@@ -24,10 +24,14 @@ def control(gateway, action, **values):
     return gateway.post(f"/simulator/{action}", data=values).status_code
 
 
-def held(gateway):
+def rows_of(gateway):
     gateway.get(f"{API}/portfolio/accounts")
     found = [gateway.get(f"{API}/portfolio/{MAIN}/positions/0") for _ in range(2)][-1].json
-    return {row["contractDesc"]: row["position"] for row in found}
+    return {row["contractDesc"]: row for row in found}
+
+
+def held(gateway):
+    return {symbol: row["position"] for symbol, row in rows_of(gateway).items()}
 
 
 def test_people_log_in_on_its_page():
@@ -66,9 +70,26 @@ def test_on_its_page_one_signs_out_and_in_and_sells(gateway):
     assert symbol not in held(gateway)
 
 
+def test_on_its_page_one_buys_more_and_moves_prices(gateway):
+    before = rows_of(gateway)
+    shares = [of for of, row in before.items() if row["assetClass"] == "STK"]
+    assert control(gateway, "buy", account=MAIN, every=10) == 303
+    bought = rows_of(gateway)
+    assert {of: row["position"] - before[of]["position"] for of, row in bought.items()} == {
+        of: of in shares[::10] for of in before
+    }
+    assert control(gateway, "move", percent="1.5") == 303
+    assert {of: row["mktPrice"] for of, row in rows_of(gateway).items()} == {
+        of: pytest.approx(row["mktPrice"] * 1.015, abs=1e-6) for of, row in bought.items()
+    }
+
+
 @pytest.mark.parametrize(
     ("action", "values", "status"),
     [
+        ("buy", {"account": "U1", "every": "20"}, 400),
+        ("buy", {"account": MAIN, "every": "0"}, 400),
+        ("move", {"percent": "some"}, 400),
         ("sell", {"account": "U1", "symbol": "X"}, 400),
         ("sell", {"account": MAIN, "symbol": "X", "quantity": "many"}, 400),
         ("play", {"scenario": "none"}, 400),
