@@ -45,6 +45,13 @@ FOUND: dict[str, dict[str, str] | None] = {
 }
 # The last one is close to what the gateway's pages hold.
 SIZES = (1_000, 3_000, 10_000, 19_000)
+# Syncs of a server one after the other. Of ten, one reads the pages and compares both lists.
+STAGES = (
+    ("first sync", "all new", 1),
+    ("second sync", NOTHING_NEW, 1),
+    ("ten more", "all prices moved", 10),
+    ("three more", "one share in 20 bought", 3),
+)
 
 
 def figures() -> Iterable[Row]:
@@ -140,11 +147,15 @@ def _memory(positions: int) -> Iterator[Figure]:
             url = connected(ours)
             ours.call("GET", url)
             idle = memory_of(ours.pid)
-            for which in ("first", "second"):
+            for which, found, count in STAGES:
                 forget_peak(ours.pid)
-                synced(ours, url)
+                for _ in range(count):
+                    change = FOUND[found]
+                    if change is not None:
+                        control(broker, **change)
+                    synced(ours, url)
                 more = memory_of(ours.pid, "VmHWM") - idle
-                name = f"{which} sync, {positions:,} rows, memory above idle"
+                name = f"{which}, {positions:,} rows, {found}, memory above idle"
                 yield Figure(name, more, "MB", None, "", MOST_MEGABYTES)
 
 

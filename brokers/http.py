@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from decimal import Decimal
+from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
 from io import BytesIO
 from itertools import chain
@@ -35,11 +36,14 @@ CONNECTING = 5.0
 LARGEST_ANSWER = 20_000_000
 CHUNK = 65_536
 DECODER = msgspec.json.Decoder(float_hook=Decimal)
-ROWS = msgspec.json.Decoder(list[msgspec.Raw])
-ROWS_AT_ONCE = 100
+# Between two rows of a list, and perhaps within a text.
+BETWEEN_ROWS = b"},"
 # A character of nobody's language marks a decimal on its way through the standard encoder.
 MARK = "\ue000"
 MARKED = re.compile(r'"\\ue000(-?[0-9.]+)\\ue000"')
+
+# What is made of the rows of a list while they arrive.
+Take = Callable[[Any], Any]
 
 # When the call under way must be over, by the clock handed in; read by each receive of its socket.
 _over_at: ContextVar[tuple[Clock, float] | None] = ContextVar("over_at", default=None)
@@ -92,11 +96,15 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What came back: status, content type in lower case, raw body, and two headers."""
+    """What came back: status, content type in lower case, raw body, and two headers.
+
+    `taken` is what was made of a list while it arrived; there is no body then.
+    """
 
     status: int
     content_type: str
     body: bytes
+    taken: Any = None
     location: str | None = None
     retry_after: str | None = None
 
@@ -167,8 +175,14 @@ class Caller:
         endpoint: Endpoint,
         values: Mapping[str, str] | None = None,
         query: Mapping[str, str] | None = None,
+        take: Take | None = None,
     ) -> Answer:
-        """One call; raises what `requests` raises, `Refused`, `RateLimited`, or `Malformed`."""
+        """One call; raises what `requests` raises, `Refused`, `RateLimited`, or `Malformed`.
+
+        `take` is given the rows of a list as they arrive, so that thousands are never there at
+        once, and may raise, too. It is not asked where a recording wants the body, or no list
+        comes.
+        """
         request = self._request(endpoint, values or {}, query or {})
         if self._before is not None:
             self._before()
@@ -185,7 +199,7 @@ class Caller:
                 proxies={},
             ) as response:
                 status = response.status_code
-                answer = self._read(response, began)
+                answer = self._read(response, began, take if self._recorder is None else None)
         finally:
             _over_at.reset(token)
             self._pacer.answered(endpoint.template)
@@ -207,22 +221,34 @@ class Caller:
         request.url = f"{str(request.url).rstrip('/')}{endpoint.path(values)}{asked}"
         return request
 
-    def _read(self, response: requests.Response, began: float) -> Answer:
+    def _read(self, response: requests.Response, began: float, take: Take | None) -> Answer:
+        pieces, status = self._pieces(response, began), response.status_code
         # Its value is what it has, where a copy would be another five megabytes.
-        body = BytesIO()
-        for chunk in response.iter_content(CHUNK):
-            body.write(chunk)
-            if body.tell() > LARGEST_ANSWER:
-                raise Malformed("The answer is larger than any account.")
-            if self._clock.monotonic() - began > DEADLINE:
-                raise requests.ReadTimeout("the total deadline has passed")
+        body, first = BytesIO(), next(pieces, b"")
+        if take is not None and status == HTTPStatus.OK and first.startswith(b"["):
+            taken = take(decode_rows(chain((first,), pieces)))
+        else:
+            taken = None
+            body.writelines(chain((first,), pieces))
         return Answer(
-            status=response.status_code,
+            status=status,
             content_type=response.headers.get("Content-Type", "").split(";")[0].strip().lower(),
             body=body.getvalue(),
+            taken=taken,
             location=response.headers.get("Location"),
             retry_after=response.headers.get("Retry-After"),
         )
+
+    def _pieces(self, response: requests.Response, began: float) -> Iterator[bytes]:
+        """The body as it arrives, bounded in bytes and in time."""
+        size = 0
+        for piece in response.iter_content(CHUNK):
+            size += len(piece)
+            if size > LARGEST_ANSWER:
+                raise Malformed("The answer is larger than any account.")
+            if self._clock.monotonic() - began > DEADLINE:
+                raise requests.ReadTimeout("the total deadline has passed")
+            yield piece
 
 
 def decode(body: bytes) -> Any:
@@ -239,15 +265,39 @@ def decode(body: bytes) -> Any:
     return value
 
 
-def decode_rows(body: bytes) -> Iterator[Any]:
-    """The values of a JSON list, some at a time; strict like `decode`."""
+def decode_rows(pieces: Iterable[bytes]) -> Iterator[Any]:
+    """The values of a JSON list that arrives in pieces, as soon as they are whole.
+
+    Strict like `decode`, but only at the end: what was given before may be the beginning of an
+    answer that is none.
+    """
+    # What stands here is a list, open at its end.
+    rest, some, tried = b"", False, 0
+    for piece in pieces:
+        rest += piece
+        cut = rest.rfind(BETWEEN_ROWS)
+        # What is within a text stays open for long: to try at each piece would take for ever.
+        if cut < 0 or len(rest) < 2 * tried:
+            continue
+        rows = _list(rest[: cut + 1] + b"]")
+        if rows is None:
+            tried = len(rest)
+            continue
+        yield from rows
+        rest, some, tried = b"[" + rest[cut + len(BETWEEN_ROWS) :], True, 0
+    rows = _list(rest)
+    if rows is None or (some and not rows):
+        raise Malformed("The answer is no list.")
+    yield from rows
+
+
+def _list(text: bytes) -> list[Any] | None:
+    """The list that a text is, or None: within a text or an inner list, nothing ends."""
     try:
-        rows = ROWS.decode(body)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        raise Malformed("The answer is no list.") from None
-    for start in range(0, len(rows), ROWS_AT_ONCE):
-        some = b",".join(map(bytes, rows[start : start + ROWS_AT_ONCE]))
-        yield from decode(b"[" + some + b"]")
+        value = decode(text)
+    except Malformed:
+        return None
+    return value if type(value) is list else None
 
 
 def _keys(value: Any, most: int) -> int:

@@ -66,6 +66,11 @@ class Standing:
     seen: Seen | None = None
 
 
+def after_one_more(standing: Standing) -> Standing:
+    """How they stand after one more run; after the last one, nothing needs be remembered."""
+    return Standing(runs=standing.runs - 1, seen=standing.seen if standing.runs > 1 else None)
+
+
 def to_compare(standing: Standing | None) -> bool:
     """Whether reading the pages of a large account also compares the lists."""
     return standing is None or standing.seen is not None or standing.runs == 0

@@ -21,7 +21,7 @@ from brokers.errors import (
     RateLimited,
 )
 from brokers.failures import was_closed
-from brokers.http import Answer, Caller, Endpoint, decode, decode_rows
+from brokers.http import Answer, Caller, Endpoint, Take, decode
 from brokers.ibkr import endpoints, errors
 from brokers.ibkr.errors import Situation
 from brokers.ibkr.session import (
@@ -128,9 +128,9 @@ class GatewayClient:
         """Ask IBKR to forget its cached positions."""
         self._json(endpoints.INVALIDATE, {"account": account})
 
-    def positions_uncached(self, account: str) -> Any:
-        """All positions in one answer, not from a cache; its rows are decoded one by one."""
-        return self._json(endpoints.POSITIONS_2, {"account": account}, decoder=_rows)
+    def positions_uncached(self, account: str, take: Take) -> Any:
+        """What `take` makes of all positions in one answer, not from a cache."""
+        return self._json(endpoints.POSITIONS_2, {"account": account}, take=take)
 
     def contracts(self, keys: Sequence[str]) -> Any:
         """The terms of up to 200 contracts; unknown ones are left out."""
@@ -175,21 +175,26 @@ class GatewayClient:
         endpoint: Endpoint,
         values: Mapping[str, str] | None = None,
         query: Mapping[str, str] | None = None,
-        decoder: Callable[[bytes], Any] = decode,
+        take: Take | None = None,
     ) -> Any:
         try:
-            answer = self._send(endpoint, values or {}, query or {}, base=endpoints.BASE)
-            return self._data(answer, decoder)
+            answer = self._send(
+                endpoint, values or {}, query or {}, base=endpoints.BASE, take=take
+            )
+            if answer.taken is not None:
+                return answer.taken
+            value = self._data(answer)
+            return value if take is None else take(value)
         except BrokerError as error:
             self._state.learn(partial(after_error, error=error, now=self._now()))
             raise
 
-    def _data(self, answer: Answer, decoder: Callable[[bytes], Any] = decode) -> Any:
+    def _data(self, answer: Answer) -> Any:
         """What an answer says, or the error that it is."""
         at = self.situation
         failure = errors.from_status(answer, at)
         if failure is None:
-            value = self._decoded(answer, decoder)
+            value = self._decoded(answer)
             failure = errors.from_body(value, answer.body, at)
         if failure is None:
             return value
@@ -197,11 +202,11 @@ class GatewayClient:
             self._state.pacer.close_until(failure.retry_at)
         raise failure
 
-    def _decoded(self, answer: Answer, decoder: Callable[[bytes], Any]) -> Any:
+    def _decoded(self, answer: Answer) -> Any:
         if not answer.body.strip():
             raise errors.bad("The gateway answered with nothing.")
         try:
-            return decoder(answer.body)
+            return decode(answer.body)
         except BrokerError:
             message = "The gateway answered with something else than data."
             raise errors.bad(message, answer.body) from None
@@ -213,6 +218,7 @@ class GatewayClient:
         query: Mapping[str, str],
         *,
         base: str,
+        take: Take | None = None,
     ) -> Answer:
         endpoint.path(values)
         caller = self._caller(base)
@@ -220,7 +226,7 @@ class GatewayClient:
         if not self._state.seats.acquire(timeout=LONGEST_QUEUE):
             raise errors.silent(self._context.address)
         try:
-            answer = self._answered(caller, endpoint, values, query)
+            answer = self._answered(partial(caller.send, endpoint, values, query, take), endpoint)
         except RateLimited as error:
             until = error.retry_at or self._now()
             raise errors.rate_limited(until, self.situation) from error
@@ -237,20 +243,14 @@ class GatewayClient:
         if until is not None and endpoint is not endpoints.ROOT:
             raise errors.silent(self._context.address, until)
 
-    def _answered(
-        self,
-        caller: Caller,
-        endpoint: Endpoint,
-        values: Mapping[str, str],
-        query: Mapping[str, str],
-    ) -> Answer:
+    def _answered(self, call: Callable[[], Answer], endpoint: Endpoint) -> Answer:
         """One call; a GET that fell on a connection closed meanwhile is sent once more."""
         try:
-            return caller.send(endpoint, values, query)
+            return call()
         except requests.ConnectionError as error:
             if endpoint.method != "GET" or not was_closed(error):
                 raise
-            return caller.send(endpoint, values, query)
+            return call()
 
     def _caller(self, base: str) -> Caller:
         if base not in self._callers:
@@ -289,7 +289,3 @@ class GatewayClient:
 
     def _now(self) -> datetime:
         return self._context.clock.now()
-
-
-def _rows(body: bytes) -> Any:
-    return decode_rows(body) if body.lstrip().startswith(b"[") else decode(body)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 
 from brokers.contract import Context
 from brokers.errors import BrokerError, Incomplete, RateLimited
@@ -63,11 +64,11 @@ class Reader:
 
     def account(self, account: BrokerAccount) -> Read:
         """The whole account; a second pass where something moved meanwhile."""
-        standing = self._state.standing(account.id)
-        read = self._pass(account, standing, self._begin(account.id, standing))
+        due = agreement.to_compare(self._state.standing(account.id))
+        read = self._pass(account, self._begin(account.id), compare=due)
         if read.cash_moved or read.agrees is False:
             self._client.invalidate(account.id)
-            again = self._pass(account, standing, None)
+            again = self._pass(account, None, compare=due)
             # Where the other list cannot be had any more, what it said stands.
             read = replace(again, agrees=read.agrees if again.agrees is None else again.agrees)
         if read.cash_moved:
@@ -93,7 +94,7 @@ class Reader:
         said = {of.instrument.key: of.quantity for of in first}
         return held, said != {of: much for of, much in held.items() if much}
 
-    def _begin(self, account_id: str, standing: Standing | None) -> Seen | None:
+    def _begin(self, account_id: str) -> Seen | None:
         """Count a run, and give what the single answer may be believed by.
 
         Only the first look may be one at once. Who asks again doubts the first answer, which IBKR
@@ -103,25 +104,27 @@ class Reader:
             self._client.invalidate(account_id)
             return None
         self._looked.add(account_id)
+        standing = self._state.standing(account_id)
         if standing is None or standing.runs == 0:
             return None
-        self._state.keep_standing(account_id, replace(standing, runs=standing.runs - 1))
+        self._state.keep_standing(account_id, agreement.after_one_more(standing))
         return standing.seen
 
-    def _pass(
-        self, account: BrokerAccount, standing: Standing | None, trusted: Seen | None
-    ) -> Read:
+    def _pass(self, account: BrokerAccount, trusted: Seen | None, *, compare: bool) -> Read:
         before = self._ledger(account)
         if trusted is None:
-            return self._by_pages(account, before, None, standing)
+            return self._by_pages(account, before, None, compare=compare)
         lines = self._lines(account.id)
         held = None if lines is None else agreement.unchanged(lines, trusted, before)
         if lines is None or held is None:
+            if lines is not None:
+                # What was believed is so no more, and takes the room of what is read now.
+                self._state.keep_standing(account.id, None)
             # The pages may come from a cache that does not know of the change yet.
             self._client.invalidate(account.id)
             pieces = None if lines is None else mapping.Waiting(lines)
-            del lines
-            return self._by_pages(account, before, pieces, standing)
+            del lines, trusted
+            return self._by_pages(account, before, pieces, compare=compare)
         self._tell(len(lines))
         after, (positions, closed) = self._ledger(account), held
         return Read(before=before, after=after, positions=positions, closed=closed, at_once=True)
@@ -131,13 +134,16 @@ class Reader:
         account: BrokerAccount,
         before: Ledger,
         pieces: Pieces | None,
-        standing: Standing | None,
+        *,
+        compare: bool,
     ) -> Read:
         """The rest of a pass by the pages, compared with the other list where that is due."""
         base = before.base_currency
         entries = self._entries(account.id, base)
-        if pieces is None and agreement.to_compare(standing) and mapping.held(entries) > LARGE:
-            lines = self._lines(account.id)
+        if pieces is None and compare and mapping.held(entries) > LARGE:
+            read = {of.key: of.position for of in entries if of.position is not None}
+            lines = self._lines(account.id, read)
+            del read
             if lines is not None:
                 # Where terms are read meanwhile, there is no room for all lines as they are.
                 pieces = mapping.Waiting(lines) if mapping.wait(entries) else [lines]
@@ -183,7 +189,9 @@ class Reader:
             seen = agreement.seen(read.positions, read.after)
             self._state.keep_standing(account_id, Standing(seen=seen))
 
-    def _lines(self, account_id: str) -> Sequence[mapping.Line] | None:
+    def _lines(
+        self, account_id: str, beside: Mapping[str, Position] | None = None
+    ) -> Sequence[mapping.Line] | None:
         """The list in a single answer; None where it cannot be had, for whatever reason.
 
         If more than this list is out of order, the next call says so itself.
@@ -191,13 +199,15 @@ class Reader:
         if account_id in self._without:
             return None
         try:
-            return mapping.uncached(self._client.positions_uncached(account_id), account_id)
+            take = partial(mapping.uncached, account_id=account_id, beside=beside)
+            lines: Sequence[mapping.Line] = self._client.positions_uncached(account_id, take)
         except RateLimited:
             self._do_without(account_id)
             raise
         except BrokerError:
             self._do_without(account_id)
             return None
+        return lines
 
     def _do_without(self, account_id: str) -> None:
         self._without.add(account_id)

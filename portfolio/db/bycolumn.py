@@ -15,18 +15,20 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Dialect,
     LargeBinary,
     Select,
     String,
     Text,
+    bindparam,
     cast,
     func,
     select,
     type_coerce,
 )
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.types import TypeEngine
 
 from portfolio.db.base import ExactDecimal, exact_each
@@ -34,6 +36,8 @@ from portfolio.errors import StorageDamaged
 
 # Rows that are made of an answer together where they are looked at one after the other.
 SOME_AT_A_TIME = 200
+# Statements that share what one would give as a text of several megabytes.
+PARTS = 4
 Column = Sequence[Any]
 Read = Callable[[Column], Column]
 
@@ -43,11 +47,18 @@ _JSON = msgspec.json.Decoder(list[Any])
 class ByColumn:
     """A statement that asks for columns only; built once, and asked as often as is wanted.
 
-    What a session does for each row serves objects, of which there are none here.
+    What a session does for each row serves objects, of which there are none here. Wide rows by the
+    thousand are asked for in `PARTS`, and come in no order, where an id is named to `part_by`.
     """
 
-    def __init__(self, statement: Select[*tuple[Any, ...]]) -> None:
+    def __init__(
+        self,
+        statement: Select[*tuple[Any, ...]],
+        *,
+        part_by: ColumnElement[int] | InstrumentedAttribute[int] | None = None,
+    ) -> None:
         self._statement = statement
+        self._part_by = part_by
         self._types = [of.type for of in statement.selected_columns]
         self._reads: dict[str, list[Read | None]] = {}
 
@@ -73,10 +84,11 @@ class ByColumn:
     def _lines(
         self, connection: Connection, values: Mapping[str, Any] | None
     ) -> Iterable[Sequence[Column]]:
-        # Takes the text as it is, which is not small; one of characters would hold a copy.
-        lines = BytesIO(self._text(connection, values))
-        while some := b"".join(islice(lines, SOME_AT_A_TIME)):
-            yield _decoded(some)
+        for part in range(1 if self._part_by is None else PARTS):
+            # Takes the text as it is, which is not small; one of characters would hold a copy.
+            lines = BytesIO(self._text(connection, {**(values or {}), "part": part}))
+            while some := b"".join(islice(lines, SOME_AT_A_TIME)):
+                yield _decoded(some)
 
     def _partitions(
         self, connection: Connection, values: Mapping[str, Any] | None
@@ -93,7 +105,10 @@ class ByColumn:
         """All rows as one text, a line of JSON each, in their order."""
         columns = self._statement.selected_columns
         line = func.json_array(*columns, type_=Text).label("line")
-        lines = self._statement.with_only_columns(line).subquery()
+        asked = self._statement.with_only_columns(line)
+        if self._part_by is not None:
+            asked = asked.where(self._part_by % PARTS == bindparam("part"))
+        lines = asked.subquery()
         return select(cast(func.group_concat(lines.c.line, "\n"), LargeBinary))
 
     @cached_property

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session, contains_eager, joinedload
 
-from brokers.types import LedgerRow, Snapshot, ValueClass
+from brokers.types import LedgerRow, Position, Snapshot, ValueClass
 from portfolio.accounts.models import NO_TWIN, AccountTotals, CashBalance, Holding, Rate
 from portfolio.accounts.queries.twins import likeness
 from portfolio.accounts.services import totals, twins
@@ -17,10 +17,19 @@ from portfolio.db.batches import batches
 from portfolio.errors import StorageFailed
 from portfolio.sync import journal
 from portfolio.sync.lease import LeaseLost
-from portfolio.sync.plan import Plan, Stored, snapshot_digest
-from portfolio.sync.rows import cash_rows, digest_of, is_still
+from portfolio.sync.plan import (
+    Plan,
+    Stored,
+    StoredHolding,
+    expected_cash,
+    position_row,
+    snapshot_digest,
+)
+from portfolio.sync.rows import amounts, cash_rows, is_still, position_rows
 from portfolio.sync.target import Target
 from portfolio.sync.writing import write_holdings
+
+NOT_KEPT = "The database did not keep what was read; nothing was changed."
 
 
 def apply(
@@ -62,11 +71,10 @@ def apply(
         totals.renew(session, target.account, target.moment)
     totals.instruments_changed(session, written.described, target.account, target.moment)
     _totals(session, target, snapshot)
-    expected = target.run.digest_before
-    if plan.steps or expected is None:
-        kept = [row for row in before.holdings if row.key in keep and row.is_open]
-        expected = snapshot_digest(snapshot, kept)
-    return _read_back(session, target, expected)
+    kept = [row for row in before.holdings if row.key in keep and row.is_open]
+    _read_back(session, target, snapshot, kept)
+    # Without a step, what is stored is what was stored.
+    return (None if plan.steps else target.run.digest_before) or snapshot_digest(snapshot, kept)
 
 
 def _replace(session: Session, target: Target) -> bool:
@@ -206,10 +214,20 @@ def _totals(session: Session, target: Target, snapshot: Snapshot) -> None:
     totals.daily_value(session, row, target.owner_id, target.moment)
 
 
-def _read_back(session: Session, target: Target, expected: str) -> str:
+def _read_back(
+    session: Session, target: Target, snapshot: Snapshot, kept: Iterable[StoredHolding]
+) -> None:
     session.flush()
     session.expire_all()
-    written = digest_of(session, target.account, target.source)
-    if written != expected:
-        raise StorageFailed("The database did not keep what was read; nothing was changed.")
-    return written
+    account, source = target.account, target.source
+    left: dict[str, Position | StoredHolding] = {
+        **{of.instrument.key: of for of in snapshot.positions},
+        **{row.key: row for row in kept},
+    }
+    for row in position_rows(session, account, source):
+        of = left.pop(row[0], None)
+        if of is None or position_row(of) != row:
+            raise StorageFailed(NOT_KEPT)
+    cash = amounts(cash_rows(session, account, source))
+    if left or cash != expected_cash(snapshot):
+        raise StorageFailed(NOT_KEPT)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from hashlib import sha256
-from itertools import chain
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -17,6 +16,7 @@ from brokers.contract import Manifest
 from brokers.types import Instrument, Position, Snapshot
 from portfolio.accounts.quotes import Quoted
 from portfolio.db.base import canonical
+from portfolio.db.batches import BATCH
 
 # A longer one is cut everywhere alike, so that it is no change at each sync.
 LONGEST_SYMBOL = 100
@@ -42,6 +42,8 @@ class Terms(NamedTuple):
     right: str | None
 
 
+# The fields of a holding that must be as they were read: key, quantity, average price, currency.
+PositionRow = tuple[str, Decimal, Decimal | None, str]
 # What is recorded beside the quantity of a holding that is added.
 BESIDE = ("average_price", *Terms._fields)
 
@@ -305,10 +307,7 @@ def _repriced(row: StoredHolding | None, position: Position) -> bool:
     return row.quote != quote and any(figure is not None for figure in quote)
 
 
-def digest(
-    rows: Iterable[tuple[str, Decimal, Decimal | None, str]],
-    cash: Mapping[str, Decimal],
-) -> str:
+def digest(rows: Iterable[PositionRow], cash: Mapping[str, Decimal]) -> str:
     """One comparable line for the position fields of an account and its cash."""
     keyed = [
         (key, f"{key}|{canonical(held)}|{'-' if cost is None else canonical(cost)}|{currency}")
@@ -317,22 +316,31 @@ def digest(
     keyed.sort(key=itemgetter(0))
     lines = [line for _, line in keyed]
     lines += [f"{currency}={canonical(amount)}" for currency, amount in sorted(cash.items())]
-    return sha256("\n".join(lines).encode()).hexdigest()
+    found = sha256()
+    # Of thousands, the whole text would be a megabyte, twice.
+    for start in range(0, len(lines), BATCH):
+        found.update(("\n" * (start > 0) + "\n".join(lines[start : start + BATCH])).encode())
+    return found.hexdigest()
+
+
+def position_row(of: Position | StoredHolding) -> PositionRow:
+    """The fields of a holding that must be as they were read."""
+    if isinstance(of, StoredHolding):
+        return of.key, of.quantity, of.average_price, of.currency
+    return of.instrument.key, of.quantity, of.average_price, of.instrument.currency
 
 
 def snapshot_digest(snapshot: Snapshot, kept: Iterable[StoredHolding] = ()) -> str:
     """The digest that the database must have once a snapshot is applied; `kept` rows stay."""
-    rows = (
-        (p.instrument.key, p.quantity, p.average_price, p.instrument.currency)
-        for p in snapshot.positions
-    )
-    more = ((row.key, row.quantity, row.average_price, row.currency) for row in kept)
-    return digest(chain(rows, more), {row.currency: row.cash for row in snapshot.ledger.rows})
+    held: tuple[Position | StoredHolding, ...] = (*snapshot.positions, *kept)
+    return digest((position_row(of) for of in held), expected_cash(snapshot))
+
+
+def expected_cash(snapshot: Snapshot) -> dict[str, Decimal]:
+    """The cash that the database must have then."""
+    return {row.currency: row.cash for row in snapshot.ledger.rows}
 
 
 def stored_digest(stored: Stored) -> str:
     """The digest of what is stored."""
-    held = (row for row in stored.holdings if row.is_open)
-    return digest(
-        ((row.key, row.quantity, row.average_price, row.currency) for row in held), stored.cash
-    )
+    return digest((position_row(row) for row in stored.holdings if row.is_open), stored.cash)

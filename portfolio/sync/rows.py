@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
+from operator import attrgetter
 from sys import intern
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from portfolio.accounts.quotes import Quoted
 from portfolio.accounts.services.portfolios import cash_of
 from portfolio.db.batches import batches
 from portfolio.db.bycolumn import ByColumn
-from portfolio.sync.plan import Source, Stored, StoredHolding, Terms, digest
+from portfolio.sync.plan import PositionRow, Source, Stored, StoredHolding, Terms, digest
 from portfolio.users.models import User
 
 DESCRIBED = (
@@ -75,15 +76,15 @@ def stored_state(
         .where(
             *from_source(account, source), Identifier.scheme == source.manifest.identifier_scheme
         )
-        .order_by(Holding.id)
     )
     holdings, as_read = [], {}
-    for row in ByColumn(query).rows(session):
+    for row in ByColumn(query, part_by=Holding.id).rows(session):
         position = beside.get(row[0])
         held, is_same = _holding(row, position)
         holdings.append(held)
         if position is not None and is_same:
             as_read[held.key] = position
+    holdings.sort(key=attrgetter("id"))
     cash = amounts(cash_rows(session, account, source))
     return Stored(holdings=tuple(holdings), cash=cash, stamp=stamp, as_read=as_read)
 
@@ -143,8 +144,8 @@ def amounts(cash: Iterable[CashBalance]) -> dict[str, Decimal]:
     return {row.currency: row.amount for row in cash}
 
 
-def digest_of(session: Session, account: Account, source: Source) -> str:
-    """The digest of what is stored, from the fields that are in it."""
+def position_rows(session: Session, account: Account, source: Source) -> Iterator[PositionRow]:
+    """What is stored of the holdings that are open, in the fields that a sync must keep."""
     query = (
         select(Identifier.value, Holding.quantity, Holding.average_price, Instrument.currency)
         .join(Holding, Holding.instrument_id == Identifier.instrument_id)
@@ -155,9 +156,13 @@ def digest_of(session: Session, account: Account, source: Source) -> str:
             Holding.closed_at.is_(None),
         )
     )
+    yield from ByColumn(query, part_by=Holding.id).rows(session)
+
+
+def digest_of(session: Session, account: Account, source: Source) -> str:
+    """The digest of what is stored."""
     cash = amounts(cash_rows(session, account, source))
-    found = ByColumn(query).rows(session)
-    return digest(((key, held, cost, code) for key, held, cost, code in found), cash)
+    return digest(position_rows(session, account, source), cash)
 
 
 def instruments_of(

@@ -14,7 +14,7 @@ from brokers.types import Instrument as BrokerInstrument
 from brokers.types import Position, Snapshot
 from portfolio.accounts.models import NO_TWIN, Holding, Instrument, InstrumentIdentifier
 from portfolio.accounts.quotes import Quoted, quoted_at, rescaled
-from portfolio.db.batches import insert_rows, new_ids, update_rows
+from portfolio.db.batches import BATCH, insert_rows, new_ids, update_rows
 from portfolio.sync.plan import Plan, Stored, StoredHolding, symbol_of
 from portfolio.sync.rows import (
     DESCRIBED,
@@ -126,6 +126,9 @@ def write_holdings(
             todo.kept += [] if row.quoted_at else [(row.id, _dated(row, target))]
         elif row.is_open:
             todo.closed.append((row.id, _dated(row, target), read_at))
+        if len(todo.changed) >= BATCH:
+            update_rows(session, HOLDINGS, CHANGED, todo.changed)
+            todo.changed.clear()
     todo.write(session)
     if absent:
         ids |= _add(session, target, tuple(absent.values()), todo, read_at)

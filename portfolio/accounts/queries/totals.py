@@ -35,7 +35,8 @@ _COUNTED = ByColumn(
         *(Instrument.kind, Instrument.currency, Instrument.multiplier),
     )
     .join(Holding.instrument)
-    .where(Holding.account_id == bindparam("account"), Holding.closed_at.is_(None))
+    .where(Holding.account_id == bindparam("account"), Holding.closed_at.is_(None)),
+    part_by=Holding.id,
 )
 # Built once: pages ask for them again and again.
 _CASH = (

@@ -29,7 +29,7 @@ from sqlalchemy.orm import Session
 
 from portfolio.db import bycolumn
 from portfolio.db.base import Day, ExactDecimal, UtcDateTime
-from portfolio.db.bycolumn import SOME_AT_A_TIME, ByColumn
+from portfolio.db.bycolumn import PARTS, SOME_AT_A_TIME, ByColumn
 from portfolio.errors import StorageDamaged
 
 TABLE = Table(
@@ -94,6 +94,23 @@ def test_they_are_what_an_ordinary_statement_gives_and_in_its_order(engine, monk
             assert [*zip(*together.columns(session, after), strict=True)] == plain
 
     check()
+
+
+def test_in_parts_they_are_the_same_rows_and_on_sqlite_take_a_statement_each(engine):
+    query = select(TABLE.c.id, TABLE.c.name, TABLE.c.amount).where(TABLE.c.id > bindparam("after"))
+    counted = []
+
+    @event.listens_for(engine, "after_cursor_execute")
+    def _count(*_):
+        counted.append(True)
+
+    with Session(engine) as session:
+        filled(session, 2 * SOME_AT_A_TIME + 3)
+        plain = [tuple(row) for row in session.execute(query, {"after": 2})]
+        counted.clear()
+        found = list(ByColumn(query, part_by=TABLE.c.id).rows(session, {"after": 2}))
+        assert len(counted) == (PARTS if engine.dialect.name == "sqlite" else 1)
+    assert sorted(found) == sorted(plain)
 
 
 def test_all_of_them_take_one_statement_and_on_sqlite_one_row(engine):

@@ -34,7 +34,7 @@ WRITES = re.compile(r"(INSERT INTO|UPDATE|DELETE FROM) (\w+)")
 ALWAYS = {"account", "account_totals", "daily_value", "sync_run"}
 # What is remembered of the state before holds no longer.
 CHANGED = ALWAYS | {"user"}
-CONSTANT = 50
+CONSTANT = 60
 
 
 class Meter:

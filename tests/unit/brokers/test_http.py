@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from decimal import Decimal
 from functools import partial
+from itertools import pairwise
 
 import pytest
 import requests
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from requests_mock import ANY
 
+from brokers import http
 from brokers.errors import Malformed, Refused
 from brokers.http import LARGEST_ANSWER, Caller, decode, decode_rows, encode, plain_session
 from brokers.ibkr import endpoints
@@ -75,6 +77,71 @@ def test_an_answer_larger_than_the_limit_is_refused(requests_mock):
     requests_mock.post(f"{BASE}/tickle", content=b"x" * (LARGEST_ANSWER + 1))
     with pytest.raises(Malformed):
         caller().send(endpoints.TICKLE)
+
+
+LISTED = {"account": "U1234567"}
+AT_ONCE = f"{BASE}/portfolio2/U1234567/positions"
+
+
+def test_rows_are_taken_as_they_arrive_and_what_is_no_list_of_theirs_stays_a_body(requests_mock):
+    rows = [{"conid": number, "name": "x" * 100} for number in range(2_000)]
+    first = []
+
+    def take(arriving):
+        found = list(arriving)
+        first.append(len(found))
+        return found
+
+    requests_mock.get(
+        AT_ONCE,
+        [
+            {"content": encode(rows)},
+            {"content": encode({"error": "no"})},
+            {"content": encode(rows), "status_code": 500},
+            {"content": b""},
+        ],
+    )
+    sender = caller()
+    whole = sender.send(endpoints.POSITIONS_2, LISTED, None, take)
+    assert (whole.taken, whole.body) == (rows, b"")
+    others = [sender.send(endpoints.POSITIONS_2, LISTED, None, take) for _ in range(3)]
+    assert [of.taken for of in others] == [None] * 3
+    assert [of.body for of in others] == [encode({"error": "no"}), encode(rows), b""]
+    assert first == [2_000]
+
+
+def test_who_takes_rows_may_refuse_them_and_the_next_call_is_whole(requests_mock):
+    def refuse(arriving):
+        next(arriving)
+        raise Refused("no")
+
+    requests_mock.get(AT_ONCE, content=b'[{"a": 1}, {"a": 2}]')
+    sender = caller()
+    with pytest.raises(Refused):
+        sender.send(endpoints.POSITIONS_2, LISTED, None, refuse)
+    assert sender.send(endpoints.POSITIONS_2, LISTED, None, list).taken == [{"a": 1}, {"a": 2}]
+
+
+@pytest.mark.parametrize(
+    "content", [b"[1" + b",1" * (LARGEST_ANSWER // 2), b'[{"a": 1}, {"a": 2}', b'[{"a": 1}, x]']
+)
+def test_rows_of_an_answer_that_is_none_are_refused(requests_mock, content):
+    requests_mock.get(AT_ONCE, content=content)
+    with pytest.raises(Malformed):
+        caller().send(endpoints.POSITIONS_2, LISTED, None, list)
+
+
+def test_a_recording_has_the_body_whoever_would_take_its_rows(requests_mock):
+    noted, clock = [], FakeClock()
+    requests_mock.get(AT_ONCE, content=b'[{"a": 1}]')
+
+    class Recorder:
+        def note(self, _method, _path, answer):
+            noted.append(answer.body)
+
+    sender = Caller(BASE, plain_session(), Pacer([], clock), clock, recorder=Recorder())
+    assert sender.send(endpoints.POSITIONS_2, LISTED, None, list).taken is None
+    assert noted == [b'[{"a": 1}]']
 
 
 @pytest.mark.parametrize("account", ["../x", "U1", "u1234567", "U1234567/orders", "", "All"])
@@ -177,12 +244,44 @@ def test_whatever_stands_where_a_name_that_stands_twice_is_seen(value):
     assert outcome(decode, body) == plain
 
 
-@pytest.mark.parametrize("count", [0, 1, 100, 101, 250])
-def test_rows_that_are_decoded_some_at_a_time_are_those_of_the_whole_list(count):
-    body = encode(
-        [{"conid": number, "price": Decimal("0.10"), "of": [1]} for number in range(count)]
-    )
-    assert list(decode_rows(body)) == decode(body)
+def pieces(body, cuts):
+    """A text in pieces, cut at these places."""
+    ends = sorted({0, len(body), *(cut % (len(body) + 1) for cut in cuts)})
+    return [body[start:end] for start, end in pairwise(ends)]
+
+
+PARTS = ("[", "]", "{}", '{"a":1}', '{"a":', "},{", "}", ",", '"', " ", "1", "\\")
+CUTS = st.lists(st.integers(0, 10_000), max_size=20)
+
+
+@given(st.lists(VALUES), CUTS)
+def test_rows_that_arrive_in_pieces_are_those_of_the_whole_list(values, cuts):
+    body = written(values).encode()
+    rows = outcome(lambda body: list(decode_rows(pieces(body, cuts))), body)
+    assert rows == outcome(decode, body)
+
+
+@given(st.lists(st.sampled_from(PARTS), max_size=12).map("".join), CUTS)
+def test_what_looks_like_rows_and_is_no_list_is_refused_wherever_it_is_cut(text, cuts):
+    body = text.encode()
+    whole = outcome(decode, body)
+    rows = outcome(lambda body: list(decode_rows(pieces(body, cuts))), body)
+    assert rows == (whole if type(whole) is list else Malformed)
+
+
+def test_rows_are_given_before_the_list_is_whole():
+    arriving = iter([b'[{"a": "},{"}, {"b": [{}, {}]},', b'{"c"', b": 1}, {}", b"]"])
+    rows = decode_rows(arriving)
+    assert next(rows) == {"a": "},{"}
+    assert list(arriving) == [b'{"c"', b": 1}, {}", b"]"]
+
+
+def test_a_text_that_never_ends_is_not_tried_at_each_piece(monkeypatch):
+    tried = []
+    monkeypatch.setattr(http, "decode", lambda body: tried.append(len(body)) or decode(body))
+    with pytest.raises(Malformed):
+        list(decode_rows([b'[{"a": "', *[b"},{" * 100] * 1_000]))
+    assert len(tried) < 15
 
 
 @pytest.mark.parametrize(
@@ -190,4 +289,4 @@ def test_rows_that_are_decoded_some_at_a_time_are_those_of_the_whole_list(count)
 )
 def test_rows_of_what_is_no_list_are_refused_as_a_whole_list_is(body):
     with pytest.raises(Malformed):
-        list(decode_rows(body))
+        list(decode_rows([body]))

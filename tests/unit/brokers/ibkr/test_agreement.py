@@ -32,8 +32,8 @@ def by_pages(account):
     return held_by(mapping.checked_page(rows, ACCOUNT), ACCOUNT, BASE)
 
 
-def lines_of(account):
-    return mapping.uncached(wire([answers.uncached(of, 1) for of in account]), ACCOUNT)
+def lines_of(account, beside=None):
+    return mapping.uncached(wire([answers.uncached(of, 1) for of in account]), ACCOUNT, beside)
 
 
 def agrees(positions, lines):
@@ -95,6 +95,19 @@ def test_the_single_answer_gives_what_the_pages_give(account, shuffle):
     held = mapping.repositioned(lines, keyed(positions))
     assert (keyed(held[0]), held[1]) == (keyed(positions), closed)
     assert agrees(positions, lines) is True
+
+
+@given(accounts(), accounts())
+def test_lines_are_the_same_beside_whatever_was_read_and_share_its_numbers(account, other):
+    lines = lines_of(account)
+    for read in (account, other):
+        beside = keyed(by_pages(read)[0])
+        assert lines_of(account, beside) == lines
+    held = keyed(by_pages(account)[0])
+    for line in lines_of(account, held):
+        of = held.get(line.key)
+        if of is not None and line.market_value == of.market_value:
+            assert line.market_value is of.market_value
 
 
 @given(accounts())
@@ -170,6 +183,13 @@ def test_when_the_lists_are_compared():
     assert agreement.to_compare(Standing(runs=0))
     assert not agreement.to_compare(Standing(runs=1))
     assert not agreement.to_compare(Standing())
+
+
+def test_after_the_last_quick_run_nothing_is_remembered_for_the_next():
+    known = agreement.Seen(positions={}, cash={})
+    assert agreement.after_one_more(Standing(seen=known, runs=2)) == Standing(seen=known, runs=1)
+    assert agreement.after_one_more(Standing(seen=known, runs=1)) == Standing(runs=0)
+    assert agreement.after_one_more(Standing(runs=9)) == Standing(runs=8)
 
 
 MANY = [share(number) for number in range(1, 302)]

@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 
 from brokers.contract import Context
-from brokers.errors import BadAnswer, GatewaySilent, NotAuthenticated, RateLimited
+from brokers.errors import BadAnswer, BrokerError, GatewaySilent, NotAuthenticated, RateLimited
 from brokers.ibkr import InteractiveBrokers
 from brokers.ibkr.simulator import Simulator
 from brokers.ibkr.simulator.data import enlarge, large
@@ -351,6 +351,20 @@ def test_a_trade_in_the_middle_of_a_quick_run_is_read_again_by_the_pages(desk):
     run = desk.run()
     assert (run.asked["page"], run.noted) == (PAGES, False)
     assert desk.run().how == "at once"
+
+
+def test_what_was_believed_before_a_change_is_not_after_a_run_that_failed_on_it(desk):
+    desk.run()
+    assert desk.run().how == "at once"
+    row = desk.account.find("AAPL")
+    desk.trade(row, Decimal(5))
+    desk.simulator.fail_next("/positions/", status=500, times=9)
+    with pytest.raises(BrokerError):
+        desk.run()
+    # All is as it was believed to be, and who has seen it otherwise reads the pages.
+    desk.simulator.state.faults.clear()
+    desk.trade(row, Decimal(-5))
+    assert [desk.run().how for _ in range(2)] == ["compared", "at once"]
 
 
 def test_a_list_that_stays_behind_is_found_out_by_the_cash(desk):
