@@ -6,6 +6,7 @@ gate, the fence, is in `lease.py`: it is asked within the transaction.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,7 +15,7 @@ from decimal import Decimal
 from brokers.types import Position, Snapshot, Witness
 from portfolio.db.base import MONEY
 from portfolio.sync.plan import Plan, Stored, StoredHolding, make_plan
-from portfolio.sync.reconcile import Judgement, adds, tolerance
+from portfolio.sync.reconcile import Judgement, Place, adds, place_of, tolerance
 
 # The broker's class values are rounded; below one unit of the base currency there is nothing.
 NOTHING = Decimal(1)
@@ -23,6 +24,8 @@ OPTIONS = frozenset({"option", "future_option"})
 # What a person sells on an ordinary day; more than that needs the books as a witness.
 FEW_ROWS, FEW_SHARE = 5, Decimal("0.2")
 MOST_VALUE = Decimal("0.5")
+# Of what goes, the books must show less than this still there: else they contradict.
+STILL_BOOKED = Decimal("0.1")
 # A corporate action that is half booked takes a few rows away before it brings new ones.
 MOST_UNCONFIRMED = 5
 
@@ -106,7 +109,8 @@ def _named(labels: list[str]) -> str:
 def shrink(plan: Plan, evidence: Evidence) -> Rejection | None:
     """When much goes at once, what remains must agree with the broker's books class by class.
 
-    Where the books cannot be compared (a holding without a price), seeing the same twice will do.
+    Where they do not agree, or cannot be compared (a holding without a price), seeing the same
+    twice will do, unless they still have what goes.
     """
     gone = _shrunk(plan, evidence)
     if not gone:
@@ -117,7 +121,7 @@ def shrink(plan: Plan, evidence: Evidence) -> Rejection | None:
         return None
     since = evidence.shrunk_since
     seen_before = since is not None and evidence.snapshot.read_at - since >= BETWEEN_SHRUNK_RUNS
-    if seen_before and not evidence.judgement.refuted:
+    if seen_before and not _still_booked(gone, evidence.judgement):
         return None
     return Rejection(
         gate="shrink",
@@ -140,6 +144,34 @@ def _shrunk(plan: Plan, evidence: Evidence) -> list[tuple[StoredHolding, Decimal
             if 2 * left < before:
                 gone.append((step.old, 1 - MONEY.divide(left, before)))
     return gone
+
+
+def _still_booked(gone: list[tuple[StoredHolding, Decimal]], judged: Judgement) -> bool:
+    """Whether the books still have what goes, as far as they tell.
+
+    Only the classes that it was counted in are asked: another one may differ for years.
+    """
+    lost: defaultdict[Place, list[Decimal | None]] = defaultdict(list)
+    for row, share in gone:
+        value = adds(row.kind, row.market_value, row.unrealized_pnl)
+        size = None if value is None else abs(MONEY.multiply(value, share))
+        lost[place_of(row.currency, row.kind)].append(size)
+    return any(_is_booked(place, sizes, judged) for place, sizes in lost.items())
+
+
+def _is_booked(place: Place, lost: list[Decimal | None], judged: Judgement) -> bool:
+    currency, group = place
+    if group is None:
+        # What has no class of its own may be in any one of its currency; of futures, which add
+        # nothing, none of them tells.
+        adds_something = any(size != 0 for size in lost)
+        return adds_something and any(of == currency for of, _ in judged.gaps)
+    gap = judged.gaps.get(place)
+    if gap is None:
+        return False
+    known = [size for size in lost if size is not None]
+    whole = MONEY.multiply(STILL_BOOKED, Decimal(sum(known)))
+    return len(known) < len(lost) or abs(gap) >= whole
 
 
 def _much(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
 
 from brokers.types import Kind, Ledger, LedgerRow, Position, Snapshot, ValueClass
@@ -43,17 +43,20 @@ PLACES: Mapping[Kind, frozenset[ValueClass]] = {
     Kind.COMMODITY: frozenset({ValueClass.COMMODITIES}),
 }
 GROUPS = tuple(dict.fromkeys(PLACES.values()))
+# A currency, and the classes that a kind is counted in; None where it has none of its own.
+Place = tuple[str, frozenset[ValueClass] | None]
 MODEL_PRICED = (OPTIONS, WARRANTS, frozenset({ValueClass.FUTURE_OPTIONS}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gap:
-    """A difference beyond its tolerance: books minus positions, in a currency."""
+    """A difference beyond its tolerance: books minus positions, in a currency and its classes."""
 
     amount: Decimal
     tolerance: Decimal
     currency: str
     cause: str
+    group: frozenset[ValueClass] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +65,7 @@ class Judgement:
 
     `tolerance` is what the difference was judged by, in the same currency.
     `by_class` is whether positions and books agree in every class, as two gates want to know;
-    `refuted` is whether a class that can be compared does not.
+    `gaps` are the classes that do not, each with books minus positions.
     `futures_profit_counts` is what the books say of futures, or None while they say nothing.
     """
 
@@ -72,8 +75,13 @@ class Judgement:
     currency: str | None
     likely_cause: str | None
     by_class: bool
-    refuted: bool = False
+    gaps: Mapping[Place, Decimal] = field(default_factory=dict)
     futures_profit_counts: bool | None = None
+
+
+def place_of(currency: str, kind: str) -> Place:
+    """Where the books count what is of a kind and in a currency."""
+    return currency, PLACES.get(Kind(kind))
 
 
 def reconcile(snapshot: Snapshot, futures_profit_counts: bool | None = None) -> Judgement:
@@ -104,7 +112,7 @@ def reconcile(snapshot: Snapshot, futures_profit_counts: bool | None = None) -> 
         currency=currency,
         likely_cause=cause,
         by_class=not gaps and unknown is None,
-        refuted=bool(gaps),
+        gaps={(gap.currency, gap.group): gap.amount for gap in gaps},
         futures_profit_counts=counts,
     )
 
@@ -254,6 +262,7 @@ class _Compared:
                 tolerance=tolerances[group],
                 currency=self.currency,
                 cause=self._cause(group, gap),
+                group=group,
             )
             for group, gap in open_gaps.items()
         ]

@@ -91,6 +91,29 @@ def test_a_true_sale_passes_though_another_holding_has_no_price(desk):
     assert (held["VWCE"], held["EIMI"]) == ("8.25", "10")
 
 
+def test_a_sale_passes_though_the_books_differ_elsewhere_for_good(desk):
+    url = of_kids(desk)
+
+    def more(body):
+        # Something in dollars that the positions do not have.
+        if isinstance(body, dict) and "USD" in body:
+            for of, rate in (("USD", 1), ("BASE", Decimal("0.92234"))):
+                for name in ("stockmarketvalue", "netliquidationvalue"):
+                    body[of][name] += 50 * rate
+
+    rewrite(desk, "/ledger", more)
+    desk.sync(url)
+    before = worth(desk, url)
+    # More than half of the account, in euros.
+    desk.simulator.sell(KIDS, "VWCE")
+    first = desk.sync(url).json["run"]
+    assert (first["closed"], first["warnings"][0]) == (0, "removal_unconfirmed")
+    desk.turn(1800)
+    second = desk.sync(url).json["run"]
+    assert (second["closed"], second["warnings"]) == (1, ["not_reconciled"])
+    assert worth(desk, url) == before
+
+
 def test_a_rate_that_jumps_is_never_shown_as_agreeing(desk):
     url = desk.connected()
 
