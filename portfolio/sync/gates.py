@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import chain
 
-from brokers.types import Position, Snapshot, Witness
+from brokers.types import Ledger, Position, Snapshot, Witness
 from portfolio.db.base import MONEY
 from portfolio.sync.plan import Plan, Stored, StoredHolding, make_plan
 from portfolio.sync.reconcile import Judgement, Place, adds, place_of, tolerance
@@ -265,7 +266,13 @@ def first_read(_: Plan, evidence: Evidence) -> Rejection | None:
 
 
 def cash(plan: Plan, evidence: Evidence) -> Rejection | None:
-    """Where the cash of a currency is gone, what is left must add up to the broker's total."""
+    """Where the cash of a currency is gone, what is left must add up to the broker's total.
+
+    Books that are empty beside holdings of value add up as well, and are no answer.
+    """
+    if _says_nothing(evidence.snapshot.ledger) and _has_value(evidence.snapshot):
+        saw = "the broker’s books show neither cash nor value, though there are holdings."
+        return Rejection(gate="cash", saw=saw)
     gone = sorted(s.key for s in plan.steps if s.subject == "cash" and s.action == "closed")
     if not gone:
         return None
@@ -280,6 +287,19 @@ def cash(plan: Plan, evidence: Evidence) -> Rejection | None:
     if abs(sum(parts) - ledger.total.cash) <= tolerance([*parts, ledger.total.cash]):
         return None
     return _lost_cash(gone, "the rest does not add up to the broker’s total")
+
+
+def _says_nothing(ledger: Ledger) -> bool:
+    """Whether the books say that there is nothing at all; a broker without a total says less."""
+    lines = (*ledger.rows, ledger.total)
+    figures = [(row.cash, row.net_liquidation, *row.values.values()) for row in lines]
+    return ledger.total.net_liquidation == 0 and not any(chain.from_iterable(figures))
+
+
+def _has_value(snapshot: Snapshot) -> bool:
+    return any(
+        adds(of.instrument.kind, of.market_value, of.unrealized_pnl) for of in snapshot.positions
+    )
 
 
 def _lost_cash(gone: list[str], why: str) -> Rejection:

@@ -114,6 +114,29 @@ def test_a_sale_passes_though_the_books_differ_elsewhere_for_good(desk):
     assert worth(desk, url) == before
 
 
+@pytest.mark.parametrize("lists_currencies", [True, False])
+def test_books_that_are_empty_beside_holdings_take_no_cash_away(desk, lists_currencies):
+    url = desk.connected()
+    before = worth(desk, url)
+
+    def nothing(body):
+        if not isinstance(body, dict) or "BASE" not in body:
+            return
+        for name in list(body):
+            if name != "BASE" and not lists_currencies:
+                del body[name]
+                continue
+            zero = {of for of, value in body[name].items() if isinstance(value, Decimal)}
+            body[name].update(dict.fromkeys(zero - {"exchangerate"}, Decimal(0)))
+
+    rewrite(desk, "/ledger", nothing)
+    run = desk.sync(url).json["run"]
+    assert (run["status"], run["reason"], worth(desk, url)) == ("rejected", "cash", before)
+    desk.simulator.state.rewrites.clear()
+    run = desk.sync(url).json["run"]
+    assert (run["reconciliation"]["status"], worth(desk, url)) == ("agrees", before)
+
+
 def test_a_rate_that_jumps_is_never_shown_as_agreeing(desk):
     url = desk.connected()
 
