@@ -137,6 +137,27 @@ def test_books_that_are_empty_beside_holdings_take_no_cash_away(desk, lists_curr
     assert (run["reconciliation"]["status"], worth(desk, url)) == ("agrees", before)
 
 
+def test_a_base_that_only_one_of_two_answers_has_brings_no_wrong_rate(desk):
+    url = desk.connected()
+    before, known = worth(desk, url), "SELECT count(*) FROM rate WHERE to_currency = 'EUR'"
+
+    def euro(body):
+        for row in body if isinstance(body, list) else []:
+            row["currency"] = "EUR"
+
+    rewrite(desk, "/portfolio/accounts", euro)
+    answer = desk.sync(url)
+    assert answer.json["error"]["code"] == "bad_answer"
+    assert (worth(desk, url), one(desk, known)) == (before, 0)
+    # The books follow: then it is the base, whatever it was before.
+    account = desk.simulator.state.accounts[MAIN]
+    account.cash = {"EUR": account.cash["EUR"]}
+    account.held = [row for row in account.held if row.currency == "EUR"]
+    account.base = "EUR"
+    run = desk.sync(url).json["run"]
+    assert run["status"] == "succeeded", run
+
+
 def test_a_rate_that_jumps_is_never_shown_as_agreeing(desk):
     url = desk.connected()
 
