@@ -230,6 +230,27 @@ def test_an_undo_taken_back_brings_everything_back_and_goes_on(desk):
     assert account["synced_at"] is not None
 
 
+def test_undos_of_undos_hold_by_turns(desk):
+    url = desk.connected()
+    first, held = desk.program.get(api(url)).json["synced_at"], worth(desk, url)
+    desk.turn(3600)
+    desk.simulator.state.accounts[MAIN].find("SPY").quantity += 10
+    last = desk.sync(url).json["run"]
+    second, grown = desk.program.get(api(url)).json["synced_at"], worth(desk, url)
+    states = [(first, True), (second, False)] * 2
+    for number, (read_at, paused) in enumerate(states):
+        desk.turn(3600)
+        last = undo(desk, last).json["run"]
+        account = desk.program.get(api(url)).json
+        assert (account["synced_at"], account["connection"]["paused"]) == (read_at, paused)
+        items = desk.program.get(f"{api(url)}/runs").json["items"][: number + 2]
+        holds = [item["status"] for item in items]
+        assert holds == (["succeeded", "undone"] * 3)[: number + 2]
+    assert held != grown == worth(desk, url)
+    desk.turn(3600)
+    assert desk.sync(url).json["run"]["changed"] == 0
+
+
 def test_taking_back_a_split_keeps_the_value(desk):
     url = desk.connected()
     before = desk.holdings(url)["totals"]
