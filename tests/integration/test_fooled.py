@@ -283,6 +283,22 @@ def test_a_field_that_a_later_run_moved_is_not_taken_back(desk):
     assert undo(desk, second).status_code == 200
 
 
+def test_cash_that_later_runs_moved_to_and_fro_is_not_taken_back(anywhere):
+    url = anywhere.connected()
+    cash = anywhere.simulator.state.accounts[MAIN].cash["USD"]
+    made = []
+    for amount in (7000, 9000, 7000):
+        cash.balance = Decimal(amount)
+        made.append(anywhere.sync(url).json["run"])
+    held = "SELECT amount FROM cash_balance WHERE currency = 'USD'"
+    refused = undo(anywhere, made[0])
+    assert refused.status_code == 409
+    assert refused.json["error"]["message"].startswith("USD has changed since (amount)")
+    # In their order, the newest first, they are.
+    assert [undo(anywhere, run).status_code for run in reversed(made)] == [200] * 3
+    assert Decimal(one(anywhere, held)) == Decimal("-18402.77")
+
+
 def test_a_lean_answer_does_not_rename_what_is_known(desk):
     url = desk.connected()
     before = worth(desk, url)
