@@ -320,6 +320,32 @@ def test_a_lean_answer_does_not_rename_what_is_known(desk):
     assert one(desk, known) == "EUR"
 
 
+def test_what_one_account_lacks_is_taken_from_another_that_knows_it(anywhere):
+    desk = anywhere
+    url, other = desk.connected(), desk.account("B")
+    assert desk.connect(other, account_id=KIDS).status_code == 201
+    assert desk.sync(other).status_code == 200
+    before = worth(desk, url)
+    held = desk.simulator.state.accounts
+    bought = replace(held[MAIN].find("SPY"), quantity=Decimal(2))
+    held[KIDS].held.append(bought)
+
+    def lean(body):
+        rows = body if isinstance(body, list) else body.get("secdef", [])
+        for row in rows:
+            if row.get("conid") == bought.conid and row.get("acctId", KIDS) == KIDS:
+                row.update(dict.fromkeys(("ticker", "type", "name", "fullName", "currency")))
+
+    rewrite(desk, "/positions/", lean)
+    rewrite(desk, "/trsrv/secdef", lean)
+    run = desk.sync(other).json["run"]
+    assert (run["added"], run["reconciliation"]["status"]) == (1, "agrees")
+    of = "SELECT kind || ' ' || currency FROM instrument WHERE symbol = 'SPY' AND kind != 'option'"
+    assert (one(desk, of), worth(desk, url)) == ("etf USD", before)
+    desk.simulator.state.rewrites.clear()
+    assert [desk.sync(each).json["run"]["changed"] for each in (url, other)] == [0, 0]
+
+
 def test_six_at_once_make_one_run_at_a_time(anywhere):
     desk = anywhere
     url = desk.connected()
