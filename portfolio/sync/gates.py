@@ -243,10 +243,13 @@ def _seen_empty_twice(evidence: Evidence) -> bool:
     first = evidence.emptied_before
     if first is None or evidence.snapshot.read_at - first < BETWEEN_EMPTY_RUNS:
         return False
-    return not any(row.is_open and _open_risk(row) for row in evidence.stored.holdings)
+    return not any(_open_risk(row, evidence.snapshot) for row in evidence.stored.holdings)
 
 
-def _open_risk(row: StoredHolding) -> bool:
+def _open_risk(row: StoredHolding, snapshot: Snapshot) -> bool:
+    """Whether a stored row may be what the margin is for: an expired one, or one of 0, is not."""
+    if not row.is_open or explained(row, snapshot):
+        return False
     return row.kind == "future" or (row.kind in OPTIONS and row.quantity < 0)
 
 

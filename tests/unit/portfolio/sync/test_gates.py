@@ -387,6 +387,16 @@ def test_open_risk_is_never_emptied_while_margin_remains(risk, passes):
     assert gate(before, adding_up(), **more) is None
 
 
+def test_margin_is_not_for_what_has_expired_or_is_listed_with_0():
+    option = position("1", quantity="-1", kind=Kind.OPTION, expiry=date(2026, 11, 18))
+    more = {"witness": seen(), "margin": D(10), "emptied_before": NOON - timedelta(days=1)}
+    assert gate(snapshot(option), adding_up(), **more) is None
+    today = position("1", quantity="-1", kind=Kind.OPTION, expiry=date(2026, 11, 20))
+    assert gate(snapshot(today), adding_up(), **more) == "emptied"
+    listed = replace(adding_up(), closed_keys=frozenset("1"))
+    assert gate(snapshot(today), listed, **more) is None
+
+
 def test_an_account_of_cash_alone_is_not_emptied():
     stored = Stored(holdings=(), cash={"USD": D(1)})
     read = snapshot()
