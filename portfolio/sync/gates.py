@@ -16,7 +16,7 @@ from itertools import chain
 from brokers.types import Ledger, Position, Snapshot, Witness
 from portfolio.db.base import MONEY
 from portfolio.sync.plan import Plan, Stored, StoredHolding, make_plan
-from portfolio.sync.reconcile import Judgement, Place, adds, place_of, tolerance
+from portfolio.sync.reconcile import Judgement, Place, adds, place_of, rounding, tolerance
 
 # The broker's class values are rounded; below one unit of the base currency there is nothing.
 NOTHING = Decimal(1)
@@ -287,7 +287,8 @@ def cash(plan: Plan, evidence: Evidence) -> Rejection | None:
         if row.rate_to_base is None:
             return _lost_cash(gone, f"the rate of {row.currency} is not known")
         parts.append(MONEY.multiply(row.cash, row.rate_to_base))
-    if abs(sum(parts) - ledger.total.cash) <= tolerance([*parts, ledger.total.cash]):
+    allowed = tolerance([*parts, ledger.total.cash]) + rounding(ledger, lambda row: row.cash)
+    if abs(sum(parts) - ledger.total.cash) <= allowed:
         return None
     return _lost_cash(gone, "the rest does not add up to the broker’s total")
 

@@ -7,7 +7,7 @@ Constants stand here with their reason, and will be calibrated on real accounts.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
 
@@ -17,6 +17,8 @@ from portfolio.db.base import MONEY, canonical
 AGREES, DIFFERS, UNAVAILABLE = "agrees", "differs", "unavailable"
 # The books are single precision: cents are lost above about 131,000.
 CENTS, PRECISION = Decimal("0.02"), Decimal("0.000001")
+# The total is made with all digits of a rate, of which seven decimals are told: half of the last.
+RATE = Decimal("0.00000005")
 # Positions and books are read moments apart, and are rounded differently.
 BETWEEN_READS = Decimal("0.0005")
 MOST_MOVEMENT = Decimal("0.01")
@@ -92,6 +94,7 @@ def reconcile(snapshot: Snapshot, futures_profit_counts: bool | None = None) -> 
     gaps, unknown, by_class = _class_gaps(snapshot)
     total = _total(snapshot, with_futures=bool(counts))
     allowed = by_class + _of_total(snapshot.ledger)
+    allowed += rounding(snapshot.ledger, net)
     rates = {row.currency: row.rate_to_base or Decimal(1) for row in snapshot.ledger.rows}
     worst = own or max(gaps, key=lambda gap: _weight(gap, rates), default=None)
     if worst is None and unknown is None:
@@ -121,6 +124,17 @@ def tolerance(fields: Iterable[Decimal | None]) -> Decimal:
     """How far single precision puts a sum of these off."""
     size = sum((abs(field) for field in fields if field is not None), Decimal(0))
     return CENTS + MONEY.multiply(PRECISION, size)
+
+
+def rounding(ledger: Ledger, amount: Callable[[LedgerRow], Decimal | None]) -> Decimal:
+    """How far rates put the sum of amounts off: of many yen, a dollar."""
+    others = (amount(row) for row in ledger.rows if row.currency != ledger.base_currency)
+    return MONEY.multiply(RATE, sum((abs(of) for of in others if of), Decimal(0)))
+
+
+def net(row: LedgerRow) -> Decimal | None:
+    """All that a row of the books adds up to."""
+    return row.net_liquidation
 
 
 def _fields(row: LedgerRow, *, with_futures: bool) -> list[Decimal]:

@@ -10,6 +10,7 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import text
 
+from brokers.ibkr.simulator.data import Cash
 from portfolio.db.base import db
 
 MAIN, KIDS = "U1234567", "U7654321"
@@ -135,6 +136,32 @@ def test_books_that_are_empty_beside_holdings_take_no_cash_away(desk, lists_curr
     desk.simulator.state.rewrites.clear()
     run = desk.sync(url).json["run"]
     assert (run["reconciliation"]["status"], worth(desk, url)) == ("agrees", before)
+
+
+def test_cash_may_go_beside_many_yen_of_which_the_rate_has_seven_decimals(desk):
+    account = desk.simulator.state.accounts[KIDS]
+    account.held, account.base = [], "USD"
+    amounts = {"USD": 100, "JPY": 30_000_000, "CHF": 5}
+    account.cash = {of: Cash(balance=Decimal(amount)) for of, amount in amounts.items()}
+
+    def rounded(body):
+        if isinstance(body, dict) and "JPY" in body:
+            known = body["JPY"]["exchangerate"]
+            body["JPY"]["exchangerate"] = round(known + Decimal("4.9E-8"), 7)
+            for name in ("cashbalance", "netliquidationvalue"):
+                body["BASE"][name] += body["JPY"][name] * Decimal("4.9E-8")
+
+    rewrite(desk, "/ledger", rounded)
+    url = of_kids(desk)
+    run = desk.sync(url).json["run"]
+    assert run["reconciliation"]["status"] == "agrees", run
+    del account.cash["CHF"]
+    assert desk.sync(url).json["run"]["closed"] == 1
+    # What is missing in more than the last digit is said.
+    account.cash["CHF"] = Cash(balance=Decimal(5))
+    assert desk.sync(url).json["run"]["added"] == 1
+    rewrite(desk, "/ledger", lambda body: body.pop("CHF") if "CHF" in body else None)
+    assert desk.sync(url).json["run"]["reason"] == "cash"
 
 
 def test_a_base_that_only_one_of_two_answers_has_brings_no_wrong_rate(desk):
