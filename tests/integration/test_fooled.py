@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from brokers.ibkr.simulator.data import Cash
+from portfolio.connections import services
 from portfolio.db.base import db
 
 MAIN, KIDS = "U1234567", "U7654321"
@@ -371,6 +372,21 @@ def test_what_one_account_lacks_is_taken_from_another_that_knows_it(anywhere):
     assert (one(desk, of), worth(desk, url)) == ("etf USD", before)
     desk.simulator.state.rewrites.clear()
     assert [desk.sync(each).json["run"]["changed"] for each in (url, other)] == [0, 0]
+
+
+def test_who_links_an_account_second_does_not_take_the_first_for_theirs(desk, monkeypatch):
+    url, plain = desk.account(), services.reaching
+    desk.turn()
+
+    def slowly(*args, **more):
+        monkeypatch.setattr(services, "reaching", plain)
+        assert desk.connect(url, account_id=KIDS).status_code == 201
+        return plain(*args, **more)
+
+    monkeypatch.setattr(services, "reaching", slowly)
+    refused = desk.connect(url)
+    assert (refused.status_code, KIDS in refused.json["error"]["message"]) == (409, True)
+    assert desk.connect(url, account_id=KIDS).status_code == 200
 
 
 def test_six_at_once_make_one_run_at_a_time(anywhere):
