@@ -19,7 +19,7 @@ from portfolio.db.session import unit_of_work
 from portfolio.errors import Conflict, NotFound, SyncRejected
 from portfolio.sync import decisions as sync
 from portfolio.sync.decisions import Decision
-from portfolio.sync.models import BY_UNDO, CASH, Change, SyncRun
+from portfolio.sync.models import CASH, Change, SyncRun
 from portfolio.sync.plan import Source
 from portfolio.sync.queries import owned_run
 from portfolio.users.models import User
@@ -32,10 +32,10 @@ def undo(owner_id: int, run_id: str, outside: Outside, zone: ZoneInfo) -> str:
     """Take a run back, and pause the schedule that would bring it again; the new run's id."""
     with unit_of_work() as session:
         of = _decision(session, owner_id, run_id, outside, zone)
-        was_undo = of.run.origin == BY_UNDO
+        comes_back = sync.brings_back(session, of.run)
         made = sync.undo(session, of)
         connection = None if of.is_former else connection_of(session, of.account)
-        if connection is not None and was_undo:
+        if connection is not None and comes_back:
             connection.paused_at = connection.paused_state_at = None
         elif connection is not None:
             connection.paused_at = of.moment.now
@@ -136,7 +136,7 @@ def refusals(
     return {
         "no_undo": sync.why_not_undo(session, run),
         "no_apply": sync.why_not_apply(session, run, source, outside.clock.now()),
-        "schedule": ("goes on" if run.origin == BY_UNDO else "pauses") if moves else None,
+        "schedule": ("goes on" if sync.brings_back(session, run) else "pauses") if moves else None,
     }
 
 

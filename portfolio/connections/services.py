@@ -117,15 +117,19 @@ def prepare(session: Session, place: Place, wanted: LinkRequest) -> tuple[Route,
     existing = connection_of(session, account)
     gateway_id = wanted.gateway_id
     if existing is not None:
-        if existing.broker_account != wanted.account_id:
-            raise Conflict(
-                f"“{account.name}” is already connected to {existing.broker_account}.",
-                "Disconnect it first; existing holdings are kept.",
-            )
+        _refuse_another(account, existing, wanted)
         gateway_id = gateway_id or existing.gateway_id
     gateway = find_gateway(session, place.owner_id, gateway_id, wanted.broker)
     _refuse_second_link(session, account, gateway, wanted.account_id)
     return route_of(gateway), existing.gateway_id if existing else None
+
+
+def _refuse_another(account: Account, existing: Connection, wanted: LinkRequest) -> None:
+    if existing.broker_account != wanted.account_id:
+        raise Conflict(
+            f"“{account.name}” is already connected to {existing.broker_account}.",
+            "Disconnect it first; existing holdings are kept.",
+        )
 
 
 def _refuse_second_link(
@@ -165,6 +169,8 @@ def _link(
     account = place.find(session)
     existing = connection_of(session, account)
     if existing is not None:
+        # Somebody may have linked it while the broker was asked.
+        _refuse_another(account, existing, wanted)
         existing.gateway_id = route.id
         # What the former gateway needed a person for is not a matter of this one.
         account.attention_code = None

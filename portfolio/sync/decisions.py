@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -112,8 +113,11 @@ def undo(session: Session, of: Decision) -> SyncRun:
         counts[action] for action in ("added", "changed", "closed")
     )
     made.reconciliation = {**NO_RECONCILIATION, "likely_cause": "undone"}
-    of.run.status = UNDONE
-    brought_back = _brought_back(session, of)
+    chain = undo_chain(session, of.run)
+    # Of undos of undos, every second one holds; so does the run that they are about, or not.
+    for number, each in enumerate(chain):
+        each.status = SUCCEEDED if number % 2 else UNDONE
+    brought_back = _brought_back(session, of, chain)
     if _tells_of_the_broker(of):
         # Prices do not go back: they keep the time that they were read.
         date_quotes(session, of.account, of.source.manifest.key, of.source.broker_account)
@@ -145,12 +149,24 @@ def _forget_broker_total(row: AccountTotals) -> None:
     row.broker_net_liquidation = None
 
 
-def _brought_back(session: Session, of: Decision) -> datetime | None:
+def undo_chain(session: Session, run: SyncRun) -> list[SyncRun]:
+    """A run, what it took back if it is an undo, and so on to the run that all of it is about."""
+    found = [run]
+    while found[-1].origin == BY_UNDO and found[-1].concerns is not None:
+        found.append(session.get_one(SyncRun, found[-1].concerns))
+    return found
+
+
+def brings_back(session: Session, run: SyncRun) -> bool:
+    """Whether taking a run back brings another one back, as that of an undo does."""
+    return sum(each.origin == BY_UNDO for each in undo_chain(session, run)) % 2 == 1
+
+
+def _brought_back(session: Session, of: Decision, chain: Sequence[SyncRun]) -> datetime | None:
     """When the state that comes back was read; taking back an undo brings its run back."""
-    if of.run.origin != BY_UNDO or of.run.concerns is None:
-        return shown_since(session, of.run)
-    original = session.get_one(SyncRun, of.run.concerns)
-    original.status = SUCCEEDED
+    original = chain[-1]
+    if original.origin == BY_UNDO or original.status != SUCCEEDED:
+        return shown_since(session, original)
     # A run reads before it ends: by its end, all the prices that it read would look older.
     read = select(func.max(Holding.quoted_at)).where(
         *from_source(of.account, of.source),

@@ -6,15 +6,17 @@ gate, the fence, is in `lease.py`: it is asked within the transaction.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import chain
 
-from brokers.types import Position, Snapshot, Witness
+from brokers.types import Ledger, Position, Snapshot, Witness
 from portfolio.db.base import MONEY
 from portfolio.sync.plan import Plan, Stored, StoredHolding, make_plan
-from portfolio.sync.reconcile import Judgement, adds, tolerance
+from portfolio.sync.reconcile import Judgement, Place, adds, place_of, rounding, tolerance
 
 # The broker's class values are rounded; below one unit of the base currency there is nothing.
 NOTHING = Decimal(1)
@@ -23,6 +25,8 @@ OPTIONS = frozenset({"option", "future_option"})
 # What a person sells on an ordinary day; more than that needs the books as a witness.
 FEW_ROWS, FEW_SHARE = 5, Decimal("0.2")
 MOST_VALUE = Decimal("0.5")
+# Of what goes, the books must show less than this still there: else they contradict.
+STILL_BOOKED = Decimal("0.1")
 # A corporate action that is half booked takes a few rows away before it brings new ones.
 MOST_UNCONFIRMED = 5
 
@@ -106,7 +110,8 @@ def _named(labels: list[str]) -> str:
 def shrink(plan: Plan, evidence: Evidence) -> Rejection | None:
     """When much goes at once, what remains must agree with the broker's books class by class.
 
-    Where the books cannot be compared (a holding without a price), seeing the same twice will do.
+    Where they do not agree, or cannot be compared (a holding without a price), seeing the same
+    twice will do, unless they still have what goes.
     """
     gone = _shrunk(plan, evidence)
     if not gone:
@@ -117,7 +122,7 @@ def shrink(plan: Plan, evidence: Evidence) -> Rejection | None:
         return None
     since = evidence.shrunk_since
     seen_before = since is not None and evidence.snapshot.read_at - since >= BETWEEN_SHRUNK_RUNS
-    if seen_before and not evidence.judgement.refuted:
+    if seen_before and not _still_booked(gone, evidence.judgement):
         return None
     return Rejection(
         gate="shrink",
@@ -140,6 +145,34 @@ def _shrunk(plan: Plan, evidence: Evidence) -> list[tuple[StoredHolding, Decimal
             if 2 * left < before:
                 gone.append((step.old, 1 - MONEY.divide(left, before)))
     return gone
+
+
+def _still_booked(gone: list[tuple[StoredHolding, Decimal]], judged: Judgement) -> bool:
+    """Whether the books still have what goes, as far as they tell.
+
+    Only the classes that it was counted in are asked: another one may differ for years.
+    """
+    lost: defaultdict[Place, list[Decimal | None]] = defaultdict(list)
+    for row, share in gone:
+        value = adds(row.kind, row.market_value, row.unrealized_pnl)
+        size = None if value is None else abs(MONEY.multiply(value, share))
+        lost[place_of(row.currency, row.kind)].append(size)
+    return any(_is_booked(place, sizes, judged) for place, sizes in lost.items())
+
+
+def _is_booked(place: Place, lost: list[Decimal | None], judged: Judgement) -> bool:
+    currency, group = place
+    if group is None:
+        # What has no class of its own may be in any one of its currency; of futures, which add
+        # nothing, none of them tells.
+        adds_something = any(size != 0 for size in lost)
+        return adds_something and any(of == currency for of, _ in judged.gaps)
+    gap = judged.gaps.get(place)
+    if gap is None:
+        return False
+    known = [size for size in lost if size is not None]
+    whole = MONEY.multiply(STILL_BOOKED, Decimal(sum(known)))
+    return len(known) < len(lost) or abs(gap) >= whole
 
 
 def _much(
@@ -210,10 +243,13 @@ def _seen_empty_twice(evidence: Evidence) -> bool:
     first = evidence.emptied_before
     if first is None or evidence.snapshot.read_at - first < BETWEEN_EMPTY_RUNS:
         return False
-    return not any(row.is_open and _open_risk(row) for row in evidence.stored.holdings)
+    return not any(_open_risk(row, evidence.snapshot) for row in evidence.stored.holdings)
 
 
-def _open_risk(row: StoredHolding) -> bool:
+def _open_risk(row: StoredHolding, snapshot: Snapshot) -> bool:
+    """Whether a stored row may be what the margin is for: an expired one, or one of 0, is not."""
+    if not row.is_open or explained(row, snapshot):
+        return False
     return row.kind == "future" or (row.kind in OPTIONS and row.quantity < 0)
 
 
@@ -233,7 +269,13 @@ def first_read(_: Plan, evidence: Evidence) -> Rejection | None:
 
 
 def cash(plan: Plan, evidence: Evidence) -> Rejection | None:
-    """Where the cash of a currency is gone, what is left must add up to the broker's total."""
+    """Where the cash of a currency is gone, what is left must add up to the broker's total.
+
+    Books that are empty beside holdings of value add up as well, and are no answer.
+    """
+    if _says_nothing(evidence.snapshot.ledger) and _has_value(evidence.snapshot):
+        saw = "the broker’s books show neither cash nor value, though there are holdings."
+        return Rejection(gate="cash", saw=saw)
     gone = sorted(s.key for s in plan.steps if s.subject == "cash" and s.action == "closed")
     if not gone:
         return None
@@ -245,9 +287,23 @@ def cash(plan: Plan, evidence: Evidence) -> Rejection | None:
         if row.rate_to_base is None:
             return _lost_cash(gone, f"the rate of {row.currency} is not known")
         parts.append(MONEY.multiply(row.cash, row.rate_to_base))
-    if abs(sum(parts) - ledger.total.cash) <= tolerance([*parts, ledger.total.cash]):
+    allowed = tolerance([*parts, ledger.total.cash]) + rounding(ledger, lambda row: row.cash)
+    if abs(sum(parts) - ledger.total.cash) <= allowed:
         return None
     return _lost_cash(gone, "the rest does not add up to the broker’s total")
+
+
+def _says_nothing(ledger: Ledger) -> bool:
+    """Whether the books say that there is nothing at all; a broker without a total says less."""
+    lines = (*ledger.rows, ledger.total)
+    figures = [(row.cash, row.net_liquidation, *row.values.values()) for row in lines]
+    return ledger.total.net_liquidation == 0 and not any(chain.from_iterable(figures))
+
+
+def _has_value(snapshot: Snapshot) -> bool:
+    return any(
+        adds(of.instrument.kind, of.market_value, of.unrealized_pnl) for of in snapshot.positions
+    )
 
 
 def _lost_cash(gone: list[str], why: str) -> Rejection:

@@ -9,7 +9,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import ScalarSelect, func, insert, select
 from sqlalchemy.orm import Session, contains_eager
 
 from portfolio.accounts.models import Account, CashBalance, Holding
@@ -124,10 +124,14 @@ class Reversal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Later:
-    """Holdings by id, each with a field, that later runs have moved, or that opened them anew."""
+    """Holdings by id, each with a field, that later runs have moved, or that opened them anew.
+
+    `cash` has what they have moved by source, its account, and currency.
+    """
 
     moved: set[tuple[int | None, str]]
     opened: set[tuple[int | None, str]]
+    cash: set[tuple[str, str, str]]
 
 
 def take_back(session: Session, at: Reversal, undone_id: str) -> dict[str, int]:
@@ -149,7 +153,7 @@ def take_back(session: Session, at: Reversal, undone_id: str) -> dict[str, int]:
         if subject == HOLDING:
             counts[_holding_back(at, held.get(own), changes, later)] += 1
         else:
-            counts[_cash_back(session, at, changes[0], reverse[0])] += 1
+            counts[_cash_back(session, at, changes[0], reverse[0], later)] += 1
         written += reverse
     session.flush()
     if written:
@@ -201,12 +205,37 @@ def _later(session: Session, at: Reversal, undone_id: str) -> Later:
             SyncRun.origin != BY_UNDO,
         )
     )
-    found = Later(moved=set(), opened=set())
+    found = Later(moved=set(), opened=set(), cash=_cash_later(session, at, undone_id, first))
     for holding_id, field, old, beside, status in session.execute(query):
         if old is None:
             found.opened.add((holding_id, field))
         if status == SUCCEEDED:
             found.moved.update((holding_id, name) for name in (field, *(beside or ())))
+    return found
+
+
+def _cash_later(
+    session: Session, at: Reversal, undone_id: str, first: ScalarSelect[int]
+) -> set[tuple[str, str, str]]:
+    """The cash of the account that runs after the one that is taken back have moved."""
+    ours = select(Change.source, Change.source_account).where(Change.run_id == undone_id)
+    found = set()
+    for source, source_account in session.execute(ours.distinct()).all():
+        query = (
+            select(Change.label)
+            .join(SyncRun, SyncRun.id == Change.run_id)
+            .where(
+                Change.source == source,
+                Change.source_account == source_account,
+                Change.id > first,
+                Change.subject == CASH,
+                Change.run_id.not_in([undone_id, at.run_id]),
+                SyncRun.account_id == at.account.id,
+                SyncRun.origin != BY_UNDO,
+                SyncRun.status == SUCCEEDED,
+            )
+        )
+        found |= {(source, source_account, label) for label in session.scalars(query.distinct())}
     return found
 
 
@@ -287,7 +316,9 @@ def _value(field: str, text: str | None) -> object:
     return date.fromisoformat(text) if field == "expiry" else text
 
 
-def _cash_back(session: Session, at: Reversal, change: Change, reverse: dict[str, Any]) -> str:
+def _cash_back(
+    session: Session, at: Reversal, change: Change, reverse: dict[str, Any], later: Later
+) -> str:
     row = session.scalar(
         select(CashBalance).where(
             CashBalance.account_id == at.account.id,
@@ -296,7 +327,8 @@ def _cash_back(session: Session, at: Reversal, change: Change, reverse: dict[str
             CashBalance.source_account == change.source_account,
         )
     )
-    if (None if row is None else as_text(row.amount)) != change.new:
+    present = None if row is None else as_text(row.amount)
+    if present != change.new or (change.source, change.source_account, change.label) in later.cash:
         raise _touched(change.label, change.field)
     reverse["beside"] = None if row is None else beside(row)
     if change.old is None:

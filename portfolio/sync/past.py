@@ -14,10 +14,10 @@ from brokers.types import Position
 from portfolio.accounts.models import Account, AccountTotals, Portfolio
 from portfolio.accounts.queries.rates import last_rates
 from portfolio.sync.models import BY_UNDO, REJECTED, RUNNING, SUCCEEDED, Change, SyncRun
-from portfolio.sync.plan import Source
+from portfolio.sync.plan import Source, Stored, Terms
 from portfolio.sync.rates import Doubt
 from portfolio.sync.reading import Past
-from portfolio.sync.rows import stored_state
+from portfolio.sync.rows import instruments_of, stored_state
 
 # An account that looks empty again and again is looked back at no further than this.
 MOST_RUNS = 50
@@ -40,6 +40,7 @@ def past_of(
     base = session.scalar(
         select(AccountTotals.broker_currency).where(AccountTotals.account_id == account.id)
     )
+    read = tuple(read)
     stored = stored_state(session, account, source, read)
     seen = _last_evidence(session, account.id, connection_id)
     nothing = not stored.cash and not any(row.is_open for row in stored.holdings)
@@ -55,7 +56,22 @@ def past_of(
         futures_profit_counts=futures_profit_counts,
         shrunk=frozenset(seen.get("shrunk", ())),
         shrunk_since=datetime.fromisoformat(since) if since else None,
+        known=_known(session, account.portfolio.owner_id, source, stored, read),
     )
+
+
+def _known(
+    session: Session, owner_id: int, source: Source, stored: Stored, read: Iterable[Position]
+) -> Mapping[str, Terms]:
+    """What the owner's other accounts know of what the broker left out of what is new here."""
+    guessed = {of.instrument.key for of in read if of.instrument.guessed}
+    # Nearly always there is none.
+    new = sorted(guessed and guessed.difference(row.key for row in stored.holdings))
+    if not new:
+        return {}
+    scheme = source.manifest.identifier_scheme
+    found = instruments_of(session, owner_id, scheme, new)
+    return {key: Terms(*of.described[: len(Terms._fields)]) for key, of in found.items()}
 
 
 def _never_applied(session: Session, owner_id: int, source: Source) -> bool:

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from brokers.types import Ledger
 from portfolio.db.base import MONEY
-from portfolio.sync.reconcile import tolerance
+from portfolio.sync.reconcile import net, rounding, tolerance
 
 LARGEST_JUMP = Decimal("0.1")
 BETWEEN_DOUBTS = timedelta(hours=1)
@@ -69,7 +69,10 @@ def _would_show(ledger: Ledger, currency: str, jump: Decimal) -> bool:
     """Whether the books could not close if the jump were wrong."""
     worth = next((r.net_liquidation for r in ledger.rows if r.currency == currency), None)
     total = ledger.total.net_liquidation
-    return worth is not None and abs(MONEY.multiply(worth, jump)) > tolerance([worth, total])
+    if worth is None:
+        return False
+    allowed = tolerance([worth, total]) + rounding(ledger, net)
+    return abs(MONEY.multiply(worth, jump)) > allowed
 
 
 def books_close(ledger: Ledger) -> bool | None:
@@ -82,7 +85,8 @@ def books_close(ledger: Ledger) -> bool | None:
         parts.append(MONEY.multiply(row.net_liquidation, row.rate_to_base or Decimal(0)))
     if total is None:
         return None
-    return abs(sum(parts, Decimal(0)) - total) <= tolerance([*parts, total])
+    allowed = tolerance([*parts, total]) + rounding(ledger, net)
+    return abs(sum(parts, Decimal(0)) - total) <= allowed
 
 
 def _jumped(before: Decimal, after: Decimal) -> bool:

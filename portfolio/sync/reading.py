@@ -22,6 +22,7 @@ from portfolio.sync.reconcile import DIFFERS, Judgement, reconcile
 # The books and the positions of a moment may be told apart by what happened between two calls.
 BEFORE_ANOTHER_LOOK = 10
 BETWEEN_SNAPSHOTS = 5
+NOTHING: Mapping[str, Terms] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +31,8 @@ class Past:
 
     `rates` are the last good ones to `base_currency`, `doubts` those that an earlier run doubted;
     `first` is whether no run was ever applied; `futures_profit_counts` is what was learnt;
-    `shrunk` are the holdings that the last run saw shrink, and since when.
+    `shrunk` are the holdings that the last run saw shrink, and since when; `known` has by key what
+    other accounts know of what this one holds for the first time.
     """
 
     stored: Stored
@@ -42,6 +44,7 @@ class Past:
     futures_profit_counts: bool | None = None
     shrunk: frozenset[str] = frozenset()
     shrunk_since: datetime | None = None
+    known: Mapping[str, Terms] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,12 +94,20 @@ def _answer(broker: Connection, source: Source) -> Snapshot:
     return found
 
 
-def with_known_terms(snapshot: Snapshot, stored: Stored) -> Snapshot:
-    """The snapshot with what is known of its holdings where the broker says nothing this time."""
+def with_known_terms(
+    snapshot: Snapshot, stored: Stored, elsewhere: Mapping[str, Terms] = NOTHING
+) -> Snapshot:
+    """The snapshot with what is known of its holdings where the broker says nothing this time.
+
+    `elsewhere` is what other accounts know of those that are not stored here.
+    """
     if not any(_is_unsaid(position) for position in snapshot.positions):
         return snapshot
     known = {row.key: row for row in stored.holdings}
-    positions = tuple(_with_known(p, known.get(p.instrument.key)) for p in snapshot.positions)
+    positions = tuple(
+        _with_known(p, known.get(p.instrument.key), elsewhere.get(p.instrument.key))
+        for p in snapshot.positions
+    )
     return replace(snapshot, positions=positions)
 
 
@@ -104,9 +115,9 @@ def _is_unsaid(position: Position) -> bool:
     return position.average_price is None or bool(position.instrument.guessed)
 
 
-def _with_known(position: Position, row: StoredHolding | None) -> Position:
+def _with_known(position: Position, row: StoredHolding | None, terms: Terms | None) -> Position:
     if row is None:
-        return position
+        return position if terms is None else _with_terms(position, terms)
     if position.average_price is None and row.is_open and position.quantity == row.quantity:
         position = structs.replace(position, average_price=row.average_price)
     return _with_terms(position, row.terms)
@@ -138,7 +149,7 @@ class _Look:
 
     def understood(self, found: Snapshot) -> tuple[Snapshot, Judgement]:
         """What was read with what is known, and whether it adds up."""
-        snapshot = with_known_terms(found, self._past.stored)
+        snapshot = with_known_terms(found, self._past.stored, self._past.known)
         return snapshot, reconcile(snapshot, self._past.futures_profit_counts)
 
     def plan(self, snapshot: Snapshot) -> Plan:

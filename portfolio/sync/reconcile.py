@@ -7,8 +7,8 @@ Constants stand here with their reason, and will be calibrated on real accounts.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
 
 from brokers.types import Kind, Ledger, LedgerRow, Position, Snapshot, ValueClass
@@ -17,6 +17,8 @@ from portfolio.db.base import MONEY, canonical
 AGREES, DIFFERS, UNAVAILABLE = "agrees", "differs", "unavailable"
 # The books are single precision: cents are lost above about 131,000.
 CENTS, PRECISION = Decimal("0.02"), Decimal("0.000001")
+# The total is made with all digits of a rate, of which seven decimals are told: half of the last.
+RATE = Decimal("0.00000005")
 # Positions and books are read moments apart, and are rounded differently.
 BETWEEN_READS = Decimal("0.0005")
 MOST_MOVEMENT = Decimal("0.01")
@@ -43,17 +45,20 @@ PLACES: Mapping[Kind, frozenset[ValueClass]] = {
     Kind.COMMODITY: frozenset({ValueClass.COMMODITIES}),
 }
 GROUPS = tuple(dict.fromkeys(PLACES.values()))
+# A currency, and the classes that a kind is counted in; None where it has none of its own.
+Place = tuple[str, frozenset[ValueClass] | None]
 MODEL_PRICED = (OPTIONS, WARRANTS, frozenset({ValueClass.FUTURE_OPTIONS}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gap:
-    """A difference beyond its tolerance: books minus positions, in a currency."""
+    """A difference beyond its tolerance: books minus positions, in a currency and its classes."""
 
     amount: Decimal
     tolerance: Decimal
     currency: str
     cause: str
+    group: frozenset[ValueClass] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +67,7 @@ class Judgement:
 
     `tolerance` is what the difference was judged by, in the same currency.
     `by_class` is whether positions and books agree in every class, as two gates want to know;
-    `refuted` is whether a class that can be compared does not.
+    `gaps` are the classes that do not, each with books minus positions.
     `futures_profit_counts` is what the books say of futures, or None while they say nothing.
     """
 
@@ -72,8 +77,13 @@ class Judgement:
     currency: str | None
     likely_cause: str | None
     by_class: bool
-    refuted: bool = False
+    gaps: Mapping[Place, Decimal] = field(default_factory=dict)
     futures_profit_counts: bool | None = None
+
+
+def place_of(currency: str, kind: str) -> Place:
+    """Where the books count what is of a kind and in a currency."""
+    return currency, PLACES.get(Kind(kind))
 
 
 def reconcile(snapshot: Snapshot, futures_profit_counts: bool | None = None) -> Judgement:
@@ -84,6 +94,7 @@ def reconcile(snapshot: Snapshot, futures_profit_counts: bool | None = None) -> 
     gaps, unknown, by_class = _class_gaps(snapshot)
     total = _total(snapshot, with_futures=bool(counts))
     allowed = by_class + _of_total(snapshot.ledger)
+    allowed += rounding(snapshot.ledger, net)
     rates = {row.currency: row.rate_to_base or Decimal(1) for row in snapshot.ledger.rows}
     worst = own or max(gaps, key=lambda gap: _weight(gap, rates), default=None)
     if worst is None and unknown is None:
@@ -104,7 +115,7 @@ def reconcile(snapshot: Snapshot, futures_profit_counts: bool | None = None) -> 
         currency=currency,
         likely_cause=cause,
         by_class=not gaps and unknown is None,
-        refuted=bool(gaps),
+        gaps={(gap.currency, gap.group): gap.amount for gap in gaps},
         futures_profit_counts=counts,
     )
 
@@ -113,6 +124,17 @@ def tolerance(fields: Iterable[Decimal | None]) -> Decimal:
     """How far single precision puts a sum of these off."""
     size = sum((abs(field) for field in fields if field is not None), Decimal(0))
     return CENTS + MONEY.multiply(PRECISION, size)
+
+
+def rounding(ledger: Ledger, amount: Callable[[LedgerRow], Decimal | None]) -> Decimal:
+    """How far rates put the sum of amounts off: of many yen, a dollar."""
+    others = (amount(row) for row in ledger.rows if row.currency != ledger.base_currency)
+    return MONEY.multiply(RATE, sum((abs(of) for of in others if of), Decimal(0)))
+
+
+def net(row: LedgerRow) -> Decimal | None:
+    """All that a row of the books adds up to."""
+    return row.net_liquidation
 
 
 def _fields(row: LedgerRow, *, with_futures: bool) -> list[Decimal]:
@@ -254,6 +276,7 @@ class _Compared:
                 tolerance=tolerances[group],
                 currency=self.currency,
                 cause=self._cause(group, gap),
+                group=group,
             )
             for group, gap in open_gaps.items()
         ]

@@ -10,6 +10,8 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import text
 
+from brokers.ibkr.simulator.data import Cash
+from portfolio.connections import services
 from portfolio.db.base import db
 
 MAIN, KIDS = "U1234567", "U7654321"
@@ -91,6 +93,99 @@ def test_a_true_sale_passes_though_another_holding_has_no_price(desk):
     assert (held["VWCE"], held["EIMI"]) == ("8.25", "10")
 
 
+def test_a_sale_passes_though_the_books_differ_elsewhere_for_good(desk):
+    url = of_kids(desk)
+
+    def more(body):
+        # Something in dollars that the positions do not have.
+        if isinstance(body, dict) and "USD" in body:
+            for of, rate in (("USD", 1), ("BASE", Decimal("0.92234"))):
+                for name in ("stockmarketvalue", "netliquidationvalue"):
+                    body[of][name] += 50 * rate
+
+    rewrite(desk, "/ledger", more)
+    desk.sync(url)
+    before = worth(desk, url)
+    # More than half of the account, in euros.
+    desk.simulator.sell(KIDS, "VWCE")
+    first = desk.sync(url).json["run"]
+    assert (first["closed"], first["warnings"][0]) == (0, "removal_unconfirmed")
+    desk.turn(1800)
+    second = desk.sync(url).json["run"]
+    assert (second["closed"], second["warnings"]) == (1, ["not_reconciled"])
+    assert worth(desk, url) == before
+
+
+@pytest.mark.parametrize("lists_currencies", [True, False])
+def test_books_that_are_empty_beside_holdings_take_no_cash_away(desk, lists_currencies):
+    url = desk.connected()
+    before = worth(desk, url)
+
+    def nothing(body):
+        if not isinstance(body, dict) or "BASE" not in body:
+            return
+        for name in list(body):
+            if name != "BASE" and not lists_currencies:
+                del body[name]
+                continue
+            zero = {of for of, value in body[name].items() if isinstance(value, Decimal)}
+            body[name].update(dict.fromkeys(zero - {"exchangerate"}, Decimal(0)))
+
+    rewrite(desk, "/ledger", nothing)
+    run = desk.sync(url).json["run"]
+    assert (run["status"], run["reason"], worth(desk, url)) == ("rejected", "cash", before)
+    desk.simulator.state.rewrites.clear()
+    run = desk.sync(url).json["run"]
+    assert (run["reconciliation"]["status"], worth(desk, url)) == ("agrees", before)
+
+
+def test_cash_may_go_beside_many_yen_of_which_the_rate_has_seven_decimals(desk):
+    account = desk.simulator.state.accounts[KIDS]
+    account.held, account.base = [], "USD"
+    amounts = {"USD": 100, "JPY": 30_000_000, "CHF": 5}
+    account.cash = {of: Cash(balance=Decimal(amount)) for of, amount in amounts.items()}
+
+    def rounded(body):
+        if isinstance(body, dict) and "JPY" in body:
+            known = body["JPY"]["exchangerate"]
+            body["JPY"]["exchangerate"] = round(known + Decimal("4.9E-8"), 7)
+            for name in ("cashbalance", "netliquidationvalue"):
+                body["BASE"][name] += body["JPY"][name] * Decimal("4.9E-8")
+
+    rewrite(desk, "/ledger", rounded)
+    url = of_kids(desk)
+    run = desk.sync(url).json["run"]
+    assert run["reconciliation"]["status"] == "agrees", run
+    del account.cash["CHF"]
+    assert desk.sync(url).json["run"]["closed"] == 1
+    # What is missing in more than the last digit is said.
+    account.cash["CHF"] = Cash(balance=Decimal(5))
+    assert desk.sync(url).json["run"]["added"] == 1
+    rewrite(desk, "/ledger", lambda body: body.pop("CHF") if "CHF" in body else None)
+    assert desk.sync(url).json["run"]["reason"] == "cash"
+
+
+def test_a_base_that_only_one_of_two_answers_has_brings_no_wrong_rate(desk):
+    url = desk.connected()
+    before, known = worth(desk, url), "SELECT count(*) FROM rate WHERE to_currency = 'EUR'"
+
+    def euro(body):
+        for row in body if isinstance(body, list) else []:
+            row["currency"] = "EUR"
+
+    rewrite(desk, "/portfolio/accounts", euro)
+    answer = desk.sync(url)
+    assert answer.json["error"]["code"] == "bad_answer"
+    assert (worth(desk, url), one(desk, known)) == (before, 0)
+    # The books follow: then it is the base, whatever it was before.
+    account = desk.simulator.state.accounts[MAIN]
+    account.cash = {"EUR": account.cash["EUR"]}
+    account.held = [row for row in account.held if row.currency == "EUR"]
+    account.base = "EUR"
+    run = desk.sync(url).json["run"]
+    assert run["status"] == "succeeded", run
+
+
 def test_a_rate_that_jumps_is_never_shown_as_agreeing(desk):
     url = desk.connected()
 
@@ -163,6 +258,27 @@ def test_an_undo_taken_back_brings_everything_back_and_goes_on(desk):
     assert account["synced_at"] is not None
 
 
+def test_undos_of_undos_hold_by_turns(desk):
+    url = desk.connected()
+    first, held = desk.program.get(api(url)).json["synced_at"], worth(desk, url)
+    desk.turn(3600)
+    desk.simulator.state.accounts[MAIN].find("SPY").quantity += 10
+    last = desk.sync(url).json["run"]
+    second, grown = desk.program.get(api(url)).json["synced_at"], worth(desk, url)
+    states = [(first, True), (second, False)] * 2
+    for number, (read_at, paused) in enumerate(states):
+        desk.turn(3600)
+        last = undo(desk, last).json["run"]
+        account = desk.program.get(api(url)).json
+        assert (account["synced_at"], account["connection"]["paused"]) == (read_at, paused)
+        items = desk.program.get(f"{api(url)}/runs").json["items"][: number + 2]
+        holds = [item["status"] for item in items]
+        assert holds == (["succeeded", "undone"] * 3)[: number + 2]
+    assert held != grown == worth(desk, url)
+    desk.turn(3600)
+    assert desk.sync(url).json["run"]["changed"] == 0
+
+
 def test_taking_back_a_split_keeps_the_value(desk):
     url = desk.connected()
     before = desk.holdings(url)["totals"]
@@ -195,6 +311,22 @@ def test_a_field_that_a_later_run_moved_is_not_taken_back(desk):
     assert undo(desk, second).status_code == 200
 
 
+def test_cash_that_later_runs_moved_to_and_fro_is_not_taken_back(anywhere):
+    url = anywhere.connected()
+    cash = anywhere.simulator.state.accounts[MAIN].cash["USD"]
+    made = []
+    for amount in (7000, 9000, 7000):
+        cash.balance = Decimal(amount)
+        made.append(anywhere.sync(url).json["run"])
+    held = "SELECT amount FROM cash_balance WHERE currency = 'USD'"
+    refused = undo(anywhere, made[0])
+    assert refused.status_code == 409
+    assert refused.json["error"]["message"].startswith("USD has changed since (amount)")
+    # In their order, the newest first, they are.
+    assert [undo(anywhere, run).status_code for run in reversed(made)] == [200] * 3
+    assert Decimal(one(anywhere, held)) == Decimal("-18402.77")
+
+
 def test_a_lean_answer_does_not_rename_what_is_known(desk):
     url = desk.connected()
     before = worth(desk, url)
@@ -214,6 +346,47 @@ def test_a_lean_answer_does_not_rename_what_is_known(desk):
     assert worth(desk, url) == before
     known = "SELECT currency FROM instrument WHERE symbol = 'VWCE'"
     assert one(desk, known) == "EUR"
+
+
+def test_what_one_account_lacks_is_taken_from_another_that_knows_it(anywhere):
+    desk = anywhere
+    url, other = desk.connected(), desk.account("B")
+    assert desk.connect(other, account_id=KIDS).status_code == 201
+    assert desk.sync(other).status_code == 200
+    before = worth(desk, url)
+    held = desk.simulator.state.accounts
+    bought = replace(held[MAIN].find("SPY"), quantity=Decimal(2))
+    held[KIDS].held.append(bought)
+
+    def lean(body):
+        rows = body if isinstance(body, list) else body.get("secdef", [])
+        for row in rows:
+            if row.get("conid") == bought.conid and row.get("acctId", KIDS) == KIDS:
+                row.update(dict.fromkeys(("ticker", "type", "name", "fullName", "currency")))
+
+    rewrite(desk, "/positions/", lean)
+    rewrite(desk, "/trsrv/secdef", lean)
+    run = desk.sync(other).json["run"]
+    assert (run["added"], run["reconciliation"]["status"]) == (1, "agrees")
+    of = "SELECT kind || ' ' || currency FROM instrument WHERE symbol = 'SPY' AND kind != 'option'"
+    assert (one(desk, of), worth(desk, url)) == ("etf USD", before)
+    desk.simulator.state.rewrites.clear()
+    assert [desk.sync(each).json["run"]["changed"] for each in (url, other)] == [0, 0]
+
+
+def test_who_links_an_account_second_does_not_take_the_first_for_theirs(desk, monkeypatch):
+    url, plain = desk.account(), services.reaching
+    desk.turn()
+
+    def slowly(*args, **more):
+        monkeypatch.setattr(services, "reaching", plain)
+        assert desk.connect(url, account_id=KIDS).status_code == 201
+        return plain(*args, **more)
+
+    monkeypatch.setattr(services, "reaching", slowly)
+    refused = desk.connect(url)
+    assert (refused.status_code, KIDS in refused.json["error"]["message"]) == (409, True)
+    assert desk.connect(url, account_id=KIDS).status_code == 200
 
 
 def test_six_at_once_make_one_run_at_a_time(anywhere):

@@ -40,6 +40,7 @@ def ledger(answer: Any, account_id: str, base_currency: str | None) -> Ledger:
         if row.get("acctcode", account_id) != account_id:
             raise Foreign("The gateway answered with the ledger of another account.")
     base = base_currency or _base_of(answer)
+    _refuse_another_base(answer, base)
     rows = tuple(_ledger_row(name, row, base) for name, row in answer.items() if name != BASE)
     return Ledger(base_currency=base, rows=rows, total=_ledger_row(base, answer[BASE], base))
 
@@ -53,6 +54,17 @@ def _base_of(answer: Row) -> str:
     if len(ones) != 1:
         raise errors.bad("The ledger does not say its base currency.")
     return ones[0]
+
+
+def _refuse_another_base(answer: Row, base: str) -> None:
+    """A base that has a rate is none: the books still are, or already, in another currency.
+
+    All other rates would be taken for rates to it.
+    """
+    row = answer.get(base)
+    rate = None if row is None else number(row.get("exchangerate"), "exchangerate")
+    if rate and rate != 1:
+        raise errors.bad(f"The account list says {base}, and the books are in another currency.")
 
 
 def _ledger_row(name: str, row: Row, base: str) -> LedgerRow:

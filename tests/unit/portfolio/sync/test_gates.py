@@ -9,7 +9,7 @@ from decimal import Decimal as D
 import pytest
 from msgspec import structs
 
-from brokers.types import Kind, Witness
+from brokers.types import Kind, ValueClass, Witness
 from portfolio.sync import gates
 from portfolio.sync.gates import Evidence, Verdict, judge
 from portfolio.sync.plan import Stored, make_plan
@@ -164,13 +164,13 @@ def test_at_most_five_rows_without_proof_stay_for_now():
 
 def test_what_shrinks_the_same_twice_in_ten_minutes_gets_through_where_books_say_nothing():
     read = contradicted(half(13), MANY)
-    silent = replace(reconcile(read), by_class=False, refuted=False)
+    silent = replace(reconcile(read), by_class=False, gaps={})
     more = {"judgement": silent, "witness": whole(read)}
     early, late = NOON - timedelta(minutes=9), NOON - timedelta(minutes=10)
     assert gate(MANY, read, **more) == "shrink"
     assert gate(MANY, read, shrunk_since=early, **more) == "shrink"
     assert gate(MANY, read, shrunk_since=late, **more) is None
-    refuted = more | {"judgement": replace(silent, refuted=True)}
+    refuted = more | {"judgement": reconcile(read)}
     assert gate(MANY, read, shrunk_since=late, **refuted) == "shrink"
 
 
@@ -200,6 +200,48 @@ def test_most_of_the_value_in_one_row_needs_the_books_and_else_stays_for_now():
     differing = replace(left, ledger=before.ledger)
     found = verdict(before, differing, witness=seen(*keys))
     assert (found.rejection, found.unconfirmed) == (None, frozenset("L"))
+
+
+def off_by(read, amount, value_class=ValueClass.STOCKS):
+    """What was read, while the books are off in one class."""
+    row = read.ledger.rows[0]
+    values = {**row.values, value_class: row.values.get(value_class, D(0)) + D(amount)}
+    books = replace(read.ledger, rows=(replace(row, values=values), *read.ledger.rows[1:]))
+    return replace(read, ledger=books)
+
+
+@pytest.mark.parametrize(
+    ("amount", "value_class", "unconfirmed"),
+    [
+        ("50000", ValueClass.FUNDS, ""),
+        ("9999", ValueClass.STOCKS, ""),
+        ("-9999", ValueClass.STOCKS, ""),
+        ("10000", ValueClass.STOCKS, "L"),
+        ("100000", ValueClass.STOCKS, "L"),
+    ],
+)
+def test_books_that_differ_elsewhere_let_a_sale_through_that_is_seen_twice(
+    amount, value_class, unconfirmed
+):
+    before = adding_up(*half(8), position("L", quantity="1000", price="100"))
+    read = off_by(adding_up(*half(8)), amount, value_class)
+    first = verdict(before, read, witness=whole(read))
+    assert (first.rejection, first.unconfirmed) == (None, frozenset("L"))
+    since = NOON - timedelta(minutes=10)
+    second = verdict(before, read, witness=whole(read), shrunk_since=since)
+    assert (second.rejection, second.unconfirmed) == (None, frozenset(unconfirmed))
+
+
+def test_of_what_the_books_have_no_class_for_they_tell_nothing_by_another():
+    def gone(kind, twice):
+        rows = [position(f"F{n}", kind=kind) for n in range(7)]
+        read = off_by(adding_up(*half(8)), "7")
+        since = NOON - timedelta(minutes=10) if twice else None
+        return gate(adding_up(*half(8), *rows), read, witness=whole(read), shrunk_since=since)
+
+    assert [gone(Kind.FUTURE, twice) for twice in (False, True)] == ["shrink", None]
+    # A CFD's profit is somewhere in the books, perhaps where the gap is.
+    assert [gone(Kind.CFD, twice) for twice in (False, True)] == ["shrink", "shrink"]
 
 
 def test_a_reduction_by_more_than_half_counts_and_a_smaller_one_does_not():
@@ -343,6 +385,16 @@ def test_open_risk_is_never_emptied_while_margin_remains(risk, passes):
     more = {"witness": seen(), "emptied_before": NOON - timedelta(days=1)}
     assert (gate(before, adding_up(), margin=D(10), **more) is None) is passes
     assert gate(before, adding_up(), **more) is None
+
+
+def test_margin_is_not_for_what_has_expired_or_is_listed_with_0():
+    option = position("1", quantity="-1", kind=Kind.OPTION, expiry=date(2026, 11, 18))
+    more = {"witness": seen(), "margin": D(10), "emptied_before": NOON - timedelta(days=1)}
+    assert gate(snapshot(option), adding_up(), **more) is None
+    today = position("1", quantity="-1", kind=Kind.OPTION, expiry=date(2026, 11, 20))
+    assert gate(snapshot(today), adding_up(), **more) == "emptied"
+    listed = replace(adding_up(), closed_keys=frozenset("1"))
+    assert gate(snapshot(today), listed, **more) is None
 
 
 def test_an_account_of_cash_alone_is_not_emptied():
