@@ -235,6 +235,16 @@ def test_a_line_that_stands_twice_is_named(hand):
     assert found["rows"][1]["problems"] == {"symbol": "It stands in line 2 already."}
 
 
+def test_half_of_a_number_is_not_taken_for_it(hand):
+    text = "symbol,quantity,price\nX,1,234.5,\nY,1,5,101\nZ,2,3, \n"
+    assert "line: It has more cells than there are headings" in send(hand, text).text
+    assert api(hand, text, apply=True) == (2, 0, 0, 1)
+    assert [row[0] for row in rows(hand)[0]] == ["X", "Z"]
+    assert api(hand, text.replace("1,5,", '"1,5",'), apply=True) == (0, 0, 2, 1)
+    assert api(hand, text.replace("1,5,", "1.5,"), apply=True) == (1, 0, 2, 0)
+    assert [row[:4] for row in rows(hand)[0]][1] == ("Y", "stock", "1.5", "101")
+
+
 def test_a_file_with_few_columns_is_previewed(hand):
     assert "1 added" in send(hand, "symbol,quantity\nX,1\n").get_data(as_text=True)
     assert "1 added" in send(hand, "kind,quantity\ncash,1\n").get_data(as_text=True)
