@@ -227,6 +227,37 @@ def test_what_a_broker_brought_is_not_doubled_by_its_own_export(desk, symbol):
     assert len(rows(desk, "A")[0]) == 230
 
 
+def test_an_edited_export_changes_what_is_by_hand_and_says_what_it_leaves(desk):
+    url = desk.connected()
+    by_hand = {"symbol": "TSM", "kind": "stock", "currency": "USD", "quantity": "5"}
+    assert desk.program.post(f"{P}/1/accounts/A/holdings", json=by_hand).status_code == 201
+    text = desk.program.get(f"{url}/export.csv").get_data(as_text=True)
+    assert api(desk, text, "A") == (0, 0, 236, 0)
+    edited = text.replace("TSM,,stock,USD,5,", "TSM,,stock,USD,6,")
+    edited = edited.replace("ADR,stock,USD,75,", "ADR,stock,USD,80,")
+    edited = edited.replace(",CHF,1530.25,", ",CHF,9,")
+    for lines in (edited, turned(edited)):
+        found = desk.program.post(f"{P}/1/accounts/A/import", json={"csv": lines}).json
+        told = [(of["label"], of["action"], of["note"]) for of in found["rows"] if of["note"]]
+        left = "It came from a broker, so a file does not change its quantity."
+        both = {("TSM", "unchanged", left), ("CHF cash of the broker", "unchanged", left)}
+        assert (found["changed"], found["bad"], set(told)) == (1, 0, both)
+    # Of 236 lines a preview shows a hundred: these first.
+    data = {"file": (BytesIO(edited.encode()), "a.csv")}
+    page = desk.program.post(f"{url}/import", data=data, headers={"Accept": "text/html"})
+    assert "quantity: 5 → 6" in page.get_data(as_text=True)
+    assert page.get_data(as_text=True).count(left) == 2
+    assert api(desk, edited, "A", apply=True) == (0, 1, 235, 0)
+    held = [row[2] for row in rows(desk, "A")[0] if row[0] == "TSM"]
+    assert (sorted(held), dict(rows(desk, "A")[1])["CHF"]) == (["6", "75"], "1530.25")
+
+
+def turned(text):
+    """A file with its lines in the other order."""
+    heading, *lines = text.splitlines()
+    return "\r\n".join([heading, *reversed(lines)])
+
+
 def test_a_line_that_stands_twice_is_named(hand):
     text = "symbol,quantity\nX,1\nX,2\n"
     body = {"csv": text, "apply": True}

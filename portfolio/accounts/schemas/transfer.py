@@ -44,8 +44,9 @@ class ImportChange(Schema):
 class ImportStep(Schema):
     """What one line of the file does: added, changed, unchanged, or bad with its reasons.
 
-    `quantity` of money is its amount; `note` says how a line without a kind was read where that
-    needs to be looked at. What the line does not say, or not so that it can be read, is null.
+    `quantity` of money is its amount; `note` says how a line without a kind was read, or what it
+    says otherwise of a broker's row, where that needs to be looked at. What the line does not say,
+    or not so that it can be read, is null.
     """
 
     line = fields.Integer(required=True)
