@@ -27,6 +27,7 @@ from portfolio.connections.gateways import (
     in_use,
     reaching,
     route_of,
+    still_there,
 )
 from portfolio.connections.models import Connection, Gateway
 from portfolio.db.session import unit_of_work
@@ -152,6 +153,14 @@ def _refuse_foreign(session: Session, owner_id: int, broker: str, broker_account
         raise in_use(broker_account)
 
 
+def _moved_meanwhile() -> Conflict:
+    """The refusal of what was found out at a place where the gateway is no more."""
+    return Conflict(
+        "The gateway was moved or removed meanwhile; nothing was changed.",
+        "Look at its address on Settings, and try again.",
+    )
+
+
 def _linked_elsewhere(broker_account: str) -> Conflict:
     return Conflict(
         f"{broker_account} is already connected to another account.",
@@ -164,6 +173,8 @@ def _link(
 ) -> bool:
     account = place.find(session)
     existing = connection_of(session, account)
+    if still_there(session, route) is None:
+        raise _moved_meanwhile()
     if existing is not None:
         existing.gateway_id = route.id
         # What the former gateway needed a person for is not a matter of this one.
@@ -256,7 +267,9 @@ def accept_certificate(
             "Test the connection again and compare the fingerprints.",
         )
     with unit_of_work() as session:
-        gateway = find_gateway(session, owner_id, gateway_id)
+        gateway = still_there(session, route)
+        if gateway is None:
+            raise _moved_meanwhile()
         gateway.certificate_pem, gateway.certificate_fingerprint = shown.pem, shown.fingerprint
         if gateway.state in CERTIFICATE_CODES:
             forget_trouble(gateway)

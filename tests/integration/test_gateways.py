@@ -111,6 +111,69 @@ def test_a_penalty_of_a_test_is_remembered_over_a_restart(desk):
     assert desk.program.get(API).json["items"][0]["silent_until"] is not None
 
 
+def meanwhile(desk, what):
+    """Do something once while the gateway is asked for its accounts."""
+    behind = desk.network.app
+
+    def door(environ, start_response):
+        if environ["PATH_INFO"].endswith("/accounts"):
+            desk.network.app = behind
+            what()
+        return behind(environ, start_response)
+
+    desk.network.app = door
+
+
+def test_what_a_gateway_says_while_it_is_moved_is_not_taken_for_the_other_s(desk):
+    url = desk.account()
+    meanwhile(desk, lambda: desk.program.patch(f"{API}/1", json={"url": "https://127.0.0.1:5009"}))
+    desk.turn()
+    refused = desk.connect(url).json["error"]
+    assert refused["code"] == "conflict"
+    assert refused["message"].startswith("The gateway was moved or removed meanwhile")
+    (moved,) = desk.program.get(API).json["items"]
+    # Another place is a first contact, also where somebody was on the way to the former one.
+    assert (moved["certificate_fingerprint"], moved["accounts"]) == (None, [])
+    # Behind both is the same simulator, which counts what either of them asks.
+    desk.turn(61)
+    assert desk.connect(url).status_code == 201
+    assert desk.program.get(API).json["items"][0]["certificate_fingerprint"] is not None
+    meanwhile(desk, lambda: desk.program.patch(f"{API}/1", json={"url": "https://127.0.0.1:5010"}))
+    desk.simulator.fail_next("/accounts", status=429)
+    assert desk.sync(url).json["error"]["code"] == "rate_limited"
+    (moved,) = desk.program.get(API).json["items"]
+    assert (moved["silent_until"], moved["certificate_fingerprint"]) == (None, None)
+    desk.turn(61)
+    assert desk.sync(url).json["run"]["status"] == "succeeded"
+
+
+def test_a_gateway_that_is_removed_while_it_is_asked_is_said_to_be(desk):
+    url = desk.account()
+    desk.program.post(API, json={"url": "https://localhost:5001"})
+    meanwhile(desk, lambda: desk.program.delete(f"{API}/2"))
+    desk.turn()
+    refused = desk.connect(url, gateway_id=2).json["error"]
+    assert refused["message"].startswith("The gateway was moved or removed meanwhile")
+    desk.turn(61)
+    assert desk.connect(url).status_code == 201
+
+
+def test_a_certificate_of_a_gateway_that_is_moved_is_not_accepted_for_the_other(desk, monkeypatch):
+    show, print_ = desk.network.certificate, {"fingerprint": desk.network.shown.fingerprint}
+    to = iter(["https://127.0.0.1:5009"])
+
+    def moved(*given):
+        for url in to:
+            desk.program.patch(f"{API}/1", json={"url": url})
+        return show(*given)
+
+    monkeypatch.setattr(desk.network, "certificate", moved)
+    refused = desk.program.post(f"{API}/1/certificate", json=print_)
+    assert (refused.status_code, refused.json["error"]["code"]) == (409, "conflict")
+    assert desk.program.get(API).json["items"][0]["certificate_fingerprint"] is None
+    assert desk.program.post(f"{API}/1/certificate", json=print_).status_code == 200
+
+
 def test_an_account_moves_to_another_gateway_with_its_holdings(desk):
     url = desk.connected()
     desk.program.post(API, json={"url": "https://localhost:5001"})
