@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from io import BytesIO
 
 import pytest
@@ -13,6 +14,7 @@ from portfolio.accounts.schemas.transfer import ImportOutcome
 from portfolio.accounts.services import transfer as services
 from portfolio.db.session import unit_of_work
 from portfolio.errors import StorageBusy
+from portfolio.web import gate
 
 P = "/api/v1/portfolios"
 URL = "/portfolio/1/accounts/Bank"
@@ -279,6 +281,27 @@ def test_half_of_a_number_is_not_taken_for_it(hand):
 def test_a_file_with_few_columns_is_previewed(hand):
     assert "1 added" in send(hand, "symbol,quantity\nX,1\n").get_data(as_text=True)
     assert "1 added" in send(hand, "kind,quantity\ncash,1\n").get_data(as_text=True)
+
+
+def test_a_file_that_was_previewed_is_not_too_large_to_be_imported(hand, monkeypatch):
+    """A form that escapes what it sends has three bytes for each byte of these."""
+    monkeypatch.setattr(gate, "LARGEST_FILE", 40_000)
+    text = "symbol,quantity,notes\r\n" + "".join(f"S{n},1,日本の株式\r\n" for n in range(1_000))
+    assert 20_000 < len(text.encode()) < 40_000
+    page = send(hand, text).get_data(as_text=True)
+    assert "1000 added" in page
+    (kind,) = re.findall(r'<form method="post"(?: enctype="(.+?)")?>', page)
+    columns = {f"column-{name}": name for name in ("symbol", "quantity", "notes")}
+    done = hand.program.post(
+        f"{URL}/import",
+        data={"csv": text, "apply": "1", "decimal": ".", **columns},
+        content_type=kind or "application/x-www-form-urlencoded",
+        headers={"Accept": "text/html"},
+    )
+    assert done.status_code == 303
+    assert len(rows(hand)[0]) == 500
+    assert rows(hand)[0][0][4] == "日本の株式"
+    assert send(hand, text + text).status_code == 413
 
 
 def test_what_is_no_csv_is_refused(hand):
