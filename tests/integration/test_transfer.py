@@ -18,6 +18,7 @@ from portfolio.web import gate
 
 P = "/api/v1/portfolios"
 URL = "/portfolio/1/accounts/Bank"
+NO_KIND = "It names no kind"
 FILE = (
     "Ticker;Type;Qty;Cost price;Price;CCY;ISIN;Notes\r\n"
     'VWCE;ETF;12,5;98,10;101;EUR;IE00BK5BQT80;"for Ada;\nand Bob"\r\n'
@@ -178,7 +179,7 @@ def test_a_line_without_a_kind_is_what_is_held_by_hand_of_its_symbol(hand):
     (row,) = hand.program.post(f"{P}/1/accounts/Bank/import", json={"csv": text}).json["rows"]
     page = send(hand, text).get_data(as_text=True)
     assert "1 added, 0 changed" in page
-    said = "It names no kind, and 2 holdings by hand have its symbol: read as stock."
+    said = f"{NO_KIND}, and 2 holdings here have its symbol: read as stock."
     assert said in page
     assert (row["kind"], row["note"]) == ("stock", said)
     assert api(hand, "symbol,quantity,price,multiplier\nVWCE,5,99,10\n") == (0, 0, 1, 0)
@@ -186,6 +187,23 @@ def test_a_line_without_a_kind_is_what_is_held_by_hand_of_its_symbol(hand):
     for number in (etf, other):
         hand.program.delete(f"{P}/1/accounts/Bank/holdings/{number}")
     assert api(hand, text) == (1, 0, 0, 0)
+
+
+def test_a_line_without_a_kind_is_beside_the_broker_s_row_what_that_is(desk):
+    desk.connected()
+    text = "symbol,currency,quantity\nVWCE,EUR,5\nSPY,USD,1\n"
+    found = desk.program.post(f"{P}/1/accounts/A/import", json={"csv": text, "apply": True}).json
+    assert [(row["kind"], row["action"], row["note"]) for row in found["rows"]] == [
+        ("etf", "added", "It names no kind: read as the etf held here."),
+        ("stock", "added", f"{NO_KIND}, and 2 holdings here have its symbol: read as stock."),
+    ]
+    # So it is known that it may count twice, and the broker's row is what it was.
+    answer = desk.program.get(f"{P}/1/accounts/A/holdings?text=VWCE").json["holdings"]
+    held = {of["source"]: of for of in answer}
+    assert held["manual"]["duplicate_of"] == held["ibkr"]["id"]
+    assert (held["manual"]["quantity"], held["ibkr"]["quantity"]) == ("5", "1250.5")
+    # From then on it is what is kept by hand.
+    assert api(desk, text.replace("EUR,5", "EUR,6"), "A", apply=True) == (0, 1, 1, 0)
 
 
 def test_an_export_imports_to_the_same_state(hand):

@@ -22,7 +22,7 @@ class ImportRequest(Schema):
         metadata={
             "example": {of: of for of in ("symbol", "kind", "currency")} | {"quantity": "Menge"},
             "description": "for each of our columns the file's heading; without a kind: what is "
-            "held by hand in that symbol and currency, else stock",
+            "held by hand, or else by the broker, in that symbol and currency; else stock",
         },
     )
     decimal = fields.String(

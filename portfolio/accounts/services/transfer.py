@@ -90,6 +90,7 @@ class _Shelf:
         for row in at.session.scalars(held.order_by(Holding.closed_at.is_(None), Holding.id)):
             self.held[row.instrument_id] = row
         self._open: dict[tuple[str, str], list[Terms]] = defaultdict(list)
+        self._brought: dict[tuple[str, str], dict[Terms, None]] = defaultdict(dict)
         for terms in self.instruments:
             here = self.holding(terms)
             if here is not None and here.closed_at is None:
@@ -99,8 +100,9 @@ class _Shelf:
         self.synced: dict[tuple[object, Terms | str], list[Stored]] = defaultdict(list)
         synced = open_holdings(at.account.id).where(Holding.source != MANUAL)
         for row in at.session.scalars(synced):
-            stays = {name: getattr(row, name) for name in STAYS}
-            self.synced[row.source, _as_read_back(row.instrument)].append(stays)
+            terms = _as_read_back(row.instrument)
+            self._brought[terms.symbol, terms.currency][terms] = None
+            self.synced[row.source, terms].append({name: getattr(row, name) for name in STAYS})
         for balance in cash:
             if balance.source != MANUAL:
                 stays = {"quantity": balance.amount}
@@ -112,7 +114,11 @@ class _Shelf:
         return self.held.get(instrument.id) if instrument else None
 
     def alike(self, row: Row) -> list[Terms]:
-        """The terms of what is held by hand and has all that a line says, whatever its kind."""
+        """The terms of what is held and has all that a line says, whatever its kind.
+
+        That is what is held by hand, or else what a broker brought: of another kind, what is added
+        beside that would look like another thing, and count twice without a word.
+        """
         try:
             symbol = clean_text(_text(row.values.get("symbol")), "symbol", 100)
             currency = clean_currency(str(row.values["currency"]))
@@ -120,11 +126,15 @@ class _Shelf:
             # Whoever checks the whole line says what is wrong.
             return []
         said = {of: row.values.get(column) for of, column in OPEN_TERMS.items()}
-        return [
-            terms
-            for terms in self._open.get((symbol or "", currency), ())
-            if all(value in (None, getattr(terms, of)) for of, value in said.items())
-        ]
+        for known in (self._open, self._brought):
+            found = [
+                terms
+                for terms in known.get((symbol or "", currency), ())
+                if all(value in (None, getattr(terms, of)) for of, value in said.items())
+            ]
+            if found:
+                return found
+        return []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,13 +183,13 @@ def _bad(row: Row, problems: Mapping[str, str]) -> Step:
 
 
 def _meant(shelf: _Shelf, row: Row) -> tuple[Row, str | None]:
-    """A line without a kind as the one holding by hand that it can be, and what to say of that."""
+    """A line without a kind as the one holding that it can be, and what to say of that."""
     alike = [] if row.says_kind else shelf.alike(row)
     if not alike:
         return row, None
     default = str(row.values["kind"])
     if len(alike) > 1:
-        held = f"{len(alike)} holdings by hand have its symbol"
+        held = f"{len(alike)} holdings here have its symbol"
         return row, f"It names no kind, and {held}: read as {_word(default)}."
     (terms,) = alike
     of_terms = {column: getattr(terms, of) for of, column in OPEN_TERMS.items()}
