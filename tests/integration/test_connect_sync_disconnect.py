@@ -3,12 +3,17 @@ from __future__ import annotations
 import json
 import re
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import text
 
+from portfolio.clock import Moment
+from portfolio.connections.services import LinkRequest, Place, _link, prepare
 from portfolio.db.base import db
+from portfolio.db.session import unit_of_work
 from portfolio.sync import services
+from tests.integration.people import meanwhile
 
 MAIN = "U1234567"
 
@@ -208,6 +213,30 @@ def test_connecting_twice_changes_nothing_and_elsewhere_conflicts(desk):
     assert (again.status_code, again.json["error"]["code"]) == (409, "conflict")
     missing = desk.program.post(f"{other}/connect/ibkr", json={"account_id": "U5555555"})
     assert missing.json["error"]["code"] == "broker_account_missing"
+
+
+def test_of_two_who_connect_an_account_to_two_others_one_is_told(desk):
+    url, quicker = desk.account(), []
+    # The pace of the gateway lets nobody ask twice at once: the other one has asked already.
+    with desk.app.app_context(), unit_of_work() as session:
+        place = Place(owner_id=1, portfolio_id=1, name="A")
+        wanted, now = LinkRequest(account_id="U7654321"), desk.clock.now()
+        route, _ = prepare(session, place, wanted)
+        at = Moment.at(now, ZoneInfo("UTC"))
+
+    def link():
+        with desk.app.app_context(), unit_of_work() as session:
+            quicker.append(_link(session, place, wanted, route, at, is_new=True))
+
+    meanwhile(desk, link)
+    desk.turn()
+    late = desk.connect(url)
+    assert quicker == [True]
+    assert (late.status_code, late.json["error"]["code"]) == (409, "conflict")
+    assert late.json["error"]["message"] == "“A” is already connected to U7654321."
+    desk.program.post(f"{url}/disconnect")
+    desk.turn()
+    assert desk.connect(url).json["connection"]["broker_account"] == MAIN
 
 
 def test_disconnect_can_close_and_reconnecting_finds_the_same_rows(desk):

@@ -12,6 +12,7 @@ from portfolio.errors import SetupProblem
 from portfolio.options import OPTIONS
 from portfolio.settings import Settings
 from tests.integration.conftest import make_desk
+from tests.integration.people import meanwhile
 
 API = "/api/v1/gateways"
 HTML = {"Accept": "text/html"}
@@ -111,19 +112,6 @@ def test_a_penalty_of_a_test_is_remembered_over_a_restart(desk):
     assert desk.program.get(API).json["items"][0]["silent_until"] is not None
 
 
-def meanwhile(desk, what):
-    """Do something once while the gateway is asked for its accounts."""
-    behind = desk.network.app
-
-    def door(environ, start_response):
-        if environ["PATH_INFO"].endswith("/accounts"):
-            desk.network.app = behind
-            what()
-        return behind(environ, start_response)
-
-    desk.network.app = door
-
-
 def test_what_a_gateway_says_while_it_is_moved_is_not_taken_for_the_other_s(desk):
     url = desk.account()
     meanwhile(desk, lambda: desk.program.patch(f"{API}/1", json={"url": "https://127.0.0.1:5009"}))
@@ -184,6 +172,19 @@ def test_an_account_moves_to_another_gateway_with_its_holdings(desk):
     assert desk.sync(url).json["run"]["added"] == 0
     page = desk.program.get(f"{url}/edit", headers={"Accept": "text/html"})
     assert page.status_code == 200
+
+
+def test_who_disconnects_an_account_while_it_is_moved_has_it_disconnected(desk):
+    url = desk.connected()
+    desk.program.post(API, json={"url": "https://localhost:5001"})
+    meanwhile(desk, lambda: desk.program.post(f"{url}/disconnect"))
+    desk.turn(61)
+    moved = desk.program.patch("/api/v1/connections/1", json={"gateway_id": 2})
+    assert (moved.status_code, moved.json["error"]["code"]) == (409, "not_connected")
+    assert desk.program.get("/api/v1/connections").json["items"] == []
+    desk.turn(61)
+    made = desk.connect(url, gateway_id=2)
+    assert (made.status_code, made.json["connection"]["gateway_id"]) == (201, 2)
 
 
 def test_with_two_gateways_the_form_asks_which(desk):
