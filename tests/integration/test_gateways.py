@@ -7,6 +7,7 @@ import re
 import pytest
 
 from portfolio.app import create_app, prepare_database
+from portfolio.connections import cards
 from portfolio.demo import demo_settings
 from portfolio.errors import SetupProblem
 from portfolio.options import OPTIONS
@@ -185,6 +186,19 @@ def test_who_disconnects_an_account_while_it_is_moved_has_it_disconnected(desk):
     desk.turn(61)
     made = desk.connect(url, gateway_id=2)
     assert (made.status_code, made.json["connection"]["gateway_id"]) == (201, 2)
+
+
+def test_a_connection_that_ends_while_it_is_changed_is_not_found(desk, monkeypatch):
+    url, shown = desk.connected(), cards.connections
+
+    def late(*given):
+        desk.program.post(f"{url}/disconnect")
+        return shown(*given)
+
+    assert desk.program.patch("/api/v1/connections/1", json={"paused": True}).json["paused"]
+    monkeypatch.setattr(cards, "connections", late)
+    gone = desk.program.patch("/api/v1/connections/1", json={"paused": False})
+    assert (gone.status_code, gone.json["error"]["code"]) == (404, "not_found")
 
 
 def test_with_two_gateways_the_form_asks_which(desk):
