@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import unicodedata
 from pathlib import Path
 from typing import Any
 
 from portfolio import __version__
+
+
+def name(given: str) -> str:
+    """A name as it is stored, however a terminal or a file system spells it."""
+    try:
+        given.encode()
+    except UnicodeEncodeError:
+        # Bytes that are no text came as half characters.
+        raise argparse.ArgumentTypeError("this is not text in UTF-8") from None
+    return unicodedata.normalize("NFC", given)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -67,15 +78,16 @@ def _add_job_commands(commands: Any) -> None:
     health.add_argument("--worker", action="store_true", help="ask for background work instead")
     sync = commands.add_parser("sync", help="sync connected accounts now, one after the other")
     sync.set_defaults(command="sync")
-    sync.add_argument(
-        "account", nargs="?", help="“Portfolio/Account”, or its name alone (default: all)"
-    )
+    which = "“Portfolio/Account”, or its name alone (default: all)"
+    sync.add_argument("account", nargs="?", type=name, help=which)
 
 
 def _add_broker_commands(commands: Any) -> None:
     doctor = commands.add_parser("doctor", help="find the broken link on the way to a broker")
     doctor.set_defaults(command="doctor")
-    doctor.add_argument("broker", help="the key of its adapter: ibkr; status 1 where it is broken")
+    doctor.add_argument(
+        "broker", type=name, help="the key of its adapter: ibkr; status 1 where it is broken"
+    )
     doctor.add_argument("--json", action="store_true", help="print the documented JSON")
     doctor.add_argument("--gateway", type=int, metavar="ID", help="which gateway (default: first)")
     doctor.add_argument(
@@ -108,7 +120,7 @@ def _add_user_commands(commands: Any) -> None:
     )
     disable.set_defaults(command="disable_user")
     for command in (add, password, disable):
-        command.add_argument("name", help="the user name")
+        command.add_argument("name", type=name, help="the user name")
     code = actions.add_parser("code", help="print a new code with which to make the first user")
     code.set_defaults(command="print_code")
     listed = actions.add_parser("list", help="list the users")
@@ -120,15 +132,16 @@ def _add_token_commands(commands: Any) -> None:
     actions = token.add_subparsers(required=True, metavar="ACTION")
     create = actions.add_parser("create", help="make a token, and print it once")
     create.set_defaults(command="create_token")
-    create.add_argument("name", help="what it is for")
+    create.add_argument("name", type=name, help="what it is for")
     create.add_argument(
         "--scope", action="append", required=True, help="read, sync or write; may be repeated"
     )
     create.add_argument("--days", type=int, help="after how many days it ends (default: never)")
     revoke = actions.add_parser("revoke", help="end a token")
     revoke.set_defaults(command="revoke_token")
-    revoke.add_argument("name", help="its name")
+    revoke.add_argument("name", type=name, help="its name")
     listed = actions.add_parser("list", help="list the tokens of a user")
     listed.set_defaults(command="list_tokens")
     for action in (create, revoke, listed):
-        action.add_argument("--user", metavar="NAME", help="whose (default: the first user)")
+        whose = "whose (default: the first user)"
+        action.add_argument("--user", type=name, metavar="NAME", help=whose)

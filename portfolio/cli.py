@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,9 @@ UNREAD = 128 + 13
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; what nobody reads to its end, as before `head`, ends it quietly."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        # As for errors: a sign that a terminal or a file has not is spelled, and ends nothing.
+        sys.stdout.reconfigure(errors="backslashreplace")
     options = parser().parse_args(arguments)
     start_logging()
     try:

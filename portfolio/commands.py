@@ -63,7 +63,7 @@ class Target:
 
     @property
     def name(self) -> str:
-        """Its name, unique among those of its owner."""
+        """Its name, which other people may have given as well."""
         return f"{self.portfolio}/{self.account}"
 
 
@@ -114,6 +114,12 @@ def _chosen(targets: list[Target], wanted: str | None) -> list[Target]:
     found = found or [of for of in targets if of.account == wanted]
     if not found:
         raise SetupProblem(f"There is no connected account “{wanted}”.")
+    if len(found) > 1 and len({of.name for of in found}) == 1:
+        # Of several people, mostly; each of them has names of their own.
+        raise SetupProblem(
+            f"“{found[0].name}” is the name of several accounts: press Sync on the page of the "
+            "one that is meant, or sync all accounts."
+        )
     if len(found) > 1:
         raise SetupProblem(f"“{wanted}” is one of several: name it as “{found[0].name}”.")
     return found

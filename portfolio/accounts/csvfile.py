@@ -62,6 +62,7 @@ KINDS |= {
     "fop": "future_option",
 }
 RIGHTS = {"c": "call", "p": "put", "call": "call", "put": "put"}
+LONGER = "It has more cells than there are headings; a number such as 1,5 needs quotes."
 # How JSON begins, and no heading of a file.
 JSON = re.compile(r"""\s*(\{\s*["}]|\[\s*[\[{\]])""")
 GROUPED = {
@@ -82,16 +83,21 @@ class Layout:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """A file as it stands: its headings, and its lines with their numbers."""
+    """A file as it stands: its headings, and its lines with their numbers.
+
+    `longer` are the numbers of lines that have more in them than headings could name.
+    """
 
     headings: tuple[str, ...]
     lines: tuple[tuple[int, Mapping[str, str]], ...]
+    longer: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """One line as it is understood; `problems` says by column what cannot be.
 
+    What is wrong with all of it stands under `line`.
     Where it says no kind, that in `values` is the layout's.
     """
 
@@ -143,7 +149,10 @@ def read(text: str, field: str = "file") -> Table:
     if repeated:
         raise Invalid({field: f"The heading “{repeated[:40]}” stands twice."})
     lines = tuple((number, dict(zip(headings, row, strict=False))) for number, row in filled[1:])
-    return Table(headings=headings, lines=lines)
+    # What is left over is often the second half of a number, so that none of its cells is sure.
+    width = len(headings)
+    longer = frozenset(number for number, row in filled[1:] if any(map(str.strip, row[width:])))
+    return Table(headings=headings, lines=lines, longer=longer)
 
 
 def _delimiter(text: str) -> str:
@@ -199,17 +208,19 @@ def number(text: str, decimal: str) -> Decimal | None:
 
 def understand(table: Table, layout: Layout) -> tuple[Row, ...]:
     """Every line of a file, understood by a layout."""
-    return tuple(_row(number, cells, layout) for number, cells in table.lines)
+    return tuple(
+        _row(number, cells, layout, problems={"line": LONGER} if number in table.longer else {})
+        for number, cells in table.lines
+    )
 
 
-def _row(line: int, cells: Mapping[str, str], layout: Layout) -> Row:
+def _row(line: int, cells: Mapping[str, str], layout: Layout, *, problems: dict[str, str]) -> Row:
     given = {
         column: unguarded(cells.get(heading, "")).strip()
         for column, heading in layout.columns.items()
         if heading
     }
     values: dict[str, object] = {}
-    problems: dict[str, str] = {}
     for column, text in given.items():
         try:
             values[column] = _value(column, text, layout)

@@ -16,7 +16,7 @@ from brokers.registry import Registry
 from brokers.types import Diagnosis
 from portfolio.accounts.models import Account
 from portfolio.connections import upkeep
-from portfolio.connections.gateways import Route, route_of
+from portfolio.connections.gateways import Route, route_of, still_there
 from portfolio.connections.models import Connection, Gateway
 from portfolio.connections.queries import needs_user
 from portfolio.connections.upkeep import READY, Outcome, Planned, Standing
@@ -38,26 +38,28 @@ class Watched:
 
 def record_contact(
     session: Session,
-    gateway_id: int,
+    route: Route,
     outcome: Outcome,
     now: datetime,
     pause: timedelta = upkeep.SHORTEST_PAUSE,
 ) -> None:
     """Store how a contact ended, whoever made it; `pause` is the time to the next if all is well.
 
+    Nothing is stored of a gateway that has moved meanwhile: its next contact is due already.
+
     A trouble that waits for a person is noted on every account of the gateway. Once it is ready,
     exactly these notes are taken back, and what was held up is made due.
     """
-    gateway = session.get(Gateway, gateway_id, with_for_update=True)
+    gateway = still_there(session, route)
     if gateway is None:
         return
     before = standing_of(gateway)
     after = upkeep.after_contact(before, outcome, now, pause)
     _store(gateway, after, outcome)
     if outcome.code == READY:
-        _catch_up(session, gateway_id, before, after)
+        _catch_up(session, gateway.id, before, after)
     elif needs_user(outcome.code):
-        for connection in _connections(session, gateway_id):
+        for connection in _connections(session, gateway.id):
             connection.account.attention_code = outcome.code
     _say(gateway, before, after)
     session.flush()

@@ -217,6 +217,16 @@ def _move(session: Session, gateway: Gateway, address: str, login_address: str) 
     gateway.address, gateway.login_address = address, login_address
 
 
+def still_there(session: Session, route: Route) -> Gateway | None:
+    """The gateway of a route; None where it was removed, or moved elsewhere, since it was read.
+
+    What one program has shown and said is not to be believed of another one.
+    """
+    found = session.get(Gateway, route.id)
+    stays = found is not None and place(found.address) == place(route.address)
+    return found if stays else None
+
+
 def forget_trouble(gateway: Gateway) -> None:
     """Let the next contact, which is due now, tell how a gateway is."""
     gateway.state, gateway.state_since, gateway.failures = "unknown", None, 0
@@ -332,7 +342,7 @@ def _remembering(
         raise
     finally:
         if penalty or first or broker.last_calls != route.last_calls:
-            seen = partial(_remember, route.id, penalty, first, broker.last_calls)
+            seen = partial(_remember, route, penalty, first, broker.last_calls)
             # What the broker said comes first; at worst this is stored before the next contact.
             with suppress(*FAILURES):
                 outside.unsaid.say(seen)
@@ -349,18 +359,18 @@ def diagnose(route: Route, outside: Outside, expected: Sequence[str]) -> Diagnos
     except CredentialsMissing as error:
         return diagnosis_of(error)
     if found.code == RateLimited.code and found.retry_at is not None:
-        _remember(route.id, found.retry_at, None, broker.last_calls)
+        _remember(route, found.retry_at, None, broker.last_calls)
     return found
 
 
 def _remember(
-    gateway_id: int,
+    route: Route,
     penalty: datetime | None,
     first: Certificate | None,
     last_calls: Mapping[str, datetime],
 ) -> None:
     with unit_of_work() as session:
-        gateway = session.get(Gateway, gateway_id)
+        gateway = still_there(session, route)
         if gateway is None:
             return
         gateway.last_calls = {of: at.isoformat() for of, at in last_calls.items()}

@@ -209,7 +209,7 @@ class Runner:
         """What the run has told about the gateway holds for all its accounts."""
         # The next contact tells it again.
         with suppress(*FAILURES), unit_of_work() as session:
-            record_contact(session, job.route.id, outcome, self._outside.clock.now())
+            record_contact(session, job.route, outcome, self._outside.clock.now())
 
     def _end(self, run_id: str, error: dict[str, object], *, attention: bool) -> None:
         """Say why a run failed; where that cannot be stored, before the next one begins."""

@@ -27,6 +27,7 @@ from portfolio.connections.gateways import (
     in_use,
     reaching,
     route_of,
+    still_there,
 )
 from portfolio.connections.models import Connection, Gateway
 from portfolio.db.session import unit_of_work
@@ -98,7 +99,7 @@ def connect(place: Place, wanted: LinkRequest, outside: Outside) -> bool:
             if not outside.shared_gateways:
                 _refuse_foreign(session, place.owner_id, route.broker, wanted.account_id)
             moment = Moment.at(outside.clock.now(), outside.zone)
-            return _link(session, place, wanted, route, moment)
+            return _link(session, place, wanted, route, moment, is_new=held is None)
     except IntegrityError as error:
         raise _linked_elsewhere(wanted.account_id) from error
 
@@ -117,17 +118,17 @@ def prepare(session: Session, place: Place, wanted: LinkRequest) -> tuple[Route,
     existing = connection_of(session, account)
     gateway_id = wanted.gateway_id
     if existing is not None:
-        _refuse_another(account, existing, wanted)
+        _refuse_another(existing, wanted)
         gateway_id = gateway_id or existing.gateway_id
     gateway = find_gateway(session, place.owner_id, gateway_id, wanted.broker)
     _refuse_second_link(session, account, gateway, wanted.account_id)
     return route_of(gateway), existing.gateway_id if existing else None
 
 
-def _refuse_another(account: Account, existing: Connection, wanted: LinkRequest) -> None:
-    if existing.broker_account != wanted.account_id:
+def _refuse_another(existing: Connection, wanted: LinkRequest) -> None:
+    if (existing.broker, existing.broker_account) != (wanted.broker, wanted.account_id):
         raise Conflict(
-            f"“{account.name}” is already connected to {existing.broker_account}.",
+            f"“{existing.account.name}” is already connected to {existing.broker_account}.",
             "Disconnect it first; existing holdings are kept.",
         )
 
@@ -156,6 +157,14 @@ def _refuse_foreign(session: Session, owner_id: int, broker: str, broker_account
         raise in_use(broker_account)
 
 
+def _moved_meanwhile() -> Conflict:
+    """The refusal of what was found out at a place where the gateway is no more."""
+    return Conflict(
+        "The gateway was moved or removed meanwhile; nothing was changed.",
+        "Look at its address on Settings, and try again.",
+    )
+
+
 def _linked_elsewhere(broker_account: str) -> Conflict:
     return Conflict(
         f"{broker_account} is already connected to another account.",
@@ -164,13 +173,24 @@ def _linked_elsewhere(broker_account: str) -> Conflict:
 
 
 def _link(
-    session: Session, place: Place, wanted: LinkRequest, route: Route, moment: Moment
+    session: Session,
+    place: Place,
+    wanted: LinkRequest,
+    route: Route,
+    moment: Moment,
+    *,
+    is_new: bool,
 ) -> bool:
     account = place.find(session)
     existing = connection_of(session, account)
+    if still_there(session, route) is None:
+        raise _moved_meanwhile()
+    if existing is None and not is_new:
+        # Who disconnects it while it is sent through another gateway wants it disconnected.
+        raise NotConnected(account.name)
     if existing is not None:
-        # Somebody may have linked it while the broker was asked.
-        _refuse_another(account, existing, wanted)
+        # Somebody else may have been quicker.
+        _refuse_another(existing, wanted)
         existing.gateway_id = route.id
         # What the former gateway needed a person for is not a matter of this one.
         account.attention_code = None
@@ -262,7 +282,9 @@ def accept_certificate(
             "Test the connection again and compare the fingerprints.",
         )
     with unit_of_work() as session:
-        gateway = find_gateway(session, owner_id, gateway_id)
+        gateway = still_there(session, route)
+        if gateway is None:
+            raise _moved_meanwhile()
         gateway.certificate_pem, gateway.certificate_fingerprint = shown.pem, shown.fingerprint
         if gateway.state in CERTIFICATE_CODES:
             forget_trouble(gateway)

@@ -75,7 +75,7 @@ class Upkeep:
             outcome = self._called(route)
             now, pause = self._means.outside.clock.now(), self._means.varied(self._means.keepalive)
             with unit_of_work() as session:
-                contacts.record_contact(session, route.id, outcome, now, pause)
+                contacts.record_contact(session, route, outcome, now, pause)
         except StorageBusy:
             # Somebody else talks to the gateway now, which keeps the session alive as well.
             return

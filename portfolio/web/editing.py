@@ -59,7 +59,8 @@ def reopened(stored: Mapping[str, Any], told: Iterable[str]) -> str:
 
 
 def _written(values: Mapping[str, str]) -> str:
-    return json.dumps(values, ensure_ascii=False)
+    # Escaped: half a character, which JSON can name and no page can hold, may have been sent.
+    return json.dumps(values)
 
 
 def _said(now: str) -> str:

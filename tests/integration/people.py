@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -43,3 +43,16 @@ def second_gateway(desk: Desk, port: int = 5001) -> Simulator:
 
     desk.network.app = doors
     return other
+
+
+def meanwhile(desk: Desk, what: Callable[[], object]) -> None:
+    """Do something once, as somebody else, while the gateway is asked for its accounts."""
+    behind = desk.network.app
+
+    def door(environ: Any, start_response: Any) -> Any:
+        if environ["PATH_INFO"].endswith("/accounts"):
+            desk.network.app = behind
+            what()
+        return behind(environ, start_response)
+
+    desk.network.app = door

@@ -90,6 +90,24 @@ def test_what_nobody_reads_to_its_end_ends_quietly(tmp_path, command):
     assert done.stdout
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_signs_that_a_terminal_or_a_file_has_not_are_spelled(tmp_path, encoding):
+    done = run("api", data=tmp_path, PYTHONIOENCODING=encoding)
+    assert (done.returncode, done.stderr.count("Traceback")) == (0, 0)
+    assert ("→ 200" if encoding == "utf-8" else r"\u2192 200") in done.stdout
+
+
+@pytest.mark.parametrize("command", ["token revoke", "doctor", "sync", "user disable"])
+def test_a_name_is_text_and_in_the_form_in_which_it_is_stored(tmp_path, command):
+    done = run(*command.split(), b"\xff", data=tmp_path, PYTHONUTF8="1")
+    assert (done.returncode, done.stderr.count("Traceback")) == (2, 0)
+    assert "this is not text in UTF-8" in done.stderr
+    if command == "token revoke":
+        run("token", "create", "caf\u00e9", "--scope", "read", data=tmp_path, PYTHONUTF8="1")
+        done = run("token", "revoke", "cafe\u0301", data=tmp_path, PYTHONUTF8="1")
+        assert done.stdout == "The token opens nothing any more.\n"
+
+
 def test_upgrading_makes_the_database_and_says_so(tmp_path):
     done = run("db", "upgrade", data=tmp_path)
     assert (done.returncode, done.stdout) == (0, "The database is up to date.\n")

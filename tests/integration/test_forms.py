@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import json
 import re
 from html.parser import HTMLParser
 
@@ -244,3 +246,16 @@ def test_cash_an_account_and_a_portfolio_take_back_nobody_elses_change(people):
     people.send(portfolio, **whole | {"base_currency": "CHF"})
     people.send(portfolio, **whole | {"name": "Q"})
     assert (people.api()["name"], people.api()["base_currency"]) == ("Q", "CHF")
+
+
+def test_half_a_character_in_what_a_form_showed_is_no_error(people):
+    sent = {"base_currency": "USD", "opened": r'{"name": "P", "notes": "\ud800"}'}
+    page = people.send("/portfolio/1/edit", 422, name="", **sent)
+    opened = html.unescape(re.search(r'name="opened" value="([^"]*)"', page)[1])
+    assert json.loads(opened)["name"] == "P"
+    people.send("/portfolio/1/edit", name="Alterssäule 日本", **sent | {"opened": opened})
+    shown = html.unescape(people.see("/portfolio/1/edit"))
+    assert (
+        json.loads(re.search(r'name="opened" value="({.*?})"', shown)[1])["name"]
+        == (people.api()["name"])
+    )

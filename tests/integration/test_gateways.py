@@ -7,11 +7,13 @@ import re
 import pytest
 
 from portfolio.app import create_app, prepare_database
+from portfolio.connections import cards
 from portfolio.demo import demo_settings
 from portfolio.errors import SetupProblem
 from portfolio.options import OPTIONS
 from portfolio.settings import Settings
 from tests.integration.conftest import make_desk
+from tests.integration.people import meanwhile
 
 API = "/api/v1/gateways"
 HTML = {"Accept": "text/html"}
@@ -111,6 +113,56 @@ def test_a_penalty_of_a_test_is_remembered_over_a_restart(desk):
     assert desk.program.get(API).json["items"][0]["silent_until"] is not None
 
 
+def test_what_a_gateway_says_while_it_is_moved_is_not_taken_for_the_other_s(desk):
+    url = desk.account()
+    meanwhile(desk, lambda: desk.program.patch(f"{API}/1", json={"url": "https://127.0.0.1:5009"}))
+    desk.turn()
+    refused = desk.connect(url).json["error"]
+    assert refused["code"] == "conflict"
+    assert refused["message"].startswith("The gateway was moved or removed meanwhile")
+    (moved,) = desk.program.get(API).json["items"]
+    # Another place is a first contact, also where somebody was on the way to the former one.
+    assert (moved["certificate_fingerprint"], moved["accounts"]) == (None, [])
+    # Behind both is the same simulator, which counts what either of them asks.
+    desk.turn(61)
+    assert desk.connect(url).status_code == 201
+    assert desk.program.get(API).json["items"][0]["certificate_fingerprint"] is not None
+    meanwhile(desk, lambda: desk.program.patch(f"{API}/1", json={"url": "https://127.0.0.1:5010"}))
+    desk.simulator.fail_next("/accounts", status=429)
+    assert desk.sync(url).json["error"]["code"] == "rate_limited"
+    (moved,) = desk.program.get(API).json["items"]
+    assert (moved["silent_until"], moved["certificate_fingerprint"]) == (None, None)
+    desk.turn(61)
+    assert desk.sync(url).json["run"]["status"] == "succeeded"
+
+
+def test_a_gateway_that_is_removed_while_it_is_asked_is_said_to_be(desk):
+    url = desk.account()
+    desk.program.post(API, json={"url": "https://localhost:5001"})
+    meanwhile(desk, lambda: desk.program.delete(f"{API}/2"))
+    desk.turn()
+    refused = desk.connect(url, gateway_id=2).json["error"]
+    assert refused["message"].startswith("The gateway was moved or removed meanwhile")
+    desk.turn(61)
+    assert desk.connect(url).status_code == 201
+
+
+def test_a_certificate_of_a_gateway_that_is_moved_is_not_accepted_for_the_other(desk, monkeypatch):
+    show, print_ = desk.network.certificate, {"fingerprint": desk.network.shown.fingerprint}
+    to = iter(["https://127.0.0.1:5009"])
+
+    def moved(*given):
+        for url in to:
+            desk.program.patch(f"{API}/1", json={"url": url})
+        return show(*given)
+
+    monkeypatch.setattr(desk.network, "certificate", moved)
+    refused = desk.program.post(f"{API}/1/certificate", json=print_)
+    assert (refused.status_code, refused.json["error"]["code"]) == (409, "conflict")
+    assert desk.program.get(API).json["items"][0]["certificate_fingerprint"] is None
+    assert desk.program.post(f"{API}/1/certificate", json=print_).status_code == 200
+
+
 def test_an_account_moves_to_another_gateway_with_its_holdings(desk):
     url = desk.connected()
     desk.program.post(API, json={"url": "https://localhost:5001"})
@@ -121,6 +173,32 @@ def test_an_account_moves_to_another_gateway_with_its_holdings(desk):
     assert desk.sync(url).json["run"]["added"] == 0
     page = desk.program.get(f"{url}/edit", headers={"Accept": "text/html"})
     assert page.status_code == 200
+
+
+def test_who_disconnects_an_account_while_it_is_moved_has_it_disconnected(desk):
+    url = desk.connected()
+    desk.program.post(API, json={"url": "https://localhost:5001"})
+    meanwhile(desk, lambda: desk.program.post(f"{url}/disconnect"))
+    desk.turn(61)
+    moved = desk.program.patch("/api/v1/connections/1", json={"gateway_id": 2})
+    assert (moved.status_code, moved.json["error"]["code"]) == (409, "not_connected")
+    assert desk.program.get("/api/v1/connections").json["items"] == []
+    desk.turn(61)
+    made = desk.connect(url, gateway_id=2)
+    assert (made.status_code, made.json["connection"]["gateway_id"]) == (201, 2)
+
+
+def test_a_connection_that_ends_while_it_is_changed_is_not_found(desk, monkeypatch):
+    url, shown = desk.connected(), cards.connections
+
+    def late(*given):
+        desk.program.post(f"{url}/disconnect")
+        return shown(*given)
+
+    assert desk.program.patch("/api/v1/connections/1", json={"paused": True}).json["paused"]
+    monkeypatch.setattr(cards, "connections", late)
+    gone = desk.program.patch("/api/v1/connections/1", json={"paused": False})
+    assert (gone.status_code, gone.json["error"]["code"]) == (404, "not_found")
 
 
 def test_with_two_gateways_the_form_asks_which(desk):

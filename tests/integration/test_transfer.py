@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from io import BytesIO
 
 import pytest
@@ -13,9 +14,11 @@ from portfolio.accounts.schemas.transfer import ImportOutcome
 from portfolio.accounts.services import transfer as services
 from portfolio.db.session import unit_of_work
 from portfolio.errors import StorageBusy
+from portfolio.web import gate
 
 P = "/api/v1/portfolios"
 URL = "/portfolio/1/accounts/Bank"
+NO_KIND = "It names no kind"
 FILE = (
     "Ticker;Type;Qty;Cost price;Price;CCY;ISIN;Notes\r\n"
     'VWCE;ETF;12,5;98,10;101;EUR;IE00BK5BQT80;"for Ada;\nand Bob"\r\n'
@@ -176,7 +179,7 @@ def test_a_line_without_a_kind_is_what_is_held_by_hand_of_its_symbol(hand):
     (row,) = hand.program.post(f"{P}/1/accounts/Bank/import", json={"csv": text}).json["rows"]
     page = send(hand, text).get_data(as_text=True)
     assert "1 added, 0 changed" in page
-    said = "It names no kind, and 2 holdings by hand have its symbol: read as stock."
+    said = f"{NO_KIND}, and 2 holdings here have its symbol: read as stock."
     assert said in page
     assert (row["kind"], row["note"]) == ("stock", said)
     assert api(hand, "symbol,quantity,price,multiplier\nVWCE,5,99,10\n") == (0, 0, 1, 0)
@@ -184,6 +187,23 @@ def test_a_line_without_a_kind_is_what_is_held_by_hand_of_its_symbol(hand):
     for number in (etf, other):
         hand.program.delete(f"{P}/1/accounts/Bank/holdings/{number}")
     assert api(hand, text) == (1, 0, 0, 0)
+
+
+def test_a_line_without_a_kind_is_beside_the_broker_s_row_what_that_is(desk):
+    desk.connected()
+    text = "symbol,currency,quantity\nVWCE,EUR,5\nSPY,USD,1\n"
+    found = desk.program.post(f"{P}/1/accounts/A/import", json={"csv": text, "apply": True}).json
+    assert [(row["kind"], row["action"], row["note"]) for row in found["rows"]] == [
+        ("etf", "added", "It names no kind: read as the etf held here."),
+        ("stock", "added", f"{NO_KIND}, and 2 holdings here have its symbol: read as stock."),
+    ]
+    # So it is known that it may count twice, and the broker's row is what it was.
+    answer = desk.program.get(f"{P}/1/accounts/A/holdings?text=VWCE").json["holdings"]
+    held = {of["source"]: of for of in answer}
+    assert held["manual"]["duplicate_of"] == held["ibkr"]["id"]
+    assert (held["manual"]["quantity"], held["ibkr"]["quantity"]) == ("5", "1250.5")
+    # From then on it is what is kept by hand.
+    assert api(desk, text.replace("EUR,5", "EUR,6"), "A", apply=True) == (0, 1, 1, 0)
 
 
 def test_an_export_imports_to_the_same_state(hand):
@@ -227,6 +247,37 @@ def test_what_a_broker_brought_is_not_doubled_by_its_own_export(desk, symbol):
     assert len(rows(desk, "A")[0]) == 230
 
 
+def test_an_edited_export_changes_what_is_by_hand_and_says_what_it_leaves(desk):
+    url = desk.connected()
+    by_hand = {"symbol": "TSM", "kind": "stock", "currency": "USD", "quantity": "5"}
+    assert desk.program.post(f"{P}/1/accounts/A/holdings", json=by_hand).status_code == 201
+    text = desk.program.get(f"{url}/export.csv").get_data(as_text=True)
+    assert api(desk, text, "A") == (0, 0, 236, 0)
+    edited = text.replace("TSM,,stock,USD,5,", "TSM,,stock,USD,6,")
+    edited = edited.replace("ADR,stock,USD,75,", "ADR,stock,USD,80,")
+    edited = edited.replace(",CHF,1530.25,", ",CHF,9,")
+    for lines in (edited, turned(edited)):
+        found = desk.program.post(f"{P}/1/accounts/A/import", json={"csv": lines}).json
+        told = [(of["label"], of["action"], of["note"]) for of in found["rows"] if of["note"]]
+        left = "It came from a broker, so a file does not change its quantity."
+        both = {("TSM", "unchanged", left), ("CHF cash of the broker", "unchanged", left)}
+        assert (found["changed"], found["bad"], set(told)) == (1, 0, both)
+    # Of 236 lines a preview shows a hundred: these first.
+    data = {"file": (BytesIO(edited.encode()), "a.csv")}
+    page = desk.program.post(f"{url}/import", data=data, headers={"Accept": "text/html"})
+    assert "quantity: 5 → 6" in page.get_data(as_text=True)
+    assert page.get_data(as_text=True).count(left) == 2
+    assert api(desk, edited, "A", apply=True) == (0, 1, 235, 0)
+    held = [row[2] for row in rows(desk, "A")[0] if row[0] == "TSM"]
+    assert (sorted(held), dict(rows(desk, "A")[1])["CHF"]) == (["6", "75"], "1530.25")
+
+
+def turned(text):
+    """A file with its lines in the other order."""
+    heading, *lines = text.splitlines()
+    return "\r\n".join([heading, *reversed(lines)])
+
+
 def test_a_line_that_stands_twice_is_named(hand):
     text = "symbol,quantity\nX,1\nX,2\n"
     body = {"csv": text, "apply": True}
@@ -235,9 +286,40 @@ def test_a_line_that_stands_twice_is_named(hand):
     assert found["rows"][1]["problems"] == {"symbol": "It stands in line 2 already."}
 
 
+def test_half_of_a_number_is_not_taken_for_it(hand):
+    text = "symbol,quantity,price\nX,1,234.5,\nY,1,5,101\nZ,2,3, \n"
+    assert "line: It has more cells than there are headings" in send(hand, text).text
+    assert api(hand, text, apply=True) == (2, 0, 0, 1)
+    assert [row[0] for row in rows(hand)[0]] == ["X", "Z"]
+    assert api(hand, text.replace("1,5,", '"1,5",'), apply=True) == (0, 0, 2, 1)
+    assert api(hand, text.replace("1,5,", "1.5,"), apply=True) == (1, 0, 2, 0)
+    assert [row[:4] for row in rows(hand)[0]][1] == ("Y", "stock", "1.5", "101")
+
+
 def test_a_file_with_few_columns_is_previewed(hand):
     assert "1 added" in send(hand, "symbol,quantity\nX,1\n").get_data(as_text=True)
     assert "1 added" in send(hand, "kind,quantity\ncash,1\n").get_data(as_text=True)
+
+
+def test_a_file_that_was_previewed_is_not_too_large_to_be_imported(hand, monkeypatch):
+    """A form that escapes what it sends has three bytes for each byte of these."""
+    monkeypatch.setattr(gate, "LARGEST_FILE", 40_000)
+    text = "symbol,quantity,notes\r\n" + "".join(f"S{n},1,日本の株式\r\n" for n in range(1_000))
+    assert 20_000 < len(text.encode()) < 40_000
+    page = send(hand, text).get_data(as_text=True)
+    assert "1000 added" in page
+    (kind,) = re.findall(r'<form method="post"(?: enctype="(.+?)")?>', page)
+    columns = {f"column-{name}": name for name in ("symbol", "quantity", "notes")}
+    done = hand.program.post(
+        f"{URL}/import",
+        data={"csv": text, "apply": "1", "decimal": ".", **columns},
+        content_type=kind or "application/x-www-form-urlencoded",
+        headers={"Accept": "text/html"},
+    )
+    assert done.status_code == 303
+    assert len(rows(hand)[0]) == 500
+    assert rows(hand)[0][0][4] == "日本の株式"
+    assert send(hand, text + text).status_code == 413
 
 
 def test_what_is_no_csv_is_refused(hand):

@@ -89,7 +89,7 @@ class Visitor:
         if form.method == "get":
             return self.open(f"{target.partition('?')[0]}?{encoded(values)}", what)
         sent = {"data": encoded(values), "content_type": "application/x-www-form-urlencoded"}
-        if form.files:
+        if form.files and "file" in values:
             sent = {"data": {name: of for name, of in values.items() if isinstance(of, str)}}
             sent["data"]["file"] = (io.BytesIO(as_bytes(values["file"])), "table.csv")
         answer = self.open(target.partition("#")[0], what, method="POST", **sent)

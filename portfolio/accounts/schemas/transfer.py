@@ -22,7 +22,7 @@ class ImportRequest(Schema):
         metadata={
             "example": {of: of for of in ("symbol", "kind", "currency")} | {"quantity": "Menge"},
             "description": "for each of our columns the file's heading; without a kind: what is "
-            "held by hand in that symbol and currency, else stock",
+            "held by hand, or else by the broker, in that symbol and currency; else stock",
         },
     )
     decimal = fields.String(
@@ -44,8 +44,9 @@ class ImportChange(Schema):
 class ImportStep(Schema):
     """What one line of the file does: added, changed, unchanged, or bad with its reasons.
 
-    `quantity` of money is its amount; `note` says how a line without a kind was read where that
-    needs to be looked at. What the line does not say, or not so that it can be read, is null.
+    `quantity` of money is its amount; `note` says how a line without a kind was read, or what it
+    says otherwise of a broker's row, where that needs to be looked at. What the line does not say,
+    or not so that it can be read, is null.
     """
 
     line = fields.Integer(required=True)

@@ -27,6 +27,9 @@ from portfolio.accounts.services.holdings import (
 from portfolio.accounts.services.totals import touch
 from portfolio.errors import Invalid
 
+# Some fields of a row by the columns of a file.
+Stored = Mapping[str, object]
+
 ADDED, CHANGED, UNCHANGED, BAD = "added", "changed", "unchanged", "bad"
 # What a line may leave open beside the kind: the column of each term.
 OPEN_TERMS = {
@@ -36,6 +39,8 @@ OPEN_TERMS = {
     "option_right": "right",
 }
 DESCRIBED = ("name", "underlying", "isin", "notes")
+# What a line may say otherwise of a broker's row; its price is another one at each read anyway.
+STAYS = ("quantity", "average_price", "notes")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +57,7 @@ class Step:
     """What one line of a file would do.
 
     `row` has the kind and terms of the holding that it is; `note` says what was decided for it.
+    `is_brought` is whether it is the broker's own row, exported here, that is there already.
     """
 
     row: Row
@@ -61,6 +67,7 @@ class Step:
     problems: Mapping[str, str]
     terms: Terms | None = None
     note: str | None = None
+    is_brought: bool = False
 
     @property
     def kind(self) -> str | None:
@@ -83,16 +90,23 @@ class _Shelf:
         for row in at.session.scalars(held.order_by(Holding.closed_at.is_(None), Holding.id)):
             self.held[row.instrument_id] = row
         self._open: dict[tuple[str, str], list[Terms]] = defaultdict(list)
+        self._brought: dict[tuple[str, str], dict[Terms, None]] = defaultdict(dict)
         for terms in self.instruments:
             here = self.holding(terms)
             if here is not None and here.closed_at is None:
                 self._open[terms.symbol, terms.currency].append(terms)
         cash = cash_rows(at.session, at.account.id)
         self.cash = {row.currency: row for row in cash if row.source == MANUAL}
+        self.synced: dict[tuple[object, Terms | str], list[Stored]] = defaultdict(list)
         synced = open_holdings(at.account.id).where(Holding.source != MANUAL)
-        self.synced: set[tuple[str, Terms | str]] = {
-            (row.source, _as_read_back(row.instrument)) for row in at.session.scalars(synced)
-        } | {(row.source, row.currency) for row in cash if row.source != MANUAL}
+        for row in at.session.scalars(synced):
+            terms = _as_read_back(row.instrument)
+            self._brought[terms.symbol, terms.currency][terms] = None
+            self.synced[row.source, terms].append({name: getattr(row, name) for name in STAYS})
+        for balance in cash:
+            if balance.source != MANUAL:
+                stays = {"quantity": balance.amount}
+                self.synced[balance.source, balance.currency].append(stays)
 
     def holding(self, terms: Terms) -> Holding | None:
         """The holding by hand of these terms, also one that was removed."""
@@ -100,7 +114,11 @@ class _Shelf:
         return self.held.get(instrument.id) if instrument else None
 
     def alike(self, row: Row) -> list[Terms]:
-        """The terms of what is held by hand and has all that a line says, whatever its kind."""
+        """The terms of what is held and has all that a line says, whatever its kind.
+
+        That is what is held by hand, or else what a broker brought: of another kind, what is added
+        beside that would look like another thing, and count twice without a word.
+        """
         try:
             symbol = clean_text(_text(row.values.get("symbol")), "symbol", 100)
             currency = clean_currency(str(row.values["currency"]))
@@ -108,11 +126,15 @@ class _Shelf:
             # Whoever checks the whole line says what is wrong.
             return []
         said = {of: row.values.get(column) for of, column in OPEN_TERMS.items()}
-        return [
-            terms
-            for terms in self._open.get((symbol or "", currency), ())
-            if all(value in (None, getattr(terms, of)) for of, value in said.items())
-        ]
+        for known in (self._open, self._brought):
+            found = [
+                terms
+                for terms in known.get((symbol or "", currency), ())
+                if all(value in (None, getattr(terms, of)) for of, value in said.items())
+            ]
+            if found:
+                return found
+        return []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,11 +166,13 @@ def plan_import(at: Scope, rows: Sequence[Row]) -> ImportPlan:
     for row in rows:
         step = _cash_step(shelf, row) if row.is_cash else _holding_step(shelf, row)
         key = step.terms or step.label
-        if step.action != BAD and key in seen:
-            why = {"symbol": f"It stands in line {seen[key]} already."}
-            step = Step(row=row, label=step.label, action=BAD, changes=(), problems=why)
-        elif step.action != BAD:
-            seen[key] = row.line
+        # What is kept by hand beside a broker's row has the same terms, and a line of its own.
+        if step.action != BAD and not step.is_brought:
+            if key in seen:
+                why = {"symbol": f"It stands in line {seen[key]} already."}
+                step = Step(row=row, label=step.label, action=BAD, changes=(), problems=why)
+            else:
+                seen[key] = row.line
         steps.append(step)
     return ImportPlan(steps=tuple(steps), there=shelf)
 
@@ -159,13 +183,13 @@ def _bad(row: Row, problems: Mapping[str, str]) -> Step:
 
 
 def _meant(shelf: _Shelf, row: Row) -> tuple[Row, str | None]:
-    """A line without a kind as the one holding by hand that it can be, and what to say of that."""
+    """A line without a kind as the one holding that it can be, and what to say of that."""
     alike = [] if row.says_kind else shelf.alike(row)
     if not alike:
         return row, None
     default = str(row.values["kind"])
     if len(alike) > 1:
-        held = f"{len(alike)} holdings by hand have its symbol"
+        held = f"{len(alike)} holdings here have its symbol"
         return row, f"It names no kind, and {held}: read as {_word(default)}."
     (terms,) = alike
     of_terms = {column: getattr(terms, of) for of, column in OPEN_TERMS.items()}
@@ -190,9 +214,9 @@ def _holding_step(shelf: _Shelf, row: Row) -> Step:
         return _bad(row, error.fields)
     held = shelf.holding(terms)
     changes: tuple[Change, ...] = ()
-    if (row.values.get("source"), terms) in shelf.synced:
-        # The broker's own row, exported here: it is there already.
-        action = UNCHANGED
+    brought = shelf.synced.get((row.values.get("source"), terms))
+    if brought:
+        action, note = UNCHANGED, _staying(brought, values) or note
     elif held is None or held.closed_at is not None:
         action = ADDED
     else:
@@ -206,7 +230,16 @@ def _holding_step(shelf: _Shelf, row: Row) -> Step:
         problems={},
         terms=terms,
         note=note,
+        is_brought=bool(brought),
     )
+
+
+def _staying(brought: Sequence[Stored], given: Stored) -> str | None:
+    """What a line says otherwise of a broker's row; of several, of that which is most like it."""
+    others = [[name for name in of if given.get(name, of[name]) != of[name]] for of in brought]
+    fewest: list[str] = min(others, key=len)
+    named = ", ".join(fewest).replace("_", " ")
+    return f"It came from a broker, so a file does not change its {named}." if named else None
 
 
 def _described(row: Row) -> dict[str, Any]:
@@ -261,9 +294,11 @@ def _cash_step(shelf: _Shelf, row: Row) -> Step:
     if problems:
         return _bad(row, problems)
     held = shelf.cash.get(currency)
-    if (row.values.get("source"), currency) in shelf.synced:
-        label = f"{currency} cash of the broker"
-        return Step(row=row, label=label, action=UNCHANGED, changes=(), problems={})
+    brought = shelf.synced.get((row.values.get("source"), currency))
+    if brought:
+        label, note = f"{currency} cash of the broker", _staying(brought, {"quantity": amount})
+        unchanged = Step(row=row, label=label, action=UNCHANGED, changes=(), problems={})
+        return replace(unchanged, note=note, is_brought=True)
     changes = () if held is None else _changes({"quantity": held.amount}, {"quantity": amount})
     action = ADDED if held is None else CHANGED if changes else UNCHANGED
     return Step(row=row, label=f"{currency} cash", action=action, changes=changes, problems={})

@@ -52,6 +52,9 @@ def preview(portfolio_id: int, account_name: str) -> Response:
 def previewed(at: Scope, text: str, table: Table, layout: Layout) -> Response:
     """What a file would do, line by line, with its text to send back."""
     plan = services.plan_import(at, csvfile.understand(table, layout))
+    good = [step for step in plan.steps if step.action != services.BAD]
+    # Of a whole export, what is edited may be one line of thousands.
+    good.sort(key=lambda step: step.action == services.UNCHANGED and step.note is None)
     return respond.page(
         "accounts/preview.html",
         portfolio=at.account.portfolio,
@@ -64,7 +67,7 @@ def previewed(at: Scope, text: str, table: Table, layout: Layout) -> Response:
         kinds=list(Kind),
         plan=plan,
         bad=[step for step in plan.steps if step.action == services.BAD],
-        shown=[step for step in plan.steps if step.action != services.BAD][:SHOWN],
+        shown=good[:SHOWN],
         ambiguous=csvfile.ambiguous(table, layout),
     )
 

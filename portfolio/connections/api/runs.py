@@ -11,6 +11,7 @@ from portfolio.connections.cards import ConnectionView
 from portfolio.connections.schemas import ConnectionChange, ConnectionSchema, ConnectionsSchema
 from portfolio.connections.views import runs as views
 from portfolio.db.session import unit_of_work
+from portfolio.errors import NotFound
 from portfolio.sync.schemas import RunEnvelope
 from portfolio.web.openapi import Blueprint, Failure
 from portfolio.web.runtime import moment, owner_id, reading, runtime
@@ -59,4 +60,8 @@ def change_connection(values: dict[str, Any], connection_id: int) -> ConnectionV
     with unit_of_work() as session:
         decisions.change_connection(session, owner, connection_id, values, at)
     found = cards.connections(reading(), owner, at.now, runtime().outside.brokers)
-    return next(view for view in found if view.id == connection_id)
+    changed = next((view for view in found if view.id == connection_id), None)
+    if changed is None:
+        # Somebody has disconnected it just now.
+        raise NotFound("connection")
+    return changed

@@ -28,3 +28,10 @@ def test_an_unclear_or_unknown_name_is_refused():
         _chosen(ALL, "A")
     with pytest.raises(SetupProblem, match="no connected account “C”"):
         _chosen(ALL, "C")
+
+
+def test_a_name_that_several_people_gave_is_not_asked_for_once_more():
+    both = [target("P/A"), target("P/A"), target("P/B")]
+    with pytest.raises(SetupProblem, match="the name of several accounts: press Sync on the page"):
+        _chosen(both, "P/A")
+    assert _chosen(both, "P/B") == [both[2]]
