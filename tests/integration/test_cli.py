@@ -8,11 +8,15 @@ import socket
 import subprocess
 import sys
 from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import requests
 
+from portfolio.health import of_web
+from portfolio.settings import Settings
 from tests.e2e.conftest import answers, proxies_count, wait_until
 
 ROOT = Path(__file__).parent.parent.parent
@@ -103,6 +107,28 @@ def test_who_asks_the_wrong_port_is_told_how_to_name_the_right_one(tmp_path, fre
         f"Nobody answers on port {free_port} (ConnectionRefusedError): start Foliosync, or name "
         "its port by --port or FOLIOSYNC_PORT.\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(200, "{}"), (200, "[]"), (200, '{"jobs": null}'), (503, '"no"'), (503, '{"error": "no"}')],
+)
+def test_who_asks_another_program_is_told_so(status, body):
+    class Other(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Other) as other:
+        Thread(target=other.handle_request, daemon=True).start()
+        settings = Settings.load({"FOLIOSYNC_PORT": str(other.server_port)})
+        said, well = of_web(settings)
+    assert said.startswith(f"Another program answers on port {settings.port}: start Foliosync")
+    assert not well
 
 
 def leads(base):
