@@ -31,6 +31,18 @@ def test_cost_and_profit_name_their_currency_where_it_is_not_the_account_s(desk)
     assert "2 positions 44.00 EUR 40.00 EUR +4.00 EUR" in groups
 
 
+def test_a_small_rate_has_the_digits_that_its_amount_needs(desk):
+    url = desk.account()
+    for currency, amount, rate in (("JPY", "1250000", "0.0057276"), ("EUR", "10", "1.0842")):
+        body = {"from": currency, "to": "USD", "rate": rate}
+        assert desk.program.post("/api/v1/rates", json=body).status_code == 201
+        body = {"currency": currency, "amount": amount}
+        assert desk.program.post(f"{P}/cash", json=body).status_code == 201
+    page = text(desk, url)
+    assert re.search(r"JPY by hand 1,250,000\.00 .* 0\.005727600 7,159\.50 ", page)
+    assert re.search(r"EUR by hand 10\.00 .* 1\.084200 10\.84 ", page)
+
+
 def test_one_group_is_one_and_an_order_by_a_heading_is_kept_by_the_filter(desk):
     url = desk.connected()
     assert "1 group found" in text(desk, f"{url}?group=underlying&text=vwce")
