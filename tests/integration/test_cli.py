@@ -15,6 +15,7 @@ from threading import Thread
 import pytest
 import requests
 
+from portfolio import cli
 from portfolio.health import of_web
 from portfolio.settings import Settings
 from tests.e2e.conftest import answers, proxies_count, wait_until
@@ -92,6 +93,24 @@ def test_what_nobody_reads_to_its_end_ends_quietly(tmp_path, command):
     done = run(*command.split(), data=tmp_path)
     assert done.returncode == 0
     assert done.stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "status"), [("run", 0), ("backup copy.db", 130), ("sync", 130)]
+)
+def test_what_is_cut_short_has_not_done_its_work(monkeypatch, capsys, command, status):
+    name = command.partition(" ")[0]
+
+    def interrupted(_options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "start_logging", lambda: None)
+    monkeypatch.setitem(cli.COMMANDS, name, interrupted)
+    assert cli.main(command.split()) == status
+    said = capsys.readouterr()
+    assert (said.out, said.err) == (
+        ("Stopped.\n", "") if status == 0 else ("", "foliosync: Stopped before the end.\n")
+    )
 
 
 def test_upgrading_makes_the_database_and_says_so(tmp_path):
