@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # What a shell gives for a program that SIGPIPE (13) ended, and what `cat` and others end with.
 UNREAD = 128 + 13
+# The same of what Ctrl-C (2) has cut short. These it ends as it should: they run until then.
+CUT_SHORT, ENDLESS = 128 + 2, frozenset({"run", "demo", "worker"})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,6 +57,10 @@ def _obey(options: argparse.Namespace) -> int:
         print(f"foliosync: {error.message} {error.remedy or ''}".rstrip(), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
+        if options.command not in ENDLESS:
+            # To standard output goes only what was asked for.
+            print("foliosync: Stopped before the end.", file=sys.stderr)
+            return CUT_SHORT
         print("Stopped.")
         return 0
     return status

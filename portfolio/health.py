@@ -25,18 +25,24 @@ def of_web(settings: Settings) -> tuple[str, bool]:
             connection.request("GET", "/readyz", headers={"Accept": "application/json"})
             answer = connection.getresponse()
             said = json.load(answer)
+            if answer.status != 200:
+                return f"Not ready: {said['error']['message']}", False
+            led = said["jobs"]["led"]
+    except (KeyError, TypeError):
+        found = f"Another program answers on port {settings.port}"
     except (OSError, HTTPException, ValueError) as error:
-        said = f"Nobody answers on port {settings.port} ({type(error).__name__})"
-        return f"{said}: start Foliosync, or name its port by --port or FOLIOSYNC_PORT.", False
-    if answer.status != 200:
-        return f"Not ready: {said.get('error', {}).get('message', answer.status)}", False
-    led = said["jobs"]["led"]
-    return f"Ready; background work is {'done' if led else 'done by nobody'}.", True
+        found = f"Nobody answers on port {settings.port} ({type(error).__name__})"
+    else:
+        return f"Ready; background work is {'done' if led else 'done by nobody'}.", True
+    return f"{found}: start Foliosync, or name its port by --port or FOLIOSYNC_PORT.", False
 
 
 def of_worker(settings: Settings) -> tuple[str, bool]:
     """Whether any process does the background work of this database."""
-    engine = create_engine(settings.database, poolclass=NullPool)
+    try:
+        engine = create_engine(settings.database, poolclass=NullPool)
+    except (SQLAlchemyError, ImportError):
+        return "FOLIOSYNC_DATABASE_URL cannot be used; `foliosync db upgrade` says why.", False
     try:
         with Session(engine) as session:
             led = is_led(settings, session)

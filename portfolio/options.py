@@ -32,7 +32,7 @@ class Option:
 OPTIONS: tuple[Option, ...] = (
     Option(
         name="HOST",
-        read=values.text,
+        read=values.filled,
         default="127.0.0.1",
         expects="an address of this computer",
         help="Address to listen on. Beyond loopback only with `AUTH=password`.",
@@ -148,7 +148,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         name="ALLOWED_HOSTS",
-        read=values.names,
+        read=lambda value: tuple(map(host_name, values.names(value))),
         default="",
         expects="host names separated by commas",
         help="Names, besides 127.0.0.1, localhost and [::1], under which a browser may reach us.",

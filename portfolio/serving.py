@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import logging
 import os
@@ -146,6 +147,10 @@ def check_port(settings: Settings) -> None:
         try:
             probe.bind((settings.host, settings.port))
         except OSError as error:
+            if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+                raise SetupProblem(
+                    f"FOLIOSYNC_HOST: {settings.host!r} is not an address of this computer."
+                ) from None
             raise SetupProblem(
                 f"Port {settings.port} cannot be used ({error.strerror}): "
                 "choose another one with --port."

@@ -18,6 +18,13 @@ def text(value: str) -> str:
     return value
 
 
+def filled(value: str) -> str:
+    """Any text but none."""
+    if not value.strip():
+        raise ValueError
+    return value.strip()
+
+
 def between(least: int, most: int) -> Callable[[str], int]:
     """A whole number from `least` to `most`."""
 
@@ -43,7 +50,7 @@ def empty_or_long(least: int) -> Callable[[str], str]:
 
 def folder(value: str) -> Path:
     """A folder; `~` is the home of whoever runs the program."""
-    return named(value).resolve()
+    return named(filled(value)).resolve()
 
 
 def names(value: str) -> tuple[str, ...]:

@@ -14,9 +14,11 @@ from decimal import Decimal
 import msgspec
 
 from portfolio.accounts.figures import product, profit_ratio
+from portfolio.accounts.models import MANUAL
 from portfolio.accounts.totals import NEVER_READ, NO_COST, NO_PRICE, NO_RATE, NO_VALUE, Totals
 from portfolio.db.base import MONEY
 
+NO_AVERAGE = "average price not known"
 # What a sentence of `incomplete` ends with.
 REASONS = (NO_RATE.format("CHF"), NO_PRICE, NO_COST, NEVER_READ, NO_VALUE)
 
@@ -137,6 +139,42 @@ class HoldingView(msgspec.Struct, kw_only=True, gc=False):
     def unrealized_pct(self) -> Decimal | None:
         """The profit as a share of the cost."""
         return profit_ratio(self.unrealized_pnl, self.cost)
+
+    @property
+    def why_no_value(self) -> str:
+        """Why its value or its notional is not known, in words."""
+        return NO_PRICE if self.price is None else "value not known"
+
+    @property
+    def why_no_cost(self) -> str:
+        """Why its cost is not known; that of a broker's row is its value without its profit."""
+        return NO_AVERAGE if self.average_price is None else "value or P&L not known"
+
+    @property
+    def why_no_profit(self) -> str:
+        """Why its profit is not known."""
+        if self.source != MANUAL:
+            return "not known"
+        return NO_PRICE if self.price is None else NO_AVERAGE
+
+    @property
+    def why_no_percent(self) -> str:
+        """Why its profit is no share of its cost."""
+        if self.unrealized_pnl is None:
+            return "P&L not known"
+        return "cost not known" if self.cost is None else "cost is 0"
+
+    @property
+    def why_no_weight(self) -> str:
+        """Why it has no weight; that of a CFD is its profit's."""
+        if self.instrument.kind == "future":
+            return "does not count in value"
+        is_known = self.market_value if self.counts_in_value else self.unrealized_pnl
+        if is_known is None:
+            return "value not known" if self.counts_in_value else "P&L not known"
+        if self.rate is None:
+            return NO_RATE.format(self.currency)
+        return "total not known, or not above 0"
 
     @property
     def base_value(self) -> Decimal | None:

@@ -32,7 +32,6 @@ USUAL_KINDS = frozenset({"stock", "etf"})
 # Their quantity is a face value, and their multiplier no size of a contract.
 IN_PERCENT = frozenset({"bond", "bill"})
 SOON = 30
-NO_PRICE, NO_COST = "no price", "average price not known"
 ONE, HUNDRED = Decimal(1), Decimal(100)
 COLUMNS = (
     *(("symbol", "Instrument"), ("quantity", "Quantity"), ("price", "Price"), ("value", "Value")),
@@ -100,7 +99,7 @@ class HoldingRows:
         # A figure names its currency where that is another than the account's.
         other = "" if unit == base else unit
         worth = _worth(of, unit, base) if of.counts_in_value else self._notional(of, other)
-        price = _unknown(NO_PRICE) if of.price is None else quantity(of.price)
+        price = _unknown("no price") if of.price is None else quantity(of.price)
         bar = "" if of.weight is None else _bar(of.weight, self.largest)
         return (
             f'<tr{member}><th scope="row">{self._what(of, link)}</th>'
@@ -122,7 +121,7 @@ class HoldingRows:
         beside = row.source != MANUAL and row.currency in self.futures_beside
         in_cash = row.instrument.kind == "future" and not beside
         why = "in cash" if in_cash else "P&amp;L counts"
-        size = f"notional {money(row.notional)}{unit}"
+        size = f"notional {_amount(row.notional, row.why_no_value, unit)}"
         return f'<td class="quiet">{why}</td><td class="quiet">{size}</td>'
 
     def _age(self, row: HoldingView) -> str:
@@ -158,20 +157,20 @@ def _worth(row: HoldingView, unit: str, base: str) -> str:
     value, cost, base_value, base_cost, other = row.market_value, row.cost, "", "", ""
     if unit != base:
         why, other = f"no rate for {row.currency}", unit
-        base_value = _amount(row.base_value, NO_PRICE if value is None else why, base)
-        base_cost = _amount(row.base_cost, NO_COST if cost is None else why, base)
+        base_value = _amount(row.base_value, row.why_no_value if value is None else why, base)
+        base_cost = _amount(row.base_cost, row.why_no_cost if cost is None else why, base)
         base_value = f"<div>{base_value}</div>"
         base_cost = f'<div title="at today’s rate">{base_cost}</div>'
     return (
-        f"<td{_below(value)}>{_amount(value, NO_PRICE, unit)}{base_value}</td>"
-        f"<td{_below(cost)}>{_amount(cost, NO_COST, other)}{base_cost}</td>"
+        f"<td{_below(value)}>{_amount(value, row.why_no_value, unit)}{base_value}</td>"
+        f"<td{_below(cost)}>{_amount(cost, row.why_no_cost, other)}{base_cost}</td>"
     )
 
 
 def _profit(row: HoldingView, unit: str) -> str:
     profit, ratio = row.unrealized_pnl, row.unrealized_pct
-    amount = _unknown("not known") if profit is None else f"{signed(profit)}{unit}"
-    share = _unknown("cost not known") if ratio is None else percent(ratio)
+    amount = _unknown(row.why_no_profit) if profit is None else f"{signed(profit)}{unit}"
+    share = _unknown(row.why_no_percent) if ratio is None else percent(ratio)
     return f"<td{_sign(profit)}>{amount}</td><td{_sign(ratio)}>{share}</td>"
 
 
@@ -187,13 +186,7 @@ def _bar(weight: Decimal, largest: Decimal) -> str:
 
 
 def _weight(row: HoldingView) -> str:
-    if row.weight is not None:
-        return percent(row.weight)
-    if not row.counts_in_value:
-        return _unknown("does not count in value")
-    if row.market_value is None:
-        return _unknown("value not known")
-    return _unknown("total not known" if row.rate else f"no rate for {row.currency}")
+    return _unknown(row.why_no_weight) if row.weight is None else percent(row.weight)
 
 
 def _amount(value: Decimal | None, reason: str, unit: str) -> str:

@@ -11,7 +11,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from portfolio.accounts.figures import Figures, Held, Rates, figures, product, rounded
+from portfolio.accounts.figures import (
+    NOTIONAL_KINDS,
+    Figures,
+    Held,
+    Rates,
+    figures,
+    product,
+    rounded,
+)
 from portfolio.accounts.models import CashBalance
 from portfolio.db.base import MONEY
 
@@ -20,6 +28,8 @@ PARTS = ("amount", "accrued_interest", "accrued_dividends")
 # broker was read for the first time; without a value is an account of which nothing is known.
 NO_RATE, NO_PRICE, NO_COST = "no rate for {}", "no price", "cost or price not known"
 NEVER_READ, NO_VALUE = "never read yet", "no value"
+# What a sentence is about that is not about the net liquidation.
+SUMS = {"": "", "pnl": "P&L ", "exposure": "exposure "}
 WITHOUT_BROKER = f"without what the broker holds now: {NEVER_READ}"
 
 
@@ -193,15 +203,21 @@ def _add_group(
     tally.sums["cost"].add_all(group.cost, rate)
     tally.sums["on_cost"].add_all(group.on_cost, rate)
     tally.without(f"pnl:{NO_COST}", group.profit.missing)
+    no_rate = NO_RATE.format(currency)
+    if kind in NOTIONAL_KINDS:
+        # Their notional is in no value: what is said of values says nothing of it.
+        tally.without(f"exposure:{NO_PRICE}", group.exposure.missing)
+        tally.without(f"exposure:{no_rate}", group.exposure.known if rate is None else 0)
     if kind == "future":
+        tally.without(f"pnl:{no_rate}", group.profit.known if rate is None else 0)
         return
     tally.sums["value"].add_all(group.counts, rate)
     tally.sums["net"].add_all(group.counts, rate)
     if rate is None:
-        tally.without(NO_RATE.format(currency), group.counts.known)
+        tally.without(no_rate, group.counts.known)
     elif group.is_any:
         tally.place(MONEY.multiply(group.counts.total, rate), kind, currency)
-    tally.without(NO_PRICE, group.counts.missing)
+    tally.without(NO_COST if kind == "cfd" else NO_PRICE, group.counts.missing)
 
 
 def _add_cash(tally: _Tally, balance: CashBalance, rate: Decimal | None) -> None:
@@ -219,9 +235,7 @@ def _add_cash(tally: _Tally, balance: CashBalance, rate: Decimal | None) -> None
 
 
 def _sentence(reason: str, count: int) -> str:
-    if reason.startswith("cash:"):
-        reason = reason.removeprefix("cash:")
-        return f"without the {reason.split()[-1]} cash: {reason}"
-    of = "P&L " if reason.startswith("pnl:") else ""
-    reason = reason.removeprefix("pnl:")
-    return f"{of}without {count} holding{'' if count == 1 else 's'}: {reason}"
+    of, _, said = reason.rpartition(":")
+    if of == "cash":
+        return f"without the {said.split()[-1]} cash: {said}"
+    return f"{SUMS[of]}without {count} holding{'' if count == 1 else 's'}: {said}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from contextlib import suppress
@@ -17,6 +18,8 @@ if sys.platform == "win32":
     import msvcrt
 else:
     import fcntl
+
+log = logging.getLogger(__name__)
 
 # Any number will do, as long as it is always the same: the letters "folio".
 KEY = 0x666F6C696F
@@ -54,6 +57,7 @@ class FileLeader:
     def __init__(self, file: Path) -> None:
         self._file = file
         self._held: IO[bytes] | None = None
+        self._barred = False
 
     def hold(self) -> bool:
         """Lock the file, or see that it is still the file that we have locked."""
@@ -66,8 +70,13 @@ class FileLeader:
     def _locked(self) -> IO[bytes] | None:
         try:
             opened = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError:
+        except OSError as error:
+            if not self._barred:
+                # Else the program would serve, do no work, and nobody would know why.
+                log.warning("no background work here: %s: %s", self._file, error.strerror)
+            self._barred = True
             return None
+        self._barred = False
         stream = os.fdopen(opened, "r+b", buffering=0)
         if locked(stream) and self._is_there(stream):
             return stream

@@ -8,11 +8,16 @@ import socket
 import subprocess
 import sys
 from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import requests
 
+from portfolio import cli
+from portfolio.health import of_web
+from portfolio.settings import Settings
 from tests.e2e.conftest import answers, proxies_count, wait_until
 
 ROOT = Path(__file__).parent.parent.parent
@@ -108,6 +113,24 @@ def test_a_name_is_text_and_in_the_form_in_which_it_is_stored(tmp_path, command)
         assert done.stdout == "The token opens nothing any more.\n"
 
 
+@pytest.mark.parametrize(
+    ("command", "status"), [("run", 0), ("backup copy.db", 130), ("sync", 130)]
+)
+def test_what_is_cut_short_has_not_done_its_work(monkeypatch, capsys, command, status):
+    name = command.partition(" ")[0]
+
+    def interrupted(_options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "start_logging", lambda: None)
+    monkeypatch.setitem(cli.COMMANDS, name, interrupted)
+    assert cli.main(command.split()) == status
+    said = capsys.readouterr()
+    assert (said.out, said.err) == (
+        ("Stopped.\n", "") if status == 0 else ("", "foliosync: Stopped before the end.\n")
+    )
+
+
 def test_upgrading_makes_the_database_and_says_so(tmp_path):
     done = run("db", "upgrade", data=tmp_path)
     assert (done.returncode, done.stdout) == (0, "The database is up to date.\n")
@@ -121,6 +144,28 @@ def test_who_asks_the_wrong_port_is_told_how_to_name_the_right_one(tmp_path, fre
         f"Nobody answers on port {free_port} (ConnectionRefusedError): start Foliosync, or name "
         "its port by --port or FOLIOSYNC_PORT.\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(200, "{}"), (200, "[]"), (200, '{"jobs": null}'), (503, '"no"'), (503, '{"error": "no"}')],
+)
+def test_who_asks_another_program_is_told_so(status, body):
+    class Other(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Other) as other:
+        Thread(target=other.handle_request, daemon=True).start()
+        settings = Settings.load({"FOLIOSYNC_PORT": str(other.server_port)})
+        said, well = of_web(settings)
+    assert said.startswith(f"Another program answers on port {settings.port}: start Foliosync")
+    assert not well
 
 
 def leads(base):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import random
-from datetime import timedelta
+from datetime import UTC, timedelta
 from decimal import Decimal as D
 
 import pytest
 from sqlalchemy import select
 
+from portfolio.accounts.ecb import ReferenceRate
 from portfolio.accounts.models import Account, DailyValue
+from portfolio.accounts.services.rates import store_reference_rates
+from portfolio.clock import Moment
 from portfolio.db.session import unit_of_work
 from portfolio.web import filters
 
@@ -79,3 +82,37 @@ def test_a_new_account_begins_today(desk):
     assert page(desk, "/portfolio/1/accounts/A/values").count('<th scope="row">') == 1
     assert "The chart begins with the second day." in page(desk, "/portfolio/1/accounts/A")
     assert desk.program.get("/portfolio/1/accounts/B/values", headers=HTML).status_code == 404
+
+
+def rated(desk, value):
+    """The reference rates of today are fetched."""
+    moment = Moment.at(desk.clock.now(), UTC)
+    with desk.app.app_context(), unit_of_work() as session:
+        rate = ReferenceRate(currency="USD", day=moment.day, value=D(value))
+        store_reference_rates(session, 1, [rate], moment)
+
+
+def test_a_connected_account_has_no_value_of_a_day_on_which_it_was_not_read(anywhere):
+    url = anywhere.connected()
+    anywhere.account("B")
+
+    def days(name="A"):
+        found = anywhere.program.get(f"/api/v1/portfolios/1/accounts/{name}/values").json
+        return [(row["day"][-2:], row["net_liquidation"]) for row in found["items"]]
+
+    first = days()
+    assert [day for day, _ in first] == ["20"]
+    for value in ("1.2", "1.3"):
+        anywhere.turn(24 * 3600)
+        rated(anywhere, value)
+    # The rates are others, but nobody knows what was held.
+    assert days() == first
+    assert [day for day, _ in days("B")] == ["20", "21", "22"]
+    assert anywhere.sync(url).status_code == 200
+    read = days()
+    assert [day for day, _ in read] == ["20", "22"]
+    anywhere.turn(60)
+    rated(anywhere, "1.4")
+    # The value of a day on which it was read follows the rates of that day.
+    assert [day for day, _ in days()] == ["20", "22"]
+    assert days() != read

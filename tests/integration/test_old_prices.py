@@ -162,3 +162,20 @@ def test_a_file_read_again_leaves_the_times_of_prices_that_it_does_not_change(de
     # What was removed and is there again says its price anew.
     assert desk.program.delete(f"{P}/holdings/{dearer['id']}").status_code == 204
     assert sent(2, 6, "for Ada")["quoted_at"] > dearer["quoted_at"]
+
+
+def test_a_price_that_was_typed_says_when_in_its_form(desk):
+    url = desk.account()
+    body = {"symbol": "AA", "kind": "stock", "currency": "USD", "quantity": "2", "price": "5"}
+    made = desk.program.post(f"{P}/holdings", json=body).json
+    desk.turn(3 * 86_400)
+
+    def form():
+        page = desk.program.get(f"{url}/holdings/{made['id']}", headers=HTML)
+        return page.get_data(as_text=True)
+
+    assert re.search(r"This is the price of \w{3} \d+ \w{3} \d\d, \d\d:\d\d\.", form())
+    desk.program.patch(f"{P}/holdings/{made['id']}", json={"price": None})
+    assert "This is the price of" not in form()
+    desk.program.patch(f"{P}/holdings/{made['id']}", json={"price": "6"})
+    assert re.search(r"This is the price of \d\d:\d\d, just now\.", form())

@@ -26,6 +26,7 @@ from portfolio.sync.rows import stored_state
 from portfolio.users.models import User
 from portfolio.web.charts import line
 from tests.integration.test_daily_values import lived
+from tests.integration.test_fooled import rewrite
 
 P = "/api/v1/portfolios/1/accounts"
 NOON = Moment.at(datetime(2026, 11, 26, 12, tzinfo=UTC), UTC)
@@ -314,3 +315,23 @@ def test_a_writer_leaves_nothing_behind(full):
     assert early.count
     assert early_rates
     remembered_is_true(full)
+
+
+def test_a_cost_that_is_not_known_comes_last_whichever_way(anywhere):
+    def without_average(body):
+        for row in body if isinstance(body, list) else []:
+            if row.get("contractDesc", "").startswith("SPY"):
+                row["avgPrice"] = 0
+
+    def costs(sort):
+        rows = anywhere.program.get(f"{P}/A/holdings?sort={sort}&limit=500").json["holdings"]
+        return [row["cost"] for row in rows]
+
+    rewrite(anywhere, "/positions/", without_average)
+    url = anywhere.connected()
+    for sort in ("cost", "-cost", "pnl_pct", "-pnl_pct"):
+        found = costs(sort)
+        assert set(found[found.index(None) :]) == {None}, sort
+    anywhere.simulator.state.rewrites.clear()
+    assert anywhere.sync(url).status_code == 200
+    assert None not in costs("cost")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 import pytest
 
@@ -28,6 +29,18 @@ def test_cost_and_profit_name_their_currency_where_it_is_not_the_account_s(desk)
     assert "22.00 USD 20.00 +2.00 10.0 %" in page
     groups = text(desk, f"{url}?group=underlying")
     assert "2 positions 44.00 EUR 40.00 EUR +4.00 EUR" in groups
+
+
+def test_a_small_rate_has_the_digits_that_its_amount_needs(desk):
+    url = desk.account()
+    for currency, amount, rate in (("JPY", "1250000", "0.0057276"), ("EUR", "10", "1.0842")):
+        body = {"from": currency, "to": "USD", "rate": rate}
+        assert desk.program.post("/api/v1/rates", json=body).status_code == 201
+        body = {"currency": currency, "amount": amount}
+        assert desk.program.post(f"{P}/cash", json=body).status_code == 201
+    page = text(desk, url)
+    assert re.search(r"JPY by hand 1,250,000\.00 .* 0\.005727600 7,159\.50 ", page)
+    assert re.search(r"EUR by hand 10\.00 .* 1\.084200 10\.84 ", page)
 
 
 def test_one_group_is_one_and_an_order_by_a_heading_is_kept_by_the_filter(desk):
@@ -137,6 +150,33 @@ def test_a_figure_that_is_not_known_says_why_on_the_page_of_its_holding(desk):
     bare = next(each for each in held if each["price"] is None)
     page = text(desk, f"{url}/holdings/{bare['id']}")
     assert "Price — no price Value — no price" in page
+
+
+def test_a_group_without_a_sum_says_why(desk):
+    url = desk.account()
+    future = {"kind": "future", "quantity": "1", "multiplier": "50", "underlying": "F"}
+    stock = {"kind": "stock", "quantity": "1", "price": "5", "average_price": "4", "symbol": "S"}
+    given = [
+        *({**future, "symbol": symbol, "currency": "USD"} for symbol in ("F1", "F2")),
+        *({**stock, "currency": currency} for currency in ("USD", "EUR")),
+    ]
+    for body in given:
+        assert desk.program.post(f"{P}/holdings", json=body).status_code == 201
+    page = text(desk, f"{url}?group=underlying")
+    nothing, mixed = "— does not count in value", "— several currencies"
+    assert f"F · 2 positions {nothing} {nothing} — a P&amp;L is not known {nothing}" in page
+    assert f"S · 2 positions {mixed} {mixed} {mixed} — a weight is not known" in page
+
+
+def test_a_future_that_may_count_twice_is_shown_with_its_notional(desk):
+    url = desk.connected()
+    held = desk.program.get(f"{P}/holdings?limit=500").json["holdings"]
+    of = next(each["instrument"] for each in held if each["instrument"]["kind"] == "future")
+    terms = {name: of[name] for name in ("symbol", "kind", "currency", "multiplier", "expiry")}
+    body = {**terms, "quantity": "1", "price": "10"}
+    assert desk.program.post(f"{P}/holdings", json=body).status_code == 201
+    size = f"{Decimal(of['multiplier']) * 10:,.2f}"
+    assert f"{of['symbol']} by hand {size} {of['currency']}" in text(desk, url)
 
 
 def test_what_is_typed_by_hand_stands_in_its_form_only(desk):

@@ -202,7 +202,9 @@ def _numbers(currency: str, rates: Rates) -> dict[str, ColumnElement[Any]]:
     value = case((by_hand, size * _real(Holding.price)), else_=_real(Holding.market_value))
     at_cost = size * _real(Holding.average_price)
     broker_cost = _real(Holding.market_value) - _real(Holding.unrealized_pnl)
-    cost = case((by_hand, at_cost), else_=broker_cost)
+    # As in `figures`: without an average price none is known, whatever else a broker says.
+    known_cost = Holding.average_price.is_not(None)
+    cost = case((by_hand, at_cost), (known_cost, broker_cost), else_=None)
     profit = case((by_hand, value - at_cost), else_=_real(Holding.unrealized_pnl))
     known = {code: rates.between(code, currency) for code in rates.currencies | {currency}}
     whens = {code: _number(rate) for code, rate in known.items() if rate is not None}

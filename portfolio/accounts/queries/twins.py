@@ -68,13 +68,17 @@ def likely_twins(session: Session, account: Account) -> tuple[LikelyTwin, ...]:
             what="holding",
             id=row.id,
             label=row.instrument.symbol,
-            amount=figures.figures(row).value,
+            amount=_amount(figures.figures(row)),
             currency=row.instrument.currency,
             by_hand=row.source == MANUAL,
         )
         for row in held
     ]
     return (*found, *map(_cash, (r for r in cash_rows(session, account.id) if _is_likely(r))))
+
+
+def _amount(of: figures.Figures) -> Decimal | None:
+    return of.value if of.counts_in_value else of.notional
 
 
 def _is_likely(row: CashBalance) -> bool:

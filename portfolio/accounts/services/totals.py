@@ -9,7 +9,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portfolio.accounts.figures import Rates
-from portfolio.accounts.models import Account, AccountTotals, DailyValue, Holding, Portfolio
+from portfolio.accounts.models import (
+    CONNECTED,
+    Account,
+    AccountTotals,
+    DailyValue,
+    Holding,
+    Portfolio,
+)
 from portfolio.accounts.queries.totals import TOTAL_FIELDS, compute_totals, owner_rates, stamp
 from portfolio.accounts.services import twins
 from portfolio.clock import Moment
@@ -40,7 +47,7 @@ def rates_changed(session: Session, owner_id: int, moment: Moment) -> None:
     rates = owner_rates(session, owner_id)
     members = select(Account).join(Account.portfolio).where(Portfolio.owner_id == owner_id)
     for account in session.scalars(members.order_by(Account.id)):
-        store(session, account, rates, moment)
+        _follow(session, account, rates, moment)
 
 
 def instruments_changed(
@@ -54,11 +61,24 @@ def instruments_changed(
     others = select(Account).where(Account.id.in_(concerned - {through.id}))
     for account in session.scalars(others.order_by(Account.id)) if concerned else ():
         account.revision += 1
-        renew(session, account, moment)
+        _follow(session, account, owner_rates(session, account.portfolio.owner_id), moment)
 
 
-def store(session: Session, account: Account, rates: Rates, moment: Moment) -> AccountTotals:
-    """Store the totals of the present state, and today's value with them."""
+def _follow(session: Session, account: Account, rates: Rates, moment: Moment) -> None:
+    """Let totals follow what has changed elsewhere.
+
+    That is no read of a broker: a day on which a connected account was not read has no value.
+    """
+    store(session, account, rates, moment, is_news=account.mode != CONNECTED)
+
+
+def store(
+    session: Session, account: Account, rates: Rates, moment: Moment, *, is_news: bool = True
+) -> AccountTotals:
+    """Store the totals of the present state, and today's value with them.
+
+    Where that is no news of the account, a value of today follows, and none is made.
+    """
     computed = compute_totals(session, account, rates)
     revision = renew_stamp(session, account.portfolio.owner_id).rates_revision
     row = session.scalar(select(AccountTotals).where(AccountTotals.account_id == account.id))
@@ -71,7 +91,7 @@ def store(session: Session, account: Account, rates: Rates, moment: Moment) -> A
         setattr(row, field, value)
     row.incomplete = list(computed.incomplete)
     session.add(row)
-    daily_value(session, row, account.portfolio.owner_id, moment)
+    daily_value(session, row, account.portfolio.owner_id, moment, is_news=is_news)
     session.flush()
     return row
 
@@ -93,10 +113,19 @@ def renew_stamp(session: Session, owner_id: int) -> User:
     return owner
 
 
-def daily_value(session: Session, totals: AccountTotals, owner_id: int, moment: Moment) -> None:
+def daily_value(
+    session: Session,
+    totals: AccountTotals,
+    owner_id: int,
+    moment: Moment,
+    *,
+    is_news: bool = True,
+) -> None:
     """Today's value of an account; the last one of a day stays."""
     wanted = DailyValue.account_id == totals.account_id, DailyValue.day == moment.day
     row = session.scalar(select(DailyValue).where(*wanted))
+    if row is None and not is_news:
+        return
     value = totals.currency, totals.net_liquidation
     if row is None or (row.currency, row.net_liquidation) != value:
         row = row or DailyValue(account_id=totals.account_id, day=moment.day)

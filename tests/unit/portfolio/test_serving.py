@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import platform
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,8 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from portfolio.serving import ARENAS, EXTENSION, SELDOM, begin, loading
+from portfolio.errors import SetupProblem
+from portfolio.serving import ARENAS, EXTENSION, SELDOM, begin, check_port, loading
 from portfolio.settings import Settings
 
 ROOT = Path(__file__).parent.parent.parent.parent
@@ -81,3 +83,11 @@ def test_a_server_looks_for_garbage_seldom():
     finally:
         gc.set_threshold(*before)
         gc.unfreeze()
+
+
+@pytest.mark.parametrize("host", ["[::1]", "203.0.113.1"])
+def test_an_address_of_another_computer_is_said_to_be_one(host, free_port):
+    given = {"FOLIOSYNC_AUTH": "password", "FOLIOSYNC_PORT": str(free_port)}
+    with pytest.raises(SetupProblem, match=re.escape(f"FOLIOSYNC_HOST: '{host}' is")):
+        check_port(Settings.load(given | {"FOLIOSYNC_HOST": host}))
+    check_port(Settings.load(given | {"FOLIOSYNC_HOST": "127.0.0.1"}))

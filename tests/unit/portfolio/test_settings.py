@@ -22,6 +22,11 @@ def test_defaults_are_what_the_documents_say():
         ("PORT", "0"),
         ("PORT", "many"),
         ("HOST", "0.0.0.0"),
+        ("HOST", ""),
+        ("DATA_DIR", " "),
+        ("ALLOWED_HOSTS", "https://folio.example"),
+        ("ALLOWED_HOSTS", "folio.example:8000"),
+        ("ALLOWED_HOSTS", "*.folio.example"),
         ("IBKR_GATEWAY_URL", "http://localhost:5000"),
         ("IBKR_GATEWAY_URL", "https://me:secret@localhost:5000"),
         ("IBKR_GATEWAY_URL", "https://localhost:99999"),
@@ -137,6 +142,12 @@ def test_a_file_may_list_the_targets(tmp_path):
     file = tmp_path / "foliosync.toml"
     file.write_text('notify_urls = ["ntfy://a", "json://b?to=c,d"]\n', encoding="utf-8")
     assert Settings.load({}, file=file).notify_urls == ("ntfy://a", "json://b?to=c,d")
+
+
+def test_names_of_ours_are_as_browsers_send_them():
+    allowed = {"FOLIOSYNC_ALLOWED_HOSTS": "Folio.example, müller.example,[FD00::1]"}
+    found = Settings.load(allowed).allowed_hosts
+    assert found == ("folio.example", "xn--mller-kva.example", "fd00::1")
 
 
 def test_every_option_is_documented():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from decimal import Decimal as D
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from flask import Flask
@@ -71,8 +72,8 @@ def holdings(draw):
         id=draw(st.integers(1, 10**9)),
         instrument=of,
         quantity=draw(numbers),
-        average_price=None,
-        cost=draw(known),
+        average_price=draw(known),
+        cost=draw(known | st.just(D(0))),
         price=draw(known),
         market_value=draw(known),
         notional=draw(known),
@@ -120,6 +121,41 @@ def test_rows_are_those_of_a_plain_template(plain, rows, whose, largest, inner, 
     template = plain.render(rows=rows, account=of, futures_beside=beside, **around)
     # Both ways to write a quotation mark mean the same.
     assert written == template.replace("&#34;", "&quot;").replace("&#39;", "&#x27;")
+
+
+def row(**values):
+    told = {"kind": "stock", "source": "manual", "currency": "USD", "counts_in_value": True}
+    told |= {"average_price": D(1), "price": D(1), "cost": D(1), "market_value": D(1)}
+    told |= {"unrealized_pnl": D(0), "rate": D(1)} | values
+    return SimpleNamespace(**told, instrument=SimpleNamespace(kind=told["kind"]))
+
+
+@pytest.mark.parametrize(
+    ("figure", "values", "reason"),
+    [
+        ("value", {"price": None}, "no price"),
+        ("value", {}, "value not known"),
+        ("cost", {"average_price": None}, "average price not known"),
+        ("cost", {"source": "ibkr"}, "value or P&L not known"),
+        ("profit", {"price": None}, "no price"),
+        ("profit", {"average_price": None}, "average price not known"),
+        ("profit", {"source": "ibkr"}, "not known"),
+        ("percent", {"unrealized_pnl": None}, "P&L not known"),
+        ("percent", {"cost": None}, "cost not known"),
+        ("percent", {"cost": D(0)}, "cost is 0"),
+        ("weight", {"kind": "future", "counts_in_value": False}, "does not count in value"),
+        (
+            "weight",
+            {"kind": "cfd", "counts_in_value": False, "unrealized_pnl": None},
+            "P&L not known",
+        ),
+        ("weight", {"market_value": None}, "value not known"),
+        ("weight", {"rate": None}, "no rate for USD"),
+        ("weight", {}, "total not known, or not above 0"),
+    ],
+)
+def test_the_reason_for_a_dash_is_what_is_missing(figure, values, reason):
+    assert getattr(HoldingView, f"why_no_{figure}").fget(row(**values)) == reason
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal as D
 
 import pytest
@@ -58,6 +59,36 @@ def test_what_is_in_percent_of_the_cost_is_the_profit_of_what_has_one():
     assert (of.unrealized_pnl, of.pnl_on_cost, of.cost) == (D(105), D(1), D(100))
 
 
+def test_the_profit_and_the_notional_of_futures_without_a_rate_are_named():
+    stock = holding(quantity="1", price="101", average_price="100")
+    future = holding("future", currency="EUR", quantity="1", price="5100", average_price="5000")
+    of = totals("USD", [stock, future], [], Rates([]))
+    assert (of.net_liquidation, of.unrealized_pnl, of.exposure) == (D(101), D(1), D(101))
+    assert of.incomplete == (
+        "exposure without 1 holding: no rate for EUR",
+        "P&L without 1 holding: no rate for EUR",
+    )
+    of = totals("USD", [stock, future], [], Rates([rate("EUR", "USD", "2")]))
+    assert (of.unrealized_pnl, of.exposure, of.incomplete) == (D(201), D(10301), ())
+
+
+def test_what_is_not_known_of_a_cfd_is_named_by_its_cause():
+    typed = holding("cfd", quantity="2", price="12")
+    of = totals("USD", [typed], [], Rates([]))
+    assert (of.net_liquidation, of.exposure) == (None, D(24))
+    assert of.incomplete == (
+        "without 1 holding: cost or price not known",
+        "P&L without 1 holding: cost or price not known",
+    )
+    values = {"quantity": "2", "unrealized_pnl": "5", "average_price": "1"}
+    brought = holding("cfd", source="ibkr", **values)
+    of = totals("USD", [brought], [], Rates([]))
+    assert (of.net_liquidation, of.exposure) == (D(5), None)
+    assert of.incomplete == ("exposure without 1 holding: no price",)
+    of = totals("USD", [holding("cfd", source="ibkr", market_value="9", **values)], [], Rates([]))
+    assert (of.exposure, of.incomplete) == (D(9), ())
+
+
 FIGURES = st.none() | st.decimals("-1e6", "1e6", places=4, allow_nan=False)
 ROWS = st.builds(
     holding,
@@ -76,6 +107,12 @@ def one_by_one(parts):
     """A total of parts, None for an unknown one, as somebody would add them up by hand."""
     known = [part for part in parts if part is not None]
     return None if parts and not known else sum(known, D(0))
+
+
+def missing(of, sum_of):
+    """How many holdings a sum is said to be without."""
+    told = [re.fullmatch(rf"{sum_of}without (\d+) holdings?: .*", line) for line in of.incomplete]
+    return sum(int(found[1]) for found in told if found)
 
 
 @given(st.lists(ROWS, max_size=8))
@@ -113,11 +150,16 @@ def test_totals_by_groups_are_those_of_the_rows_one_by_one(rows):
                 wanted[of] = wanted.get(of, D(0)) + counted
         assert shown == wanted
         assert list(shown.values()) == sorted(shown.values(), reverse=True)
-    assert sum(int(line.split()[1]) for line in found.incomplete if "P&L" not in line) == sum(
-        part is None for part in value
+    # Of what is in the value, the sentence about that names its rate for all sums.
+    beside = [s for s, (of, _) in zip(size, each, strict=True) if not of.counts_in_value]
+    rates_beside = [r for r, (of, _) in zip(at, each, strict=True) if not of.counts_in_value]
+    assert missing(found, "") == value.count(None)
+    assert missing(found, "P&L ") == sum(
+        of.unrealized_pnl is None or (what.kind == "future" and r is None)
+        for (of, what), r in zip(each, at, strict=True)
     )
-    assert sum(int(line.split()[2]) for line in found.incomplete if "P&L" in line) == sum(
-        of.unrealized_pnl is None for of, _ in each
+    assert missing(found, "exposure ") == sum(
+        None in known for known in zip(beside, rates_beside, strict=True)
     )
 
 

@@ -64,3 +64,9 @@ def test_a_database_that_is_gone_is_said_in_one_sentence():
     gone = "postgresql+psycopg://test@127.0.0.1:1/nothing"
     settings = Settings.load({"FOLIOSYNC_DATABASE_URL": gone})
     assert of_worker(settings) == ("The database does not answer.", False)
+
+
+@pytest.mark.parametrize("url", ["nonsense", "mysql://somewhere"])
+def test_a_database_that_is_none_is_said_in_one_sentence(url):
+    said, well = of_worker(Settings.load({"FOLIOSYNC_DATABASE_URL": url}))
+    assert (said.partition(";")[0], well) == ("FOLIOSYNC_DATABASE_URL cannot be used", False)

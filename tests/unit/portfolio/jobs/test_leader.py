@@ -71,8 +71,19 @@ def test_a_file_that_was_replaced_guards_nothing(tmp_path):
     first.release()
 
 
-def test_a_folder_that_is_not_there_has_no_leader(tmp_path):
-    assert not FileLeader(tmp_path / "gone" / "lock").hold()
+def test_a_file_that_cannot_be_opened_has_no_leader_and_the_log_says_so_once(tmp_path, caplog):
+    file = tmp_path / "gone" / "lock"
+    leader, said = FileLeader(file), f"no background work here: {file}: No such file or directory"
+    assert not leader.hold()
+    assert not leader.hold()
+    assert caplog.messages == [said]
+    file.parent.mkdir()
+    assert leader.hold()
+    leader.release()
+    file.unlink()
+    file.parent.rmdir()
+    assert not leader.hold()
+    assert caplog.messages == [said, said]
 
 
 @pytest.mark.postgres
