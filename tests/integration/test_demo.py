@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 from sqlalchemy import text
+from werkzeug.test import Client
 
 from brokers.ibkr.simulator import Simulator
 from brokers.testing.clock import FakeClock
@@ -27,6 +30,9 @@ def test_every_trouble_is_played_with_a_click_in_the_demo_only(desk, tmp_path):
     prepare_database(app)
     client = app.test_client(use_cookies=False)
     page = client.get("/demo", headers=HTML).get_data(as_text=True)
+    # Where the market moves is a page of the simulator, which nobody finds without a link.
+    (link,) = re.findall(r'href="https://localhost:5000(/[^"]+)"', page)
+    assert "Move all prices" in Client(simulator).get(link).text
     for name in simulator.scenarios:
         assert "Play<span" in page
         assert name in page
