@@ -20,6 +20,8 @@ PARTS = ("amount", "accrued_interest", "accrued_dividends")
 # broker was read for the first time; without a value is an account of which nothing is known.
 NO_RATE, NO_PRICE, NO_COST = "no rate for {}", "no price", "cost or price not known"
 NEVER_READ, NO_VALUE = "never read yet", "no value"
+# How a sentence begins that is about the profit only.
+OF_PROFIT = "P&L "
 WITHOUT_BROKER = f"without what the broker holds now: {NEVER_READ}"
 
 
@@ -222,6 +224,6 @@ def _sentence(reason: str, count: int) -> str:
     if reason.startswith("cash:"):
         reason = reason.removeprefix("cash:")
         return f"without the {reason.split()[-1]} cash: {reason}"
-    of = "P&L " if reason.startswith("pnl:") else ""
+    of = OF_PROFIT if reason.startswith("pnl:") else ""
     reason = reason.removeprefix("pnl:")
     return f"{of}without {count} holding{'' if count == 1 else 's'}: {reason}"
