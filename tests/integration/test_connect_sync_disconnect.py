@@ -299,7 +299,8 @@ def test_a_penalty_is_stored_and_survives_a_restart(desk):
     answer = desk.sync(url)
     assert (answer.status_code, answer.json["error"]["code"]) == (503, "rate_limited")
     assert int(answer.headers["Retry-After"]) > 890
-    assert answer.json["error"]["retry_at"]
+    # As all times of JSON are: a client parses one form.
+    assert re.fullmatch(r"[-0-9]{10}T[:0-9]{8}\.\d{3}Z", answer.json["error"]["retry_at"])
     assert rows(desk, "gateway")[0].silent_until is not None
     sent = len(desk.simulator.requests)
     assert desk.sync(url).json["error"]["code"] == "rate_limited"
