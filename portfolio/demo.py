@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 from flask import Flask
@@ -12,9 +13,11 @@ from flask import Flask
 from brokers.ibkr.simulator import Simulator
 from brokers.ibkr.simulator.server import Server
 from brokers.ibkr.simulator.server import serve as serve_simulator
-from portfolio.accounts.queries.portfolios import portfolios
+from portfolio.accounts.models import CONNECTED
+from portfolio.accounts.queries.portfolios import accounts, portfolios
 from portfolio.accounts.services.portfolios import create_account, create_portfolio
 from portfolio.clock import Moment, SystemClock
+from portfolio.connections.queries import connected_to
 from portfolio.connections.services import LinkRequest, Place, connect
 from portfolio.db.session import unit_of_work
 from portfolio.errors import SetupProblem
@@ -90,18 +93,28 @@ def fill(app: Flask) -> str:
             run = find_run(session, place.owner_id, started.run_id)
     if run.status != SUCCEEDED:
         raise SetupProblem(f"The sample account could not be synced: {run.error or run.reason}.")
-    return f"“{ACCOUNT}” is synced: {run.counted}."
+    return f"“{place.name}” is synced: {run.counted}."
 
 
 def _sample(runtime: Runtime) -> Place:
-    now = runtime.clock.now()
+    """Where the sample account is connected, under whatever name; else where it is made.
+
+    Whoever plays with the demo renames, disconnects and deletes, and starts it again.
+    """
+    moment = Moment.at(runtime.clock.now(), runtime.zone)
     with unit_of_work() as session:
         owner = runtime.owner_of(session)
-        found = [each for each in portfolios(session, owner) if each.name == PORTFOLIO]
-        if not found:
-            made = create_portfolio(session, owner, name=PORTFOLIO, base_currency="USD", now=now)
-            create_account(
-                session, made, {"name": ACCOUNT, "currency": "USD"}, Moment.at(now, runtime.zone)
-            )
-            found = [made]
-        return Place(owner_id=owner, portfolio_id=found[0].id, name=ACCOUNT)
+        held = connected_to(session, owner).get(BROKER_ACCOUNT)
+        if held is not None:
+            return Place(owner_id=owner, portfolio_id=held.portfolio_id, name=held.account_name)
+        of_name = {each.name: each for each in portfolios(session, owner)}
+        parent = of_name.get(PORTFOLIO) or create_portfolio(
+            session, owner, name=PORTFOLIO, base_currency="USD", now=moment.now
+        )
+        modes = {each.name: each.mode for each in accounts(session, owner, [parent.id])}
+        # An account of that name may be connected to the simulator's other account.
+        free = (ACCOUNT if n == 1 else f"{ACCOUNT} {n}" for n in count(1))
+        name = next(each for each in free if modes.get(each) != CONNECTED)
+        if name not in modes:
+            create_account(session, parent, {"name": name, "currency": "USD"}, moment)
+        return Place(owner_id=owner, portfolio_id=parent.id, name=name)

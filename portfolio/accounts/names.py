@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 import unicodedata
+from datetime import date
+from decimal import Decimal
+from typing import Any
 
+from portfolio.db.base import canonical
 from portfolio.errors import Invalid
 from portfolio.names import is_forbidden, normal_form
 
 UNSAFE_IN_A_PATH = frozenset("/\\%?#;")
+LONGEST_CALLED = 120
 
 
 def slug(name: str, identity: int) -> str:
     """The name as a segment of a URL; `~<id>` for a name that cannot stand there."""
     unsafe = name in {".", ".."} or any(character in UNSAFE_IN_A_PATH for character in name)
     return f"~{identity}" if unsafe else name
+
+
+def called(symbol: str, expiry: date | None, strike: Decimal | None, right: str | None) -> str:
+    """How an instrument is told from others of its symbol: NVDA 2027-01-15 200 call."""
+    if expiry is None and strike is None:
+        return symbol
+    terms = expiry, None if strike is None else canonical(strike), right
+    # So much of it goes into the record of a change.
+    return " ".join([symbol, *(str(term) for term in terms if term is not None)])[:LONGEST_CALLED]
+
+
+def label_of(of: Any) -> str:
+    """The same of an instrument, stored or typed."""
+    return called(of.symbol, of.expiry, of.strike, of.option_right)
 
 
 CURRENCY_HINT = "A currency is a code of three capital letters, such as EUR."

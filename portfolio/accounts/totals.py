@@ -30,6 +30,8 @@ NO_RATE, NO_PRICE, NO_COST = "no rate for {}", "no price", "cost or price not kn
 NEVER_READ, NO_VALUE = "never read yet", "no value"
 # What a sentence is about that is not about the net liquidation.
 SUMS = {"": "", "pnl": "P&L ", "exposure": "exposure "}
+# How a sentence begins that net liquidation is not without.
+BESIDE_NET = tuple(filter(None, SUMS.values()))
 WITHOUT_BROKER = f"without what the broker holds now: {NEVER_READ}"
 
 

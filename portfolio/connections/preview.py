@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from brokers.contract import believable
 from brokers.types import Snapshot
 from portfolio.accounts.models import MANUAL, Account, CashBalance, Holding, Instrument
+from portfolio.accounts.names import label_of
 from portfolio.accounts.queries.totals import cash_rows, open_holdings
 from portfolio.accounts.queries.twins import likeness
 from portfolio.accounts.resources import Link
@@ -66,7 +67,7 @@ def leaving(session: Session, account: Account, link: Link) -> Leaving:
         for row in cash_rows(session, account.id)
         if (row.source, row.source_account) == place
     ]
-    labels = tuple(row.instrument.symbol for row in rows[:FEW])
+    labels = tuple(label_of(row.instrument) for row in rows[:FEW])
     return Leaving(holdings=len(rows), labels=labels, currencies=tuple(cash))
 
 
@@ -112,7 +113,7 @@ def _by_hand(session: Session, account: Account, snapshot: Snapshot) -> tuple[Ha
         HandRow(
             what="holding",
             id=row.id,
-            label=row.instrument.symbol,
+            label=label_of(row.instrument),
             amount=row.quantity,
             notes=row.notes,
             alike=likeness(row.instrument) in alike,

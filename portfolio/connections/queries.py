@@ -150,7 +150,7 @@ def available(
     session: Session, owner_id: int, gateway_id: int, listed: Sequence[BrokerAccount]
 ) -> tuple[AvailableAccount, ...]:
     """The accounts that a broker listed, each with what it is linked to."""
-    taken = _linked(session, owner_id)
+    taken = connected_to(session, owner_id)
     return tuple(
         AvailableAccount(
             id=of.id,
@@ -166,7 +166,8 @@ def available(
     )
 
 
-def _linked(session: Session, owner_id: int) -> dict[str, ConnectedTo]:
+def connected_to(session: Session, owner_id: int) -> dict[str, ConnectedTo]:
+    """The accounts of an owner that are connected, by the broker account of each."""
     query = (
         select(Connection.broker_account, Portfolio.id, Account.name)
         .join(Account, Account.id == Connection.account_id)

@@ -80,16 +80,17 @@ def connection_of(session: Session, account: Account) -> Connection | None:
 def connect(place: Place, wanted: LinkRequest, outside: Outside) -> bool:
     """Link an account to a broker account; True where the link is new.
 
-    The same request again changes nothing; the same broker account through another gateway moves
-    the connection. The broker is asked first, and nothing is stored unless it answers with the
-    account in its list.
+    The same request again changes nothing, and one with another user name notes that one; the
+    same broker account through another gateway moves the connection. The broker is asked first,
+    and nothing is stored unless it answers with the account in its list.
     """
     if wanted.broker not in outside.brokers.brokers:
         raise NotFound("broker")
     with unit_of_work() as session:
         route, held = prepare(session, place, wanted)
-    if held is not None and held == route.id:
-        return False
+        if held is not None and held == route.id:
+            _name(connection_of(session, place.find(session)), wanted)
+            return False
     with reaching(route, pin=True, outside=outside) as broker:
         listed = {account.id for account in broker.accounts()}
     if wanted.account_id not in listed:
@@ -192,6 +193,7 @@ def _link(
         # Somebody else may have been quicker.
         _refuse_another(existing, wanted)
         existing.gateway_id = route.id
+        _name(existing, wanted)
         # What the former gateway needed a person for is not a matter of this one.
         account.attention_code = None
         return False
@@ -218,6 +220,12 @@ def _link(
     # Its totals, and today's value, are of what is kept by hand only, or unknown.
     renew(session, account, moment)
     return True
+
+
+def _name(existing: Connection | None, wanted: LinkRequest) -> None:
+    """Note the user name of a connection; who says none keeps the one that is noted."""
+    if existing is not None and wanted.username:
+        existing.username = wanted.username
 
 
 def _replaced(

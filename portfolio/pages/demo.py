@@ -19,11 +19,16 @@ FIRST = (
 @blueprint.get("/demo")
 def demo() -> Response:
     """All troubles that can be played, the instructive ones first."""
-    gateway = runtime().demo
+    gateway, settings = runtime().demo, runtime().settings
     known, lasting = gateway.scenarios, gateway.lasting
     names = [*FIRST, *(name for name in known if name not in FIRST)]
     troubles = [(name, known[name], name in lasting) for name in names]
-    return respond.page("pages/demo.html", troubles=troubles, playing=gateway.playing)
+    return respond.page(
+        "pages/demo.html",
+        troubles=troubles,
+        playing=gateway.playing,
+        market=f"{settings.ibkr_gateway_url}{gateway.control}",
+    )
 
 
 @blueprint.post("/demo")

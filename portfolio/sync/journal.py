@@ -13,6 +13,7 @@ from sqlalchemy import ScalarSelect, func, insert, select
 from sqlalchemy.orm import Session, contains_eager
 
 from portfolio.accounts.models import Account, CashBalance, Holding
+from portfolio.accounts.names import label_of
 from portfolio.accounts.quotes import rescaled
 from portfolio.accounts.services.holdings import date_quote, quoted
 from portfolio.clock import Moment
@@ -88,7 +89,7 @@ def record_closing(session: Session, run_id: str, row: Holding) -> None:
             source_account=row.source_account,
             holding_id=row.id,
             subject=HOLDING,
-            label=row.instrument.symbol,
+            label=label_of(row.instrument),
             field="quantity",
             old=as_text(row.quantity),
             new=None,

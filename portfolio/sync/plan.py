@@ -14,6 +14,7 @@ import msgspec
 
 from brokers.contract import Manifest
 from brokers.types import Instrument, Position, Snapshot
+from portfolio.accounts.names import called
 from portfolio.accounts.quotes import Quoted
 from portfolio.db.base import canonical
 from portfolio.db.batches import BATCH
@@ -82,7 +83,7 @@ class StoredHolding(msgspec.Struct, frozen=True, gc=False):
     @property
     def label(self) -> str:
         """How people call it."""
-        return self.terms.symbol
+        return _called(self.terms)
 
     @property
     def kind(self) -> str:
@@ -220,6 +221,10 @@ def symbol_of(instrument: Instrument) -> str:
     return instrument.symbol[:LONGEST_SYMBOL]
 
 
+def _called(terms: Terms) -> str:
+    return called(terms.symbol, terms.expiry, terms.strike, terms.right)
+
+
 def _holding_step(row: StoredHolding | None, position: Position) -> Step | None:
     instrument, terms = position.instrument, terms_of(position.instrument)
     held = row if row is not None and row.is_open else None
@@ -228,7 +233,7 @@ def _holding_step(row: StoredHolding | None, position: Position) -> Step | None:
     return Step(
         subject="holding",
         key=instrument.key,
-        label=symbol_of(instrument),
+        label=_called(terms if held is None else Terms(*_beside(held, position)[1:])),
         action="changed" if held else "added",
         old=row,
         new=position,

@@ -15,6 +15,7 @@ from brokers.errors import BrokerError
 from portfolio.db.session import is_of_storage, storage_error
 from portfolio.errors import DomainError, LoginRequired, TokenRefused
 from portfolio.web import respond
+from portfolio.web.openapi import utc
 from portfolio.web.respond import Reader
 from portfolio.web.runtime import runtime
 
@@ -67,7 +68,7 @@ def body(
         "message": message,
         "remedy": remedy,
         "fields": dict(fields or {}),
-        "retry_at": retry_at.isoformat() if retry_at else None,
+        "retry_at": utc(retry_at) if retry_at else None,
     }
 
 

@@ -100,6 +100,14 @@ def test_a_narrow_screen_never_scrolls_sideways(page, house):
     menu = page.get_by_role("navigation", name="Main").get_by_role("link").all()
     assert len({link.bounding_box()["y"] for link in menu}) == 1
     accessible(page)
+    for link in ("History", "Edit"):
+        page.get_by_role("link", name=link, exact=True).first.click()
+        page.wait_for_load_state()
+        mark, name = page.locator(".strip > .mark").first, page.locator(".strip strong").first
+        places = [of.bounding_box() for of in (mark, name)]
+        middles = [place["y"] + place["height"] / 2 for place in places]
+        assert abs(middles[0] - middles[1]) < 4, link
+        page.go_back()
 
 
 def test_a_lost_sign_in_is_said_and_the_holdings_stay(page, house):

@@ -69,6 +69,19 @@ def test_the_whole_story_over_json(desk):
     assert desk.sync(url).json["error"]["code"] == "not_connected"
 
 
+def test_another_user_name_of_a_connection_is_noted_and_nothing_else_changes(anywhere):
+    """It was answered with 200 and kept nowhere: one had to disconnect for it."""
+    url = anywhere.connected()
+    before = anywhere.program.get(f"/api/v1{url.replace('/portfolio', '/portfolios')}").json
+    assert before["connection"]["username"] is None
+    for sent, kept in (("jdoe-api", "jdoe-api"), (None, "jdoe-api"), ("other", "other")):
+        done = anywhere.connect(url, **({"username": sent} if sent else {}))
+        assert (done.status_code, done.json["connection"]["username"]) == (200, kept)
+    before["connection"]["username"] = "other"
+    assert done.json == before
+    assert f"· {kept}" in anywhere.program.get(url, headers={"Accept": "text/html"}).text
+
+
 def test_who_states_the_cash_after_a_disconnect_states_what_was_accrued_too(desk):
     url = desk.connected()
     before = desk.holdings(url)
@@ -286,7 +299,8 @@ def test_a_penalty_is_stored_and_survives_a_restart(desk):
     answer = desk.sync(url)
     assert (answer.status_code, answer.json["error"]["code"]) == (503, "rate_limited")
     assert int(answer.headers["Retry-After"]) > 890
-    assert answer.json["error"]["retry_at"]
+    # As all times of JSON are: a client parses one form.
+    assert re.fullmatch(r"[-0-9]{10}T[:0-9]{8}\.\d{3}Z", answer.json["error"]["retry_at"])
     assert rows(desk, "gateway")[0].silent_until is not None
     sent = len(desk.simulator.requests)
     assert desk.sync(url).json["error"]["code"] == "rate_limited"

@@ -270,6 +270,37 @@ def rejected(desk, url):
     return run
 
 
+def test_a_run_tells_an_option_from_its_share_and_from_another_option(anywhere):
+    """Both were “NVDA” where a person had to decide, and in the record ever after."""
+    desk, nvda = anywhere, "NVDA 2027-01-15 200 call"
+    url = desk.connected()
+    run = rejected(desk, url)
+    page = desk.program.get(f"{url}/syncs/{run['id']}", headers=HTML).get_data(as_text=True)
+    assert page.count(f"<strong>{nvda}</strong>") == page.count("<strong>NVDA</strong>") == 1
+    for then in ("apply", "undo"):
+        run = decide(desk, run["id"], then).json["run"]
+        listed = desk.program.get(f"/api/v1/runs/{run['id']}/changes?limit=500").json["items"]
+        told = {of["label"]: of["old"] or of["new"] for of in listed if "NVDA" in of["label"]}
+        assert told == {"NVDA": "400", nvda: "-4"}
+    # So does a file, and what is offered to be replaced once the account is connected again.
+    desk.program.post(f"{url}/disconnect", json={"holdings": "close"})
+    terms = "expiry,strike,right,multiplier\nNVDA,option,USD,1,2027-01-15,"
+    csv = f"symbol,kind,currency,quantity,{terms}200,call,100\n"
+    csv += "NVDA,option,USD,1,2027-01-15,200.5,put,100\n"
+    api = url.replace("/portfolio/", "/api/v1/portfolios/")
+    done = desk.program.post(f"{api}/import", json={"csv": csv, "apply": True}).json
+    assert [row["label"] for row in done["rows"]] == [nvda, "NVDA 2027-01-15 200.5 put"]
+    desk.simulator.play("calm")
+    desk.turn(60)
+    form = {"account_id": "U1234567"}
+    shown = desk.program.post(f"{url}/connect/ibkr", data=form, headers=HTML)
+    assert f"Replace 1 {nvda}" in shown.get_data(as_text=True)
+    desk.program.post(f"{url}/connect/ibkr", json={**form, "manual_holdings": "keep"})
+    desk.sync(url)
+    page = desk.program.get(url, headers=HTML).get_data(as_text=True)
+    assert f"<strong>{nvda}</strong>" in page.split("Possibly counted twice")[1]
+
+
 def test_a_run_that_was_not_applied_says_what_it_would_have_done_and_can_be_applied(anywhere):
     desk = anywhere
     url = desk.connected()

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
+
 from sqlalchemy import text
+from werkzeug.test import Client
 
 from brokers.ibkr.simulator import Simulator
 from brokers.testing.clock import FakeClock
 from brokers.testing.network import WsgiNetwork
 from portfolio.app import create_app, prepare_database
 from portfolio.db.base import db
-from portfolio.demo import demo_settings
+from portfolio.demo import demo_settings, fill
 from portfolio.settings import Settings
 
 HTML = {"Accept": "text/html"}
 MAIN = "U1234567"
+PORTFOLIOS = "/api/v1/portfolios"
 
 
 def test_every_trouble_is_played_with_a_click_in_the_demo_only(desk, tmp_path):
@@ -26,6 +30,9 @@ def test_every_trouble_is_played_with_a_click_in_the_demo_only(desk, tmp_path):
     prepare_database(app)
     client = app.test_client(use_cookies=False)
     page = client.get("/demo", headers=HTML).get_data(as_text=True)
+    # Where the market moves is a page of the simulator, which nobody finds without a link.
+    (link,) = re.findall(r'href="https://localhost:5000(/[^"]+)"', page)
+    assert "Move all prices" in Client(simulator).get(link).text
     for name in simulator.scenarios:
         assert "Play<span" in page
         assert name in page
@@ -55,6 +62,38 @@ def test_the_demo_leaves_aside_what_names_your_own_things_and_keeps_who_may_reac
     assert own.sqlite_file == tmp_path / "demo" / "foliosync.db"
     # Logins are what lets it listen there.
     assert (own.auth, own.host, own.allowed_hosts) == ("password", "0.0.0.0", ("folio.example",))
+
+
+def played(desk, *calls):
+    """What somebody did in the demo before it starts again, and what it says then."""
+    for method, path, body in calls:
+        done = desk.program.open(path, method=method, json=body)
+        assert done.status_code < 300, done.json
+    desk.turn()
+    return fill(desk.app)
+
+
+def test_the_demo_starts_again_whatever_was_renamed_disconnected_or_deleted(desk):
+    """It looked for its account by the names that it gave, and ended where it found another."""
+    portfolio = f"{PORTFOLIOS}/1"
+    account = f"{portfolio}/accounts/IBKR%20Main"
+    assert played(desk).startswith("“IBKR Main” is synced: 235 added,")
+    assert played(desk, ("PATCH", portfolio, {"name": "Old age"})).startswith("“IBKR Main” is")
+    assert played(desk, ("PATCH", account, {"name": "50/50"})).startswith("“50/50” is synced: 0 a")
+    back = ("PATCH", f"{portfolio}/accounts/~1", {"name": "IBKR Main"})
+    assert played(
+        desk, back, ("POST", "/portfolio/1/accounts/IBKR%20Main/disconnect", {})
+    ).startswith("“IBKR Main” is synced: 235 added,")
+    # “Old age” has the former copy; “Retirement” is made anew.
+    found = {each["name"]: each["id"] for each in desk.program.get(PORTFOLIOS).json["items"]}
+    assert found == {"Old age": 1, "Retirement": 2}
+    anew = "/portfolio/2/accounts/IBKR%20Main"
+    other = ("POST", f"{anew}/connect/ibkr", {"account_id": "U7654321"})
+    said = played(desk, ("POST", f"{anew}/disconnect", {"holdings": "close"}), other)
+    assert said.startswith("“IBKR Main 2” is synced: 235 added,")
+    gone = f"/api{anew.replace('/portfolio/', '/v1/portfolios/')}%202"
+    calls = ("POST", f"{anew}%202/disconnect", {}), ("DELETE", gone, None)
+    assert played(desk, *calls).startswith("“IBKR Main 2” is synced: 235 added,")
 
 
 def test_two_syncs_that_differ_carry_a_badge_until_one_agrees(desk):

@@ -180,9 +180,26 @@ def test_a_row_without_a_price_is_named_beside_it(anywhere):
     assert known(anywhere) == {}
     assert portfolio(anywhere)["incomplete"] == [
         "A: without 1 holding: no price",
-        "A: P&L without 1 holding: cost or price not known",
         "without A: never read yet",
     ]
+
+
+def test_a_portfolio_is_complete_where_only_a_profit_is_not_known(anywhere):
+    """It says none; a list without what things had cost made each total of it look like a part."""
+    anywhere.account()
+    body = {**VWCE, "currency": "USD", "average_price": None}
+    anywhere.program.post(f"{API}/accounts/A/holdings", json=body)
+    profit = "P&L without 1 holding: cost or price not known"
+    assert totals(anywhere)["incomplete"] == [profit]
+    assert profit.replace("&", "&amp;") in words(anywhere)
+    assert portfolio(anywhere)["incomplete"] == []
+    for url in ("/", "/portfolio/1"):
+        assert "P&amp;L without" not in words(anywhere, url)
+    # What the value is without is said there as before.
+    body |= {"symbol": "NONE", "price": None}
+    anywhere.program.post(f"{API}/accounts/A/holdings", json=body)
+    assert portfolio(anywhere)["incomplete"] == ["A: without 1 holding: no price"]
+    assert "A: without 1 holding: no price" in words(anywhere, "/portfolio/1")
 
 
 @pytest.mark.parametrize("holdings", ["keep", "close"])

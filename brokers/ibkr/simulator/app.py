@@ -32,7 +32,12 @@ REASONS = {
 
 
 class Simulator:
-    """Answers like a gateway, signed in at first; `trips` must stay empty in every test."""
+    """Answers like a gateway, signed in at first; `trips` must stay empty in every test.
+
+    `control` is the path of the page on which people trade, sign out and play.
+    """
+
+    control = pages.PREFIX
 
     def __init__(self, clock: Clock, *, signed_in: bool = True, limits: bool = True) -> None:
         self._lock = RLock()

@@ -18,12 +18,24 @@ if TYPE_CHECKING:
 PREFIX = "/simulator"
 HTML = "text/html;charset=utf-8"
 LARGEST_FORM = 10_000
+LARGEST, MOST_PERCENT = 10**9, 1000
+NEEDED = {
+    "sell": "Name a symbol that the account holds, and a quantity above 0, or none for all.",
+    "buy": "Say of every how many shares, as a whole number from 1.",
+    "move": "Say by how many percent prices move: more than -100, at most 1000.",
+    "play": "There is no such trouble.",
+    "turn": "Say by how many minutes, as a whole number; a computer's own clock is not turned.",
+}
 FRAME = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <style>body{{font:16px/1.5 system-ui,sans-serif;max-width:34rem;margin:3rem auto;padding:0 1rem;
 color-scheme:light dark}}button{{font:inherit;padding:.4rem 1rem}}form{{margin:.5rem 0}}
 td,th{{text-align:left;padding-right:1rem}}</style>
 <h1>{title}</h1><p>Gateway simulator, no real login.</p>{body}</html>"""
+
+TURN = f"""<form method="post" action="{PREFIX}/turn"><label>Turn the clock by <input
+name="minutes" type="number" value="15" min="0" max="20000"> minutes</label> <button>Turn</button>
+</form>"""
 
 
 def login(state: GatewayState, method: str, path: str) -> Reply:
@@ -58,22 +70,37 @@ def _act(simulator: Simulator, action: str, values: Mapping[str, str]) -> Reply:
         elif action == "sign-out":
             state.sign_out()
         elif action == "sell":
-            quantity = values.get("quantity")
-            amount = Decimal(quantity) if quantity else None
+            amount = _amount(values.get("quantity", ""))
             state.sell(values["account"], values["symbol"], amount, keep=False)
         elif action == "buy":
             state.buy_more(values["account"], int(values["every"]))
         elif action == "move":
-            state.reprice(1 + Decimal(values["percent"]) / 100)
+            state.reprice(_factor(Decimal(values["percent"])))
         elif action == "play":
             simulator.play(values["scenario"])
         elif action == "turn":
             state.turn(int(values["minutes"]) * 60)
         else:
             return _reply(404, b"no such action", "text/plain")
-    except (KeyError, ValueError, InvalidOperation) as error:
-        return _reply(400, f"cannot {action}: {error}".encode(), "text/plain")
+    except (KeyError, ValueError, InvalidOperation):
+        body = f'<p>{NEEDED[action]}</p><p><a href="{PREFIX}">Back</a></p>'
+        return _page("Nothing was done", body, 400)
     return _reply(303, b"", HTML, (("Location", PREFIX),))
+
+
+def _amount(text: str) -> Decimal | None:
+    """A quantity, or None for all there is; `ValueError` for what is no amount."""
+    amount = Decimal(text) if text else None
+    if amount is not None and not 0 < amount < LARGEST:
+        raise ValueError
+    return amount
+
+
+def _factor(percent: Decimal) -> Decimal:
+    """What prices are multiplied by; `ValueError` where they would be no prices any more."""
+    if not -100 < percent <= MOST_PERCENT:
+        raise ValueError
+    return 1 + percent / 100
 
 
 def _form(environ: Mapping[str, Any]) -> dict[str, str]:
@@ -99,6 +126,8 @@ def _overview(state: GatewayState, scenarios: Mapping[str, str]) -> str:
     troubles = "".join(
         f"<option value={name}>{name}: {html.escape(what)}" for name, what in scenarios.items()
     )
+    # A computer's own clock cannot be turned.
+    turn = TURN if hasattr(state.clock, "turn") else ""
     return f"""<p>{"Signed in" if state.signed_in else "Signed out"}, {len(state.trips)} forbidden
 requests.</p><form method="post" action="{PREFIX}/{verb[0]}"><button>{verb[1]}</button></form>
 <form method="post" action="{PREFIX}/sell"><label>Sell in <select name="account">{options}</select>
@@ -108,17 +137,15 @@ name="quantity" placeholder="all"></label> <button>Sell</button></form>
 </select></label> <label>of every <input name="every" type="number" value="20" min="1"
 max="20000"></label> shares <button>Buy</button></form>
 <form method="post" action="{PREFIX}/move"><label>Move all prices by <input name="percent"
-type="number" value="1" min="-99" max="1000" step="any"> percent</label>
+type="number" value="1" min="-99" max="{MOST_PERCENT}" step="any"> percent</label>
 <button>Move</button></form>
 <form method="post" action="{PREFIX}/play"><label>Play <select name="scenario">{troubles}</select>
 </label> <button>Play</button></form>
-<form method="post" action="{PREFIX}/turn"><label>Turn the clock by <input name="minutes"
-type="number" value="15" min="0" max="20000"> minutes</label> <button>Turn</button></form>
-<h2>Last requests</h2><table>{rows}</table>"""
+{turn}<h2>Last requests</h2><table>{rows}</table>"""
 
 
-def _page(title: str, body: str) -> Reply:
-    return _reply(200, FRAME.format(title=title, body=body).encode(), HTML)
+def _page(title: str, body: str, status: int = 200) -> Reply:
+    return _reply(status, FRAME.format(title=title, body=body).encode(), HTML)
 
 
 def _reply(

@@ -124,7 +124,9 @@ class GatewayState:
             account.held.remove(row)
 
     def buy_more(self, account_id: str, every: int) -> None:
-        """Buy one more of the first of every so many shares, at its price."""
+        """Buy one more of the first of every so many shares (at least 1), at its price."""
+        if every < 1:
+            raise ValueError(every)
         account = self.accounts[account_id]
         for row in [row for row in account.held if row.asset == "STK"][::every]:
             account.cash[row.currency].balance -= row.price

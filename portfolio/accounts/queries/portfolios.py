@@ -34,7 +34,14 @@ from portfolio.accounts.resources import (
     PortfolioLine,
     TotalsView,
 )
-from portfolio.accounts.totals import NEVER_READ, NO_RATE, NO_VALUE, WITHOUT_BROKER, shares
+from portfolio.accounts.totals import (
+    BESIDE_NET,
+    NEVER_READ,
+    NO_RATE,
+    NO_VALUE,
+    WITHOUT_BROKER,
+    shares,
+)
 from portfolio.db.base import MONEY
 from portfolio.errors import NotFound
 
@@ -251,7 +258,9 @@ def portfolio_line(
 
 def _without(account: Account, of: TotalsView, *, is_in_sum: bool) -> list[str]:
     """What a portfolio's total is without of an account, or that it is without all of it."""
-    found = [f"{account.name}: {reason}" for reason in of.incomplete]
+    # A portfolio says neither a profit nor an exposure that could be without something.
+    reasons = [reason for reason in of.incomplete if not reason.startswith(BESIDE_NET)]
+    found = [f"{account.name}: {reason}" for reason in reasons]
     if is_in_sum:
         return found
     if of.net_liquidation is not None:
@@ -259,7 +268,7 @@ def _without(account: Account, of: TotalsView, *, is_in_sum: bool) -> list[str]:
     if not account.unread:
         return [*found, f"without {account.name}: {NO_VALUE}"]
     # One sentence says it of the whole account, the other of its broker's part.
-    others = [f"{account.name}: {reason}" for reason in of.incomplete if reason != WITHOUT_BROKER]
+    others = [f"{account.name}: {reason}" for reason in reasons if reason != WITHOUT_BROKER]
     return [*others, f"without {account.name}: {NEVER_READ}"]
 
 

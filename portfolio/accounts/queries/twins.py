@@ -20,6 +20,7 @@ from portfolio.accounts.models import (
     Holding,
     Instrument,
 )
+from portfolio.accounts.names import label_of
 from portfolio.accounts.queries.held import HeldRow
 from portfolio.accounts.queries.totals import cash_rows, open_holdings
 
@@ -67,7 +68,7 @@ def likely_twins(session: Session, account: Account) -> tuple[LikelyTwin, ...]:
         LikelyTwin(
             what="holding",
             id=row.id,
-            label=row.instrument.symbol,
+            label=label_of(row.instrument),
             amount=_amount(figures.figures(row)),
             currency=row.instrument.currency,
             by_hand=row.source == MANUAL,

@@ -13,7 +13,13 @@ from sqlalchemy.orm import selectinload
 
 from portfolio.accounts.csvfile import CASH, Row, cell
 from portfolio.accounts.models import MANUAL, CashBalance, Holding, Instrument
-from portfolio.accounts.names import clean_currency, clean_isin, clean_notes, clean_text
+from portfolio.accounts.names import (
+    clean_currency,
+    clean_isin,
+    clean_notes,
+    clean_text,
+    label_of,
+)
 from portfolio.accounts.queries.scope import Scope
 from portfolio.accounts.queries.totals import cash_rows, open_holdings
 from portfolio.accounts.services.holdings import (
@@ -224,7 +230,7 @@ def _holding_step(shelf: _Shelf, row: Row) -> Step:
         action = CHANGED if changes else UNCHANGED
     return Step(
         row=row,
-        label=terms.symbol,
+        label=label_of(terms),
         action=action,
         changes=changes,
         problems={},

@@ -27,7 +27,7 @@ from portfolio.web.respond import Reader
 from portfolio.web.runtime import moment, owner_id, runtime
 
 blueprint = Blueprint("connections", __name__, description="Accounts and their brokers")
-LINKED_ALREADY = "linked so already, or moved to another gateway"
+LINKED_ALREADY = "linked already; another user name or gateway is noted"
 ACCOUNT = "/portfolio/<int:portfolio_id>/accounts/<account_name>"
 
 

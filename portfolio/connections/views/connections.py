@@ -29,6 +29,7 @@ from portfolio.sync.models import FAILED, INTERRUPTED, REJECTED, RUNNING
 from portfolio.sync.queries import RunView
 from portfolio.sync.schemas import RunEnvelope
 from portfolio.web import errors, respond
+from portfolio.web.openapi import utc
 from portfolio.web.respond import Reader
 from portfolio.web.runtime import owner_id, reading, runtime
 
@@ -210,13 +211,16 @@ def _synced(where: Place, run_id: str, *, finished: bool) -> Response:
 def run_document(run: RunView, *, finished: bool) -> Response:
     """A run as JSON; one that failed or was not applied has the status of its error."""
     error = cards.rejected_error(run) if run.status == REJECTED else run.error
+    at = datetime.fromisoformat(error["retry_at"]) if error and error.get("retry_at") else None
+    if error and at:
+        error = {**error, "retry_at": utc(at)}
     body = RunEnvelope().dump({"run": run, "error": error} if error else {"run": run})
     status = 200 if finished else 202
     if run.status in {REJECTED, FAILED} and error:
         status = 409 if run.status == REJECTED or queries.needs_user(error["code"]) else 503
     response = respond.data(body, status)
-    if status != 202 and error and error.get("retry_at"):
-        errors.tell_when(response, datetime.fromisoformat(error["retry_at"]))
+    if status != 202:
+        errors.tell_when(response, at)
     if status == 202:
         response.headers["Location"] = url_for("sync_api.get_run", run_id=run.id)
     return response

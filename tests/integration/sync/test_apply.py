@@ -210,7 +210,7 @@ def test_an_instrument_is_described_and_found_again_by_its_key(book):
     owner = book.owner.id
     assert known == [(owner, "conid", "7", True), (owner, "isin", "US0000000001", False)]
     stored = stored_state(book.session, book.account, SOURCE)
-    assert (stored.holdings[0].key, stored.holdings[0].label) == ("7", "X" * 100)
+    assert (stored.holdings[0].key, stored.holdings[0].terms.symbol) == ("7", "X" * 100)
     assert not make_plan(stored, read).steps
     assert book.put(later(read))
     assert len(book.all(Instrument)) == 1

@@ -57,7 +57,7 @@ def test_each_route_names_every_status_of_success(described):
     account = "/portfolio/{portfolio_id}/accounts/{account_name}"
     assert said["GET", P] == "200"
     assert said["POST", f"{account}/sync"] == "200 or 202 (under way; see Location)"
-    assert said["POST", f"{account}/connect/ibkr"].startswith("201 or 200 (linked so already, ")
+    assert said["POST", f"{account}/connect/ibkr"].startswith("201 or 200 (linked already; ")
 
 
 def operations(desk):

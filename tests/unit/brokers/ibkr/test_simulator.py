@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
 from werkzeug.test import Client
 
 from brokers.ibkr.simulator import Simulator
+from brokers.ibkr.simulator.pages import NEEDED
 from brokers.ibkr.simulator.scenarios import SCENARIOS
 from brokers.testing.clock import FakeClock
+from portfolio.clock import SystemClock
 
 MAIN = "U1234567"
 API = "/v1/api"
@@ -89,9 +92,15 @@ def test_on_its_page_one_buys_more_and_moves_prices(gateway):
     [
         ("buy", {"account": "U1", "every": "20"}, 400),
         ("buy", {"account": MAIN, "every": "0"}, 400),
+        ("buy", {"account": MAIN, "every": "-1"}, 400),
         ("move", {"percent": "some"}, 400),
+        ("move", {"percent": "NaN"}, 400),
+        ("move", {"percent": "-100"}, 400),
+        ("move", {"percent": "1e9"}, 400),
         ("sell", {"account": "U1", "symbol": "X"}, 400),
         ("sell", {"account": MAIN, "symbol": "X", "quantity": "many"}, 400),
+        ("sell", {"account": MAIN, "symbol": "SPY", "quantity": "-1"}, 400),
+        ("sell", {"account": MAIN, "symbol": "SPY", "quantity": "Infinity"}, 400),
         ("play", {"scenario": "none"}, 400),
         ("turn", {"minutes": "-1"}, 400),
         ("turn", {"minutes": "soon"}, 400),
@@ -100,9 +109,20 @@ def test_on_its_page_one_buys_more_and_moves_prices(gateway):
     ],
 )
 def test_a_wrong_action_is_refused_and_changes_nothing(gateway, action, values, status):
-    before = held(gateway)
-    assert control(gateway, action, **values) == status
-    assert held(gateway) == before
+    before = rows_of(gateway)
+    answer = gateway.post(f"/simulator/{action}", data=values)
+    assert answer.status_code == status
+    assert rows_of(gateway) == before
+    # People read it: what to write, and the way back.
+    if status == 400:
+        assert (NEEDED[action] in answer.text, 'href="/simulator"' in answer.text) == (True, True)
+        assert not re.search(r"class|invalid|literal|\[", answer.text.split("</h1>")[1])
+
+
+def test_its_page_turns_no_clock_that_cannot_be_turned(gateway):
+    """The demo has the computer's own: its form could only fail."""
+    assert "Turn the clock" in gateway.get("/simulator").text
+    assert "Turn the clock" not in Client(Simulator(SystemClock())).get("/simulator").text
 
 
 def test_another_site_cannot_use_its_page(gateway):
