@@ -176,7 +176,8 @@ def test_a_future_that_may_count_twice_is_shown_with_its_notional(desk):
     body = {**terms, "quantity": "1", "price": "10"}
     assert desk.program.post(f"{P}/holdings", json=body).status_code == 201
     size = f"{Decimal(of['multiplier']) * 10:,.2f}"
-    assert f"{of['symbol']} by hand {size} {of['currency']}" in text(desk, url)
+    label = f"{of['symbol']} {of['expiry']}"
+    assert f"{label} by hand {size} {of['currency']}" in text(desk, url)
 
 
 def test_what_is_typed_by_hand_stands_in_its_form_only(desk):
