@@ -220,9 +220,10 @@ def _move(session: Session, gateway: Gateway, address: str, login_address: str) 
 def still_there(session: Session, route: Route) -> Gateway | None:
     """The gateway of a route; None where it was removed, or moved elsewhere, since it was read.
 
-    What one program has shown and said is not to be believed of another one.
+    What one program has shown and said is not to be believed of another one. It is locked: who
+    asks is about to write what follows.
     """
-    found = session.get(Gateway, route.id)
+    found = session.get(Gateway, route.id, with_for_update=True)
     stays = found is not None and place(found.address) == place(route.address)
     return found if stays else None
 
