@@ -28,8 +28,10 @@ NEEDED = {
 }
 FRAME = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<style>body{{font:16px/1.5 system-ui,sans-serif;max-width:34rem;margin:3rem auto;padding:0 1rem;
-color-scheme:light dark}}button{{font:inherit;padding:.4rem 1rem}}form{{margin:.5rem 0}}
+<style>html{{color-scheme:light dark}}body{{font:16px/1.5 system-ui,sans-serif;max-width:34rem;
+margin:3rem auto;padding:0 1rem}}td+td:not(:last-child){{overflow-wrap:anywhere}}
+button,input,select{{font:inherit;max-width:100%}}button{{padding:.4rem 1rem}}
+input[type=number]{{width:6rem}}form{{margin:.5rem 0}}
 td,th{{text-align:left;padding-right:1rem}}</style>
 <h1>{title}</h1><p>Gateway simulator, no real login.</p>{body}</html>"""
 
