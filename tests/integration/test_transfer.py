@@ -303,7 +303,13 @@ def test_a_line_that_stands_twice_is_named(hand):
 
 def test_half_of_a_number_is_not_taken_for_it(hand):
     text = "symbol,quantity,price\nX,1,234.5,\nY,1,5,101\nZ,2,3, \n"
-    assert "line: It has more cells than there are headings" in send(hand, text).text
+    said = "line: It has more cells than there are headings"
+    for lines in (text, text.replace("\n", ",\n")):
+        assert said in send(hand, lines).text
+        assert api(hand, lines) == (2, 0, 0, 1)
+    # A column without a heading among the others is nobody's half.
+    between = "symbol,,quantity,price\nX,5,1,234.5\n"
+    assert api(hand, between) == (1, 0, 0, 0)
     assert api(hand, text, apply=True) == (2, 0, 0, 1)
     assert [row[0] for row in rows(hand)[0]] == ["X", "Z"]
     assert api(hand, text.replace("1,5,", '"1,5",'), apply=True) == (0, 0, 2, 1)
