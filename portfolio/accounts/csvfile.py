@@ -150,7 +150,8 @@ def read(text: str, field: str = "file") -> Table:
         raise Invalid({field: f"The heading “{repeated[:40]}” stands twice."})
     lines = tuple((number, dict(zip(headings, row, strict=False))) for number, row in filled[1:])
     # What is left over is often the second half of a number, so that none of its cells is sure.
-    width = len(headings)
+    # Where each line ends with the sign between cells, the last heading is none.
+    width = max((place for place, name in enumerate(headings, 1) if name), default=0)
     longer = frozenset(number for number, row in filled[1:] if any(map(str.strip, row[width:])))
     return Table(headings=headings, lines=lines, longer=longer)
 

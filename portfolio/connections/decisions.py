@@ -29,13 +29,16 @@ SETTLED = (NOT_RECONCILED, SyncRejected.code)
 
 
 def undo(owner_id: int, run_id: str, outside: Outside, zone: ZoneInfo) -> str:
-    """Take a run back, and pause the schedule that would bring it again; the new run's id."""
+    """Take a run back, and pause the schedule that would bring it again; the new run's id.
+
+    The schedule goes on once nothing is taken back any more.
+    """
     with unit_of_work() as session:
         of = _decision(session, owner_id, run_id, outside, zone)
-        comes_back = sync.brings_back(session, of.run)
+        goes_on = sync.settles(session, of.run)
         made = sync.undo(session, of)
         connection = None if of.is_former else connection_of(session, of.account)
-        if connection is not None and comes_back:
+        if connection is not None and goes_on:
             connection.paused_at = connection.paused_state_at = None
         elif connection is not None:
             connection.paused_at = of.moment.now
@@ -136,7 +139,7 @@ def refusals(
     return {
         "no_undo": sync.why_not_undo(session, run),
         "no_apply": sync.why_not_apply(session, run, source, outside.clock.now()),
-        "schedule": ("goes on" if sync.brings_back(session, run) else "pauses") if moves else None,
+        "schedule": ("goes on" if sync.settles(session, run) else "pauses") if moves else None,
     }
 
 

@@ -157,9 +157,31 @@ def undo_chain(session: Session, run: SyncRun) -> list[SyncRun]:
     return found
 
 
-def brings_back(session: Session, run: SyncRun) -> bool:
-    """Whether taking a run back brings another one back, as that of an undo does."""
-    return sum(each.origin == BY_UNDO for each in undo_chain(session, run)) % 2 == 1
+def settles(session: Session, run: SyncRun) -> bool:
+    """Whether taking a run back leaves nothing taken back of what the broker said last."""
+    chain = undo_chain(session, run)
+    if not _brings_back(chain):
+        return False
+    of_connection = (
+        SyncRun.account_id == run.account_id,
+        SyncRun.connection_id.is_not_distinct_from(run.connection_id),
+        SyncRun.digest.is_not(None),
+    )
+    last = select(func.max(SyncRun.started_at)).where(*of_connection, SyncRun.origin != BY_UNDO)
+    others = select(SyncRun).where(
+        *of_connection,
+        SyncRun.origin == BY_UNDO,
+        SyncRun.status == SUCCEEDED,
+        SyncRun.started_at > last.scalar_subquery(),
+        SyncRun.id.not_in([each.id for each in chain]),
+    )
+    undos = session.scalars(others).all()
+    return not any(_brings_back(undo_chain(session, each)) for each in undos)
+
+
+def _brings_back(chain: Sequence[SyncRun]) -> bool:
+    """Whether taking back the first of a chain brings another one back, as of an undo it does."""
+    return sum(each.origin == BY_UNDO for each in chain) % 2 == 1
 
 
 def _brought_back(session: Session, of: Decision, chain: Sequence[SyncRun]) -> datetime | None:

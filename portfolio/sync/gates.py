@@ -171,8 +171,9 @@ def _is_booked(place: Place, lost: list[Decimal | None], judged: Judgement) -> b
     if gap is None:
         return False
     known = [size for size in lost if size is not None]
-    whole = MONEY.multiply(STILL_BOOKED, Decimal(sum(known)))
-    return len(known) < len(lost) or abs(gap) >= whole
+    share = MONEY.multiply(STILL_BOOKED, Decimal(sum(known)))
+    # What is worth nothing is in no gap.
+    return len(known) < len(lost) or 0 < share <= abs(gap)
 
 
 def _much(

@@ -311,6 +311,41 @@ def test_a_field_that_a_later_run_moved_is_not_taken_back(desk):
     assert undo(desk, second).status_code == 200
 
 
+def test_the_schedule_rests_until_nothing_is_taken_back_any_more(anywhere):
+    desk, url = anywhere, anywhere.connected()
+    cash = desk.simulator.state.accounts[MAIN].cash["USD"]
+
+    def moved(amount):
+        desk.turn(3600)
+        cash.balance = Decimal(amount)
+        return desk.sync(url).json["run"]
+
+    def after(run):
+        """What was said of the schedule before an undo, and whether it rests after it."""
+        page = desk.program.get(f"{url}/syncs/{run['id']}", headers={"Accept": "text/html"}).text
+        desk.turn(60)
+        made = undo(desk, run).json["run"]
+        is_paused = desk.program.get(api(url)).json["connection"]["paused"]
+        assert f"Automatic sync {'pauses' if is_paused else 'goes on'}" in page
+        return made, is_paused
+
+    second, third = moved(1), moved(2)
+    undone, rests = after(third)
+    assert rests
+    before, rests = after(second)
+    assert rests
+    # The next sync would bring the third one again, which stays taken back.
+    assert after(before)[1]
+    assert not after(undone)[1]
+    # A sync that has read since makes former undos a matter of the past.
+    undone, rests = after(third)
+    assert rests
+    last = moved(3)
+    undone, rests = after(last)
+    assert rests
+    assert not after(undone)[1]
+
+
 def test_cash_that_later_runs_moved_to_and_fro_is_not_taken_back(anywhere):
     url = anywhere.connected()
     cash = anywhere.simulator.state.accounts[MAIN].cash["USD"]

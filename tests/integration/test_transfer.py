@@ -272,6 +272,21 @@ def test_an_edited_export_changes_what_is_by_hand_and_says_what_it_leaves(desk):
     assert (sorted(held), dict(rows(desk, "A")[1])["CHF"]) == (["6", "75"], "1530.25")
 
 
+def test_a_line_without_a_kind_that_is_the_broker_s_changes_nothing_by_hand(desk):
+    """It became what is kept by hand in that symbol, and the line of that one was bad."""
+    desk.connected()
+    by_hand = {"symbol": "VWCE", "kind": "stock", "currency": "EUR", "quantity": "5"}
+    assert desk.program.post(f"{P}/1/accounts/A/holdings", json=by_hand).status_code == 201
+    text = "symbol,currency,quantity,source\nVWCE,EUR,1250.5,ibkr\nVWCE,EUR,6,manual\n"
+    found = desk.program.post(f"{P}/1/accounts/A/import", json={"csv": text, "apply": True}).json
+    assert [(row["kind"], row["action"], row["quantity"]) for row in found["rows"]] == [
+        ("etf", "unchanged", "1250.5"),
+        ("stock", "changed", "6"),
+    ]
+    held = [row[2] for row in rows(desk, "A")[0] if row[0] == "VWCE"]
+    assert sorted(held) == ["1250.5", "6"]
+
+
 def turned(text):
     """A file with its lines in the other order."""
     heading, *lines = text.splitlines()
@@ -288,7 +303,13 @@ def test_a_line_that_stands_twice_is_named(hand):
 
 def test_half_of_a_number_is_not_taken_for_it(hand):
     text = "symbol,quantity,price\nX,1,234.5,\nY,1,5,101\nZ,2,3, \n"
-    assert "line: It has more cells than there are headings" in send(hand, text).text
+    said = "line: It has more cells than there are headings"
+    for lines in (text, text.replace("\n", ",\n")):
+        assert said in send(hand, lines).text
+        assert api(hand, lines) == (2, 0, 0, 1)
+    # A column without a heading among the others is nobody's half.
+    between = "symbol,,quantity,price\nX,5,1,234.5\n"
+    assert api(hand, between) == (1, 0, 0, 0)
     assert api(hand, text, apply=True) == (2, 0, 0, 1)
     assert [row[0] for row in rows(hand)[0]] == ["X", "Z"]
     assert api(hand, text.replace("1,5,", '"1,5",'), apply=True) == (0, 0, 2, 1)

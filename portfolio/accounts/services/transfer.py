@@ -113,6 +113,7 @@ class _Shelf:
             if balance.source != MANUAL:
                 stays = {"quantity": balance.amount}
                 self.synced[balance.source, balance.currency].append(stays)
+        self._sources = {source for source, _ in self.synced}
 
     def holding(self, terms: Terms) -> Holding | None:
         """The holding by hand of these terms, also one that was removed."""
@@ -123,7 +124,8 @@ class _Shelf:
         """The terms of what is held and has all that a line says, whatever its kind.
 
         That is what is held by hand, or else what a broker brought: of another kind, what is added
-        beside that would look like another thing, and count twice without a word.
+        beside that would look like another thing, and count twice without a word. A line that says
+        to be the broker's is that first.
         """
         try:
             symbol = clean_text(_text(row.values.get("symbol")), "symbol", 100)
@@ -132,7 +134,9 @@ class _Shelf:
             # Whoever checks the whole line says what is wrong.
             return []
         said = {of: row.values.get(column) for of, column in OPEN_TERMS.items()}
-        for known in (self._open, self._brought):
+        is_brought = row.values.get("source") in self._sources
+        places = (self._brought, self._open) if is_brought else (self._open, self._brought)
+        for known in places:
             found = [
                 terms
                 for terms in known.get((symbol or "", currency), ())

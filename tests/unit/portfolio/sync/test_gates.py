@@ -232,6 +232,19 @@ def test_books_that_differ_elsewhere_let_a_sale_through_that_is_seen_twice(
     assert (second.rejection, second.unconfirmed) == (None, frozenset(unconfirmed))
 
 
+def test_what_is_worth_nothing_goes_though_its_class_differs_for_good():
+    worthless = [position(f"W{n}", price="0") for n in range(7)]
+    before, read = adding_up(*half(8), *worthless), off_by(adding_up(*half(8)), "50")
+    since = NOON - timedelta(minutes=10)
+    assert gate(before, read, witness=whole(read)) == "shrink"
+    assert gate(before, read, witness=whole(read), shrunk_since=since) is None
+    # Of what has no price, nobody knows.
+    worthless[0] = structs.replace(worthless[0], price=None, market_value=None)
+    before = adding_up(*half(8), position("W0"), *worthless[1:])
+    stored = stored_from(replace(before, positions=(*half(8), *worthless)))
+    assert gate(stored, read, witness=whole(read), shrunk_since=since) == "shrink"
+
+
 def test_of_what_the_books_have_no_class_for_they_tell_nothing_by_another():
     def gone(kind, twice):
         rows = [position(f"F{n}", kind=kind) for n in range(7)]
