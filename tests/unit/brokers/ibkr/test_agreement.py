@@ -300,6 +300,13 @@ def test_a_value_in_another_unit_is_no_agreement(factor, same):
     assert agrees(by_pages(MANY)[0], [other, *lines[1:]]) is same
 
 
+@pytest.mark.parametrize(("factor", "same"), [("2", True), ("100", False)])
+def test_a_price_in_another_unit_beside_the_same_value_is_no_agreement(factor, same):
+    lines = lines_of(MANY)
+    other = structs.replace(lines[0], price=lines[0].price * D(factor))
+    assert agrees(by_pages(MANY)[0], [other, *lines[1:]]) is same
+
+
 def test_a_price_that_moved_with_its_value_and_one_of_nothing_are_the_same_unit():
     lines = lines_of(MANY)
     value = lines[0].market_value

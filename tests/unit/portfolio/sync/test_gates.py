@@ -257,6 +257,17 @@ def test_of_what_the_books_have_no_class_for_they_tell_nothing_by_another():
     assert [gone(Kind.CFD, twice) for twice in (False, True)] == ["shrink", "shrink"]
 
 
+def test_a_cfd_without_a_profit_is_nowhere_in_the_books():
+    even = [
+        structs.replace(position(f"F{n}", kind=Kind.CFD), unrealized_pnl=D(0)) for n in range(7)
+    ]
+    read = off_by(adding_up(*half(8)), "7")
+    since = NOON - timedelta(minutes=10)
+    before = replace(adding_up(*half(8)), positions=(*half(8), *even))
+    assert gate(before, read, witness=whole(read)) == "shrink"
+    assert gate(before, read, witness=whole(read), shrunk_since=since) is None
+
+
 def test_a_reduction_by_more_than_half_counts_and_a_smaller_one_does_not():
     large = position("L", quantity="1000", price="100")
     before = adding_up(*half(8), large)
@@ -471,6 +482,60 @@ def test_cents_that_the_books_lose_do_not_stop_what_vanished_with_them(total, pa
     after = adding_up(cash=(("USD", "100.0101"),))
     books = replace(after.ledger, total=replace(after.ledger.total, cash=D(total)))
     assert (gate(before, replace(after, ledger=books)) is None) is passes
+
+
+@pytest.mark.parametrize(("off", "passes"), [("0.6", True), ("0.7", False)])
+def test_the_decimals_of_rates_do_not_stop_what_vanished_beside_many_yen(off, passes):
+    # half a seventh decimal of ten million, two cents, and a millionth of the 129,640 compared
+    yen, rates = ("JPY", "10000000"), {"JPY": "0.006482", "CHF": "1.1"}
+    before = adding_up(cash=(yen, ("USD", "0"), ("CHF", "50")), rates=rates)
+    after = adding_up(cash=(yen, ("USD", "0")), rates=rates)
+    total = replace(after.ledger.total, cash=after.ledger.total.cash + D(off))
+    books = replace(after.ledger, total=total)
+    assert (gate(before, replace(after, ledger=books)) is None) is passes
+
+
+NO_BOOKS = {"row": ledger_row("USD", "0", rate="1"), "total": ledger_row("USD", "0")}
+
+
+def beside(of, row, total):
+    """A holding beside books of one row."""
+    read = snapshot(of, cash=(("USD", "0"),))
+    return replace(read, ledger=replace(read.ledger, rows=(row,), total=total))
+
+
+@pytest.mark.parametrize(
+    "of",
+    [position("1"), position("1", kind=Kind.CFD, price="0")],
+    ids=["a share", "the profit of a CFD"],
+)
+def test_books_that_are_empty_beside_what_has_value_are_no_answer(of):
+    read = beside(of, **NO_BOOKS)
+    found = verdict(read, read).rejection
+    assert (found.gate, found.saw) == (
+        "cash",
+        "the broker’s books show neither cash nor value, though there are holdings.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("of", "books"),
+    [
+        (position("1"), {"row": ledger_row("USD", "1", rate="1")}),
+        (position("1"), {"row": ledger_row("USD", "0", rate="1", net="1")}),
+        (position("1"), {"row": ledger_row("USD", "0", rate="1", net="0", funds="1")}),
+        (position("1"), {"total": ledger_row("USD", "1", net="0")}),
+        (position("1"), {"total": ledger_row("USD", "0", net="0", funds="1")}),
+        (position("1"), {"total": ledger_row("USD", "0", net=None)}),
+        (position("1"), {"total": ledger_row("USD", "0", net="1")}),
+        (position("1", price="0"), {}),
+        (structs.replace(position("1"), market_value=None), {}),
+        (structs.replace(position("1", kind=Kind.CFD), unrealized_pnl=D(0)), {}),
+    ],
+)
+def test_books_that_say_anything_or_are_of_nothing_are_an_answer(of, books):
+    read = beside(of, **NO_BOOKS | books)
+    assert gate(read, read) is None
 
 
 def test_a_currency_without_cash_needs_no_rate():
