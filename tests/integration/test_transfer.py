@@ -213,13 +213,17 @@ def test_an_export_imports_to_the_same_state(hand):
     terms = {"multiplier": "100", "expiry": "2027-01-15", "strike": "200", "right": "call"}
     made = hand.program.post(account, json=option | terms | {"underlying": "@U", "notes": "-n"})
     assert made.status_code == 201
+    # Not known, and not the same as none at all: both come back as they were given.
+    gift = {"symbol": "GIFT", "kind": "stock", "currency": "EUR", "quantity": "1", "price": "3"}
+    assert hand.program.post(account, json=gift | {"average_price": "0"}).status_code == 201
     exported = hand.program.get(f"{URL}/export.csv")
     assert exported.headers["Content-Disposition"] == "attachment; filename=Bank.csv"
     text = exported.get_data(as_text=True)
     assert ",'=C," in text
-    assert api(hand, text, apply=True) == (0, 0, 4, 0)
+    assert ",1,0,3," in text
+    assert api(hand, text, apply=True) == (0, 0, 5, 0)
     hand.program.post(f"{P}/1/accounts", json={"name": "Copy", "currency": "EUR"})
-    assert api(hand, text, "Copy", apply=True) == (4, 0, 0, 0)
+    assert api(hand, text, "Copy", apply=True) == (5, 0, 0, 0)
     assert rows(hand, "Copy") == rows(hand)
     again = hand.program.get("/portfolio/1/accounts/Copy/export.csv").get_data(as_text=True)
     assert again == text
