@@ -300,6 +300,42 @@ def test_half_of_a_number_is_not_taken_for_it(hand):
     assert [row[:4] for row in rows(hand)[0]][1] == ("Y", "stock", "1.5", "101")
 
 
+def test_what_a_line_does_not_have_stays_and_one_that_was_cut_is_not_read(hand):
+    whole = "symbol,quantity,price,notes\r\nX,12,34.5,mine\r\nY,10,125.5,yours\r\n"
+    assert api(hand, whole, apply=True) == (2, 0, 0, 0)
+    short = whole.replace(",34.5,mine", "")
+    assert api(hand, short, apply=True) == (0, 0, 2, 0)
+    assert [row[2:] for row in rows(hand)[0]] == [("12", "34.5", "mine"), ("10", "125.5", "yours")]
+    # Cut within the price, and within notes that have a line break themselves.
+    cuts = whole.partition(".5,yours")[0], 'symbol,quantity,notes,price\nX,12,mine\nY,10,"a\n'
+    for cut in cuts:
+        assert api(hand, cut, apply=True)[3] == 1
+        assert "line: The file ends within this line" in send(hand, cut).text
+        assert rows(hand)[0][1][2:] == ("10", "125.5", "yours")
+    assert api(hand, cuts[0] + "\r\n", apply=True) == (0, 1, 1, 0)
+    assert rows(hand)[0][1][2:] == ("10", "125", "yours")
+    # An empty cell empties its field, and a last line with all its cells needs no line break.
+    assert api(hand, "symbol,quantity,price,notes\nY,10,125,", apply=True) == (0, 1, 0, 0)
+    assert rows(hand)[0][1][2:] == ("10", "125", None)
+
+
+@pytest.mark.parametrize("first", ["sep=;\r\n", "\ufeffSEP=;\n", '"sep=;"\r\n', "sep=;;;\r\n"])
+def test_a_first_line_may_say_what_separates_the_cells(hand, first):
+    text = f"{first}symbol;price, in EUR, of one;quantity\r\nX;1,5;2\r\n;;\r\nY;1,5;many\r\n"
+    body = {"csv": text, "columns": {of: of for of in ("symbol", "quantity")}}
+    body["columns"]["price"] = "price, in EUR, of one"
+    path = f"{P}/1/accounts/Bank/import"
+    body |= {"decimal": ",", "apply": True}
+    good, bad = hand.program.post(path, json=body).json["rows"]
+    assert (good["action"], good["price"]) == ("added", "1.5")
+    assert (bad["action"], bad["line"]) == ("bad", 5)
+    page = send(hand, text.replace("X", "Z")).text
+    assert "1 added, 0 changed, 0 unchanged, 1 cannot be read" in page
+    assert api(hand, "sep=,\nsymbol,quantity\nX,3\n", apply=True) == (0, 1, 0, 0)
+    alone = hand.program.post(path, json={"csv": first + "symbol;quantity\n"}).json["error"]
+    assert "needs a line of headings" in alone["fields"]["csv"]
+
+
 def test_a_file_with_few_columns_is_previewed(hand):
     assert "1 added" in send(hand, "symbol,quantity\nX,1\n").get_data(as_text=True)
     assert "1 added" in send(hand, "kind,quantity\ncash,1\n").get_data(as_text=True)
