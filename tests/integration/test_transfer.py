@@ -282,6 +282,18 @@ def turned(text):
     return "\r\n".join([heading, *reversed(lines)])
 
 
+def test_a_preview_writes_isin_as_it_is_written(hand):
+    text = "symbol,quantity,isin\nX,1,IE00BK5BQT80\nY,1,IE00BK5BQT81\n"
+    page = send(hand, text).text
+    assert '<label for="c-isin">ISIN</label>' in page
+    assert '<label for="c-average_price">Average price</label>' in page
+    assert '<span class="problem">ISIN: ' in page
+    lines = hand.program.post(f"{P}/1/accounts/Bank/import", json={"csv": text}).json["rows"]
+    assert list(lines[1]["problems"]) == ["isin"]
+    assert api(hand, text, apply=True) == (1, 0, 0, 1)
+    assert "ISIN: IE00BK5BQT80 → —" in send(hand, "symbol,isin,quantity\nX,,1\n").text
+
+
 def test_a_line_that_stands_twice_is_named(hand):
     text = "symbol,quantity\nX,1\nX,2\n"
     body = {"csv": text, "apply": True}
