@@ -10,7 +10,7 @@ from flask import Flask
 from sqlalchemy.orm import Session
 
 from portfolio.db.session import read_only, unit_of_work
-from portfolio.errors import NotFound
+from portfolio.errors import Invalid, NotFound, SetupProblem
 from portfolio.users.models import ApiToken
 from portfolio.users.queries import first_user, named_user
 from portfolio.users.tokens import TokenView, Wanted, create, listed, revoke
@@ -35,7 +35,11 @@ def create_token(app: Flask, whose: Whose, wanted: Wanted) -> str:
     runtime: Runtime = app.extensions[EXTENSION]
     with app.app_context(), unit_of_work() as session:
         user, now = whose.find(session), runtime.clock.now()
-        return create(session, user, wanted, now, secrets.token_urlsafe)
+        try:
+            return create(session, user, wanted, now, secrets.token_urlsafe)
+        except Invalid as error:
+            # On a terminal there are no fields to correct, and nothing to send again.
+            raise SetupProblem(f"{error.message} No token was made.") from None
 
 
 def list_tokens(app: Flask, whose: Whose) -> Iterator[str]:

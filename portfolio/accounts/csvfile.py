@@ -10,7 +10,7 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
@@ -63,6 +63,9 @@ KINDS |= {
 }
 RIGHTS = {"c": "call", "p": "put", "call": "call", "put": "put"}
 LONGER = "It has more cells than there are headings; a number such as 1,5 needs quotes."
+CUT = "The file ends within this line; send all of it, or end the line with a line break."
+# How spreadsheets say first what separates the cells.
+SEPARATOR = re.compile(r'"?sep=([,;\t])"?[ \t,;]*(?:\r?\n|\r)', re.IGNORECASE)
 # How JSON begins, and no heading of a file.
 JSON = re.compile(r"""\s*(\{\s*["}]|\[\s*[\[{\]])""")
 GROUPED = {
@@ -85,12 +88,13 @@ class Layout:
 class Table:
     """A file as it stands: its headings, and its lines with their numbers.
 
-    `longer` are the numbers of lines that have more in them than headings could name.
+    `unsure` says by their numbers which lines are not to be read, and why.
+    A line has no more headings than it has cells: what it does not have stays as it is.
     """
 
     headings: tuple[str, ...]
     lines: tuple[tuple[int, Mapping[str, str]], ...]
-    longer: frozenset[int] = frozenset()
+    unsure: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,39 +130,57 @@ def decode(raw: bytes) -> str:
     raise Invalid({"file": "This is not a text file."})
 
 
-def read(text: str, field: str = "file") -> Table:
+def read(text: str, came_in: str = "file") -> Table:
     """The table of a file, or `Invalid`, which names the field it came in, where it is none."""
     if "\0" in text:
-        raise Invalid({field: "This is not a text file."})
+        raise Invalid({came_in: "This is not a text file."})
     if JSON.match(text.lstrip("\ufeff")):
-        raise Invalid({field: "This is JSON; a CSV file is needed, such as export.csv."})
+        raise Invalid({came_in: "This is JSON; a CSV file is needed, such as export.csv."})
     try:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
         rows = [(reader.line_num, row) for row in reader]
     except csv.Error as error:
-        raise Invalid({field: f"This is not a CSV file: {error}."}) from None
+        raise Invalid({came_in: f"This is not a CSV file: {error}."}) from None
     filled = [(number, row) for number, row in rows if any(cell.strip() for cell in row)]
+    if _separator(text):
+        del filled[0]
     if len(filled) < 2:
-        raise Invalid({field: "The file needs a line of headings and at least one more."})
+        raise Invalid({came_in: "The file needs a line of headings and at least one more."})
     if len(filled) > LONGEST:
-        raise Invalid({field: f"The file has more than {LONGEST} lines."})
+        raise Invalid({came_in: f"The file has more than {LONGEST} lines."})
     headings = tuple(cell.strip() for cell in filled[0][1])
     if len(headings) > WIDEST:
-        raise Invalid({field: f"The file has more than {WIDEST} columns."})
+        raise Invalid({came_in: f"The file has more than {WIDEST} columns."})
     repeated = next((name for name in headings if name and headings.count(name) > 1), None)
     if repeated:
-        raise Invalid({field: f"The heading “{repeated[:40]}” stands twice."})
+        raise Invalid({came_in: f"The heading “{repeated[:40]}” stands twice."})
     lines = tuple((number, dict(zip(headings, row, strict=False))) for number, row in filled[1:])
     # What is left over is often the second half of a number, so that none of its cells is sure.
     # Where each line ends with the sign between cells, the last heading is none.
     width = max((place for place, name in enumerate(headings, 1) if name), default=0)
-    longer = frozenset(number for number, row in filled[1:] if any(map(str.strip, row[width:])))
-    return Table(headings=headings, lines=lines, longer=longer)
+    unsure = {number: LONGER for number, row in filled[1:] if any(map(str.strip, row[width:]))}
+    number, row = filled[-1]
+    # Nor is the last cell of a file that was cut: it may be the first half of a number.
+    if len(row) < width and not _is_ended(text, row):
+        unsure[number] = CUT
+    return Table(headings=headings, lines=lines, unsure=unsure)
+
+
+def _is_ended(text: str, last: Sequence[str]) -> bool:
+    """Whether the last line of a file ends with a line break, and not one within quotes."""
+    breaks = "\r", "\n"
+    return text.endswith(breaks) and not last[-1].endswith(breaks)
 
 
 def _delimiter(text: str) -> str:
     first = text.lstrip("\ufeff\r\n").split("\n", 1)[0]
-    return max(",;\t", key=first.count)
+    return _separator(text) or max(",;\t", key=first.count)
+
+
+def _separator(text: str) -> str | None:
+    """What separates the cells of a file whose first line says it."""
+    said = SEPARATOR.match(text.lstrip("\ufeff\r\n"))
+    return said and said[1]
 
 
 def guess(table: Table, currency: str) -> Layout:
@@ -209,17 +231,18 @@ def number(text: str, decimal: str) -> Decimal | None:
 
 def understand(table: Table, layout: Layout) -> tuple[Row, ...]:
     """Every line of a file, understood by a layout."""
+    unsure = {number: {"line": why} for number, why in table.unsure.items()}
     return tuple(
-        _row(number, cells, layout, problems={"line": LONGER} if number in table.longer else {})
+        _row(number, cells, layout, problems=unsure.get(number, {}))
         for number, cells in table.lines
     )
 
 
 def _row(line: int, cells: Mapping[str, str], layout: Layout, *, problems: dict[str, str]) -> Row:
     given = {
-        column: unguarded(cells.get(heading, "")).strip()
+        column: unguarded(cells[heading]).strip()
         for column, heading in layout.columns.items()
-        if heading
+        if heading in cells
     }
     values: dict[str, object] = {}
     for column, text in given.items():

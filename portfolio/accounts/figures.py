@@ -63,7 +63,7 @@ class Held(Protocol):
 
     @property
     def average_price(self) -> Decimal | None:
-        """What a unit cost."""
+        """What a unit cost; 0 says that this is not known, as files and brokers write it."""
         ...
 
     @property
@@ -208,7 +208,7 @@ def _worth(holding: Held, price: Decimal | None) -> Decimal | None:
 
 
 def _cost(holding: Held, value: Decimal | None) -> Decimal | None:
-    if holding.average_price is None:
+    if not holding.average_price:
         return None
     if holding.source == MANUAL:
         return _worth(holding, holding.average_price)

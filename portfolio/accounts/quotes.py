@@ -52,7 +52,9 @@ def _with_profit(before: Quoted, after: Quoted, size: Decimal) -> Quoted:
     if before.market_value is not None and before.unrealized_pnl is not None:
         cost = MONEY.subtract(before.market_value, before.unrealized_pnl)
     cost_size = _per_unit(cost, before.quantity, before.average_price) or size
-    value, at_cost = after.market_value, _times(after.quantity, after.average_price, cost_size)
+    # One of 0 says that it is not known, and no profit follows from it.
+    at_cost = _times(after.quantity, after.average_price or None, cost_size)
+    value = after.market_value
     profit = None if value is None or at_cost is None else MONEY.subtract(value, at_cost)
     return after._replace(unrealized_pnl=profit)
 
@@ -76,7 +78,7 @@ def rescaled(
 
 
 def _is_split(before: Quoted, quantity: Decimal, average: Decimal | None) -> bool:
-    if average is None or before.average_price is None:
+    if not average or not before.average_price:
         return False
     cost = MONEY.multiply(before.quantity, before.average_price)
     apart = abs(cost - MONEY.multiply(quantity, average))

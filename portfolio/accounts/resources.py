@@ -148,7 +148,7 @@ class HoldingView(msgspec.Struct, kw_only=True, gc=False):
     @property
     def why_no_cost(self) -> str:
         """Why its cost is not known; that of a broker's row is its value without its profit."""
-        return NO_AVERAGE if self.average_price is None else "value or P&L not known"
+        return "value or P&L not known" if self.average_price else NO_AVERAGE
 
     @property
     def why_no_profit(self) -> str:

@@ -61,7 +61,7 @@ def create(
         raise Invalid({"days": f"A number of days from 1 to {LONGEST_DAYS}."})
     mine = ApiToken.user_id == user_id
     if session.scalar(select(ApiToken.id).where(mine, ApiToken.name == name)) is not None:
-        raise Invalid({"name": "There is a token of this name."})
+        raise Invalid({"name": "There is a token of this name: choose another, or revoke it."})
     if (session.scalar(select(func.count()).where(mine)) or 0) >= MOST:
         raise Conflict(f"There are {MOST} tokens already.", "Revoke those that nobody uses.")
     secret = PREFIX + draw(BYTES)

@@ -43,9 +43,11 @@ class Blueprint(SmorestBlueprint):
 
 
 NOT_EXACT = (
-    'Write plain digits with a point, such as "12.5", in JSON as a string: at most 20 before it '
-    "and 20 after it, no comma, no exponent, no thousands separators."
+    "Write plain digits with a point, such as {}: at most 20 before it and 20 after it, no comma, "
+    "no exponent, no thousands separators."
 )
+# A form sends text only: of JSON is spoken to programs, and where it is not a string.
+AS_TYPED, AS_STRING = NOT_EXACT.format("12.5"), NOT_EXACT.format('"12.5" (in JSON a string)')
 
 
 class Exact(fields.Field[Decimal]):
@@ -59,7 +61,7 @@ class Exact(fields.Field[Decimal]):
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
         number = typed_decimal(value) if isinstance(value, str) else None
         if number is None:
-            raise ValidationError(NOT_EXACT)
+            raise ValidationError(AS_TYPED if isinstance(value, str) else AS_STRING)
         return number
 
     def _serialize(self, value: Decimal | None, attr: Any, obj: Any, **kwargs: Any) -> Any:

@@ -68,7 +68,7 @@ def at(page, label):
 def test_from_the_first_start_to_a_login_with_a_second_step(phone, door):
     page = phone
     page.goto("/rates")
-    page.get_by_role("link", name="Enter the code of the first start").press("Enter")
+    page.get_by_role("link", name="enter the code of the first start").press("Enter")
     looked_at(page)
     at(page, "Code of the first start")
     typed(page, door[1], NAME, PASSWORD)

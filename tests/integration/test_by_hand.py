@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from decimal import Decimal as D
 
@@ -244,6 +245,46 @@ def test_a_synced_row_takes_notes_only_until_it_is_disconnected(desk):
     assert D(changed["cost"]) == D(row["cost"]) / 2
     terms = desk.program.patch(f"{api}/{row['id']}", json={"symbol": "X"})
     assert "symbol" in terms.json["error"]["fields"]
+
+
+def test_an_average_price_of_0_stays_and_counts_as_not_known(hand):
+    row = hand.holding(symbol="A", quantity="2", price="50", average_price="0")
+    other = hand.holding(symbol="B", quantity="1", price="10", average_price="4")
+    assert (row["average_price"], row["market_value"]) == ("0", "100")
+    assert (row["cost"], row["unrealized_pnl"]) == (None, None)
+    totals = hand.totals()
+    assert (totals["net_liquidation"], totals["unrealized_pnl"]) == ("110", "6")
+    assert totals["incomplete"] == ["P&L without 1 holding: cost or price not known"]
+    page = hand.desk.program.get("/portfolio/1/accounts/Bank", headers={"Accept": "text/html"})
+    assert "average price not known" in page.get_data(as_text=True)
+    form = f"/portfolio/1/accounts/Bank/holdings/{row['id']}"
+    text = hand.desk.program.get(form, headers={"Accept": "text/html"}).get_data(as_text=True)
+    assert "0 counts as not known." in text
+    assert re.search(r'name="average_price"[^>]* value="0"', text)
+    known = hand.call("PATCH", f"/holdings/{row['id']}", 200, {"average_price": "45"})
+    assert (known["cost"], known["unrealized_pnl"]) == ("90", "10")
+    totals = hand.totals()
+    assert (totals["unrealized_pnl"], totals["incomplete"]) == ("16", [])
+    assert other["cost"] == "4"
+
+
+def test_a_row_that_a_broker_left_has_no_profit_at_an_average_price_of_0(desk):
+    url = desk.connected()
+    desk.program.post(f"{url}/disconnect")
+    api = f"{P}/1/accounts/A/holdings"
+    row = desk.program.get(f"{api}?text=AAPL").json["holdings"][0]
+    unknown = desk.program.patch(f"{api}/{row['id']}", json={"average_price": "0"}).json
+    assert (unknown["average_price"], unknown["market_value"]) == ("0", row["market_value"])
+    assert (unknown["cost"], unknown["unrealized_pnl"]) == (None, None)
+    page = desk.program.get(f"{url}/holdings/{row['id']}", headers={"Accept": "text/html"})
+    shown = page.get_data(as_text=True).partition("Average price</th>")[2].partition("</tr>")[0]
+    assert "not known" in shown
+    # A quantity that is typed then is no split: the price stays.
+    more = desk.program.patch(f"{api}/{row['id']}", json={"quantity": "7"}).json
+    assert (more["price"], more["unrealized_pnl"]) == (row["price"], None)
+    given = {"quantity": row["quantity"], "average_price": row["average_price"]}
+    known = desk.program.patch(f"{api}/{row['id']}", json=given).json
+    assert (known["cost"], known["unrealized_pnl"]) == (row["cost"], row["unrealized_pnl"])
 
 
 def test_notes_leave_the_value_of_a_row_without_a_price_alone(desk):

@@ -259,3 +259,15 @@ def test_half_a_character_in_what_a_form_showed_is_no_error(people):
         json.loads(re.search(r'name="opened" value="({.*?})"', shown)[1])["name"]
         == (people.api()["name"])
     )
+
+
+def test_of_json_is_spoken_to_programs_only(people):
+    given = {"symbol": "X", "kind": "stock", "currency": "USD"}
+    page = people.send(f"{people.url}/holdings/new", 422, **given, quantity="12,5")
+    assert "Write plain digits with a point, such as 12.5: at most 20" in page
+    assert "JSON" not in page
+    api = f"{API}/accounts/A/holdings"
+    answer = people.desk.program.post(api, json={**given, "quantity": 12.5})
+    assert 'such as "12.5" (in JSON a string)' in answer.json["error"]["fields"]["quantity"]
+    assert people.desk.program.post(api, json={**given, "quantity": "12.5"}).status_code == 201
+    people.send(f"{people.url}/holdings/new", **given | {"symbol": "Y"}, quantity="12.5")

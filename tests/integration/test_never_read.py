@@ -202,6 +202,46 @@ def test_a_portfolio_is_complete_where_only_a_profit_is_not_known(anywhere):
     assert "A: without 1 holding: no price" in words(anywhere, "/portfolio/1")
 
 
+def test_nothing_needs_no_rate(anywhere):
+    anywhere.account()
+    made = anywhere.program.post(f"{API}/accounts", json={"name": "Z", "currency": "CHF"})
+    assert made.status_code == 201
+    anywhere.program.post(f"{API}/accounts/A/cash", json=DOLLARS)
+    of = portfolio(anywhere)
+    assert (of["net_liquidation"], of["incomplete"]) == ("5", [])
+    assert "no rate" not in words(anywhere, "/portfolio/1")
+    # Bought on credit: the whole is nothing, and its parts are something.
+    stock = {**VWCE, "currency": "CHF", "quantity": "2", "price": "50"}
+    anywhere.program.post(f"{API}/accounts/Z/holdings", json=stock)
+    debt = {"currency": "CHF", "amount": "-100"}
+    cash = anywhere.program.post(f"{API}/accounts/Z/cash", json=debt).json
+    of = portfolio(anywhere)
+    apart = "allocation without Z: no rate for CHF"
+    assert (of["net_liquidation"], of["incomplete"]) == ("5", [apart])
+    assert of["by_kind"] == {"cash": "5"}
+    for url in ("/", "/portfolio/1"):
+        assert apart in words(anywhere, url)
+    path = f"{API}/accounts/Z/cash/{cash['id']}"
+    assert anywhere.program.patch(path, json={"amount": "-90"}).status_code == 200
+    of = portfolio(anywhere)
+    assert (of["net_liquidation"], of["incomplete"]) == ("5", ["without Z: no rate for CHF"])
+    rate = {"from": "CHF", "to": "USD", "rate": "2"}
+    assert anywhere.program.post("/api/v1/rates", json=rate).status_code == 201
+    of = portfolio(anywhere)
+    assert (of["net_liquidation"], of["incomplete"]) == ("25", [])
+    assert of["by_kind"] == {"etf": "200", "cash": "-175"}
+
+
+def test_of_what_was_never_read_nothing_is_no_value_in_whichever_currency(anywhere):
+    made = anywhere.program.post("/api/v1/portfolios", json={"name": "P", "base_currency": "EUR"})
+    assert made.status_code == 201
+    linked(anywhere)
+    of = portfolio(anywhere)
+    assert (of["net_liquidation"], of["incomplete"]) == (None, ["without A: never read yet"])
+    anywhere.sync("/portfolio/1/accounts/A")
+    assert portfolio(anywhere)["net_liquidation"] is not None
+
+
 @pytest.mark.parametrize("holdings", ["keep", "close"])
 def test_kept_by_hand_again_nothing_is_nothing(anywhere, holdings):
     url = linked(anywhere)

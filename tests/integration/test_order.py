@@ -335,3 +335,26 @@ def test_a_cost_that_is_not_known_comes_last_whichever_way(anywhere):
     anywhere.simulator.state.rewrites.clear()
     assert anywhere.sync(url).status_code == 200
     assert None not in costs("cost")
+
+
+def test_an_average_price_of_0_by_hand_has_no_cost_to_be_ordered_by(anywhere):
+    def found(sort):
+        rows = anywhere.program.get(f"{url}?sort={sort}").json["holdings"]
+        return [row["instrument"]["symbol"] for row in rows]
+
+    anywhere.program.post(
+        P.removesuffix("/1/accounts"), json={"name": "P", "base_currency": "USD"}
+    )
+    anywhere.program.post(P, json={"name": "Bank", "currency": "USD"})
+    url = f"{P}/Bank/holdings"
+    given = {"kind": "stock", "currency": "USD", "quantity": "1", "price": "10"}
+    made = [
+        anywhere.program.post(url, json={"symbol": symbol, "average_price": average} | given).json
+        for symbol, average in (("A", "0"), ("B", "4"), ("C", "12"))
+    ]
+    for sort in ("cost", "-cost", "pnl", "-pnl", "pnl_pct", "-pnl_pct"):
+        assert found(sort)[-1] == "A", sort
+    known = anywhere.program.patch(f"{url}/{made[0]['id']}", json={"average_price": "5"})
+    assert known.status_code == 200
+    assert found("cost") == ["B", "A", "C"]
+    assert found("-pnl") == ["B", "A", "C"]

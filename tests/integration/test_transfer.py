@@ -213,13 +213,17 @@ def test_an_export_imports_to_the_same_state(hand):
     terms = {"multiplier": "100", "expiry": "2027-01-15", "strike": "200", "right": "call"}
     made = hand.program.post(account, json=option | terms | {"underlying": "@U", "notes": "-n"})
     assert made.status_code == 201
+    # Not known, and not the same as none at all: both come back as they were given.
+    gift = {"symbol": "GIFT", "kind": "stock", "currency": "EUR", "quantity": "1", "price": "3"}
+    assert hand.program.post(account, json=gift | {"average_price": "0"}).status_code == 201
     exported = hand.program.get(f"{URL}/export.csv")
     assert exported.headers["Content-Disposition"] == "attachment; filename=Bank.csv"
     text = exported.get_data(as_text=True)
     assert ",'=C," in text
-    assert api(hand, text, apply=True) == (0, 0, 4, 0)
+    assert ",1,0,3," in text
+    assert api(hand, text, apply=True) == (0, 0, 5, 0)
     hand.program.post(f"{P}/1/accounts", json={"name": "Copy", "currency": "EUR"})
-    assert api(hand, text, "Copy", apply=True) == (4, 0, 0, 0)
+    assert api(hand, text, "Copy", apply=True) == (5, 0, 0, 0)
     assert rows(hand, "Copy") == rows(hand)
     again = hand.program.get("/portfolio/1/accounts/Copy/export.csv").get_data(as_text=True)
     assert again == text
@@ -293,6 +297,18 @@ def turned(text):
     return "\r\n".join([heading, *reversed(lines)])
 
 
+def test_a_preview_writes_isin_as_it_is_written(hand):
+    text = "symbol,quantity,isin\nX,1,IE00BK5BQT80\nY,1,IE00BK5BQT81\n"
+    page = send(hand, text).text
+    assert '<label for="c-isin">ISIN</label>' in page
+    assert '<label for="c-average_price">Average price</label>' in page
+    assert '<span class="problem">ISIN: ' in page
+    lines = hand.program.post(f"{P}/1/accounts/Bank/import", json={"csv": text}).json["rows"]
+    assert list(lines[1]["problems"]) == ["isin"]
+    assert api(hand, text, apply=True) == (1, 0, 0, 1)
+    assert "ISIN: IE00BK5BQT80 → —" in send(hand, "symbol,isin,quantity\nX,,1\n").text
+
+
 def test_a_line_that_stands_twice_is_named(hand):
     text = "symbol,quantity\nX,1\nX,2\n"
     body = {"csv": text, "apply": True}
@@ -315,6 +331,42 @@ def test_half_of_a_number_is_not_taken_for_it(hand):
     assert api(hand, text.replace("1,5,", '"1,5",'), apply=True) == (0, 0, 2, 1)
     assert api(hand, text.replace("1,5,", "1.5,"), apply=True) == (1, 0, 2, 0)
     assert [row[:4] for row in rows(hand)[0]][1] == ("Y", "stock", "1.5", "101")
+
+
+def test_what_a_line_does_not_have_stays_and_one_that_was_cut_is_not_read(hand):
+    whole = "symbol,quantity,price,notes\r\nX,12,34.5,mine\r\nY,10,125.5,yours\r\n"
+    assert api(hand, whole, apply=True) == (2, 0, 0, 0)
+    short = whole.replace(",34.5,mine", "")
+    assert api(hand, short, apply=True) == (0, 0, 2, 0)
+    assert [row[2:] for row in rows(hand)[0]] == [("12", "34.5", "mine"), ("10", "125.5", "yours")]
+    # Cut within the price, and within notes that have a line break themselves.
+    cuts = whole.partition(".5,yours")[0], 'symbol,quantity,notes,price\nX,12,mine\nY,10,"a\n'
+    for cut in cuts:
+        assert api(hand, cut, apply=True)[3] == 1
+        assert "line: The file ends within this line" in send(hand, cut).text
+        assert rows(hand)[0][1][2:] == ("10", "125.5", "yours")
+    assert api(hand, cuts[0] + "\r\n", apply=True) == (0, 1, 1, 0)
+    assert rows(hand)[0][1][2:] == ("10", "125", "yours")
+    # An empty cell empties its field, and a last line with all its cells needs no line break.
+    assert api(hand, "symbol,quantity,price,notes\nY,10,125,", apply=True) == (0, 1, 0, 0)
+    assert rows(hand)[0][1][2:] == ("10", "125", None)
+
+
+@pytest.mark.parametrize("first", ["sep=;\r\n", "\ufeffSEP=;\n", '"sep=;"\r\n', "sep=;;;\r\n"])
+def test_a_first_line_may_say_what_separates_the_cells(hand, first):
+    text = f"{first}symbol;price, in EUR, of one;quantity\r\nX;1,5;2\r\n;;\r\nY;1,5;many\r\n"
+    body = {"csv": text, "columns": {of: of for of in ("symbol", "quantity")}}
+    body["columns"]["price"] = "price, in EUR, of one"
+    path = f"{P}/1/accounts/Bank/import"
+    body |= {"decimal": ",", "apply": True}
+    good, bad = hand.program.post(path, json=body).json["rows"]
+    assert (good["action"], good["price"]) == ("added", "1.5")
+    assert (bad["action"], bad["line"]) == ("bad", 5)
+    page = send(hand, text.replace("X", "Z")).text
+    assert "1 added, 0 changed, 0 unchanged, 1 cannot be read" in page
+    assert api(hand, "sep=,\nsymbol,quantity\nX,3\n", apply=True) == (0, 1, 0, 0)
+    alone = hand.program.post(path, json={"csv": first + "symbol;quantity\n"}).json["error"]
+    assert "needs a line of headings" in alone["fields"]["csv"]
 
 
 def test_a_file_with_few_columns_is_previewed(hand):

@@ -200,11 +200,11 @@ def _numbers(currency: str, rates: Rates) -> dict[str, ColumnElement[Any]]:
     size = _real(Holding.quantity) * _real(Instrument.multiplier)
     by_hand = Holding.source == MANUAL
     value = case((by_hand, size * _real(Holding.price)), else_=_real(Holding.market_value))
-    at_cost = size * _real(Holding.average_price)
+    # As in `figures`: where it is not known, or 0, no cost is, whatever else a broker says.
+    average = func.nullif(_real(Holding.average_price), 0)
+    at_cost = size * average
     broker_cost = _real(Holding.market_value) - _real(Holding.unrealized_pnl)
-    # As in `figures`: without an average price none is known, whatever else a broker says.
-    known_cost = Holding.average_price.is_not(None)
-    cost = case((by_hand, at_cost), (known_cost, broker_cost), else_=None)
+    cost = case((by_hand, at_cost), (average.is_not(None), broker_cost), else_=None)
     profit = case((by_hand, value - at_cost), else_=_real(Holding.unrealized_pnl))
     known = {code: rates.between(code, currency) for code in rates.currencies | {currency}}
     whens = {code: _number(rate) for code, rate in known.items() if rate is not None}

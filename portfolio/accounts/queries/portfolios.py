@@ -47,6 +47,8 @@ from portfolio.errors import NotFound
 
 STALE_AFTER = timedelta(hours=24)
 NOT_RECONCILED = "not_reconciled"
+# How a sentence begins that is about the division by kind and by currency only.
+OF_PARTS = "allocation "
 
 LinksOf = Callable[[Session, Sequence[int]], Mapping[int, Link]]
 
@@ -229,8 +231,11 @@ def portfolio_line(
     reads: list[datetime] = []
     for account in members:
         of = totals[account.id]
-        known = sums.add(of, in_base(of, portfolio.base_currency, rates), rates, portfolio)
+        value = in_base(of, portfolio.base_currency, rates)
+        known = value is not None
         without += _without(account, of, is_in_sum=known)
+        if value is not None and not sums.add(of, value, rates, portfolio):
+            without.append(f"{OF_PARTS}without {account.name}: {NO_RATE.format(account.currency)}")
         # What is kept by hand now is read no more, and would say the same time for ever.
         read_at = account.synced_at if known and account.mode == CONNECTED else None
         if read_at is not None:
@@ -281,13 +286,12 @@ class _Sums:
         self.by_kind: defaultdict[str, Decimal] = defaultdict(Decimal)
         self.by_currency: defaultdict[str, Decimal] = defaultdict(Decimal)
 
-    def add(
-        self, of: TotalsView, value: Decimal | None, rates: Rates, portfolio: Portfolio
-    ) -> bool:
-        rate = rates.between(of.currency, portfolio.base_currency)
-        if value is None or rate is None:
-            return False
+    def add(self, of: TotalsView, value: Decimal, rates: Rates, portfolio: Portfolio) -> bool:
+        """Add an account; whether its parts are, too: those of nothing may need a rate."""
         self.total, self.known = MONEY.add(self.total, value), True
+        rate = rates.between(of.currency, portfolio.base_currency)
+        if rate is None:
+            return not any((*of.by_kind.values(), *of.by_currency.values()))
         for sums, parts in ((self.by_kind, of.by_kind), (self.by_currency, of.by_currency)):
             for name, part in parts.items():
                 sums[name] = MONEY.add(sums[name], MONEY.multiply(part, rate))

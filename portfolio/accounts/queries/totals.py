@@ -166,8 +166,10 @@ def _with_broker(of: Totals, row: Row[*tuple[Any, ...]]) -> TotalsView:
 
 
 def in_base(of: TotalsView, base_currency: str, rates: Rates) -> Decimal | None:
-    """An account's net liquidation in its portfolio's base currency."""
+    """An account's net liquidation in its portfolio's base currency; nothing needs no rate."""
+    if not of.net_liquidation:
+        return of.net_liquidation
     rate = rates.between(of.currency, base_currency)
-    if rate is None or of.net_liquidation is None:
+    if rate is None:
         return None
     return rounded(MONEY.multiply(of.net_liquidation, rate))

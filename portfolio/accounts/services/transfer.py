@@ -221,7 +221,9 @@ def _holding_step(shelf: _Shelf, row: Row) -> Step:
         check_quantity(row.values.get("quantity"))
         values = _described(row)
     except Invalid as error:
-        return _bad(row, error.fields)
+        # By column of the file, which knows no identifiers around an ISIN.
+        problems = {of.removeprefix("identifiers."): why for of, why in error.fields.items()}
+        return _bad(row, problems)
     held = shelf.holding(terms)
     changes: tuple[Change, ...] = ()
     brought = shelf.synced.get((row.values.get("source"), terms))

@@ -30,7 +30,8 @@ def test_the_local_owner_becomes_the_first_user_with_all_that_is_stored(guarded)
     guarded.app.extensions[EXTENSION] = runtime
     anna, code = Browser(guarded.app), code_of(guarded.app)
     assert re.fullmatch(r"([A-Z2-9]{5}-){5}[A-Z2-9]{5}", code)
-    assert "/login/first" in anna.get("/login").get_data(as_text=True)
+    door = anna.get("/login").get_data(as_text=True)
+    assert 'Nobody is set up yet: <a href="/login/first">enter the code' in door
     answer = first(anna, code.lower().replace("-", " "))
     assert (answer.status_code, answer.headers["Location"]) == (303, "/")
     page = anna.get("/").get_data(as_text=True)

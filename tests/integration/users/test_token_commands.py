@@ -44,6 +44,15 @@ def test_what_cannot_be_is_said_in_one_sentence(foliosync, arguments, said):
     assert err.startswith(f"foliosync: {said}")
 
 
+def test_a_name_that_is_taken_speaks_of_no_form(foliosync):
+    assert foliosync("create", "cron", "--scope", "sync")[0] == 0
+    status, out, err = foliosync("create", "cron", "--scope", "sync")
+    why = "There is a token of this name: choose another, or revoke it. No token was made."
+    assert (status, out, err) == (1, "", f"foliosync: name: {why}")
+    assert foliosync("revoke", "cron")[0] == 0
+    assert foliosync("create", "cron", "--scope", "sync")[0] == 0
+
+
 def test_a_restored_copy_brings_no_token_back(foliosync, tmp_path):
     foliosync("create", "cron", "--scope", "sync")
     copy = str(tmp_path / "copy.db")

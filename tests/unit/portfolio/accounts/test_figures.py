@@ -68,12 +68,29 @@ def test_a_synced_row_shows_the_brokers_value_and_its_cost_follows():
     assert of.cost == D("10100")
 
 
-@pytest.mark.parametrize("missing", ["market_value", "unrealized_pnl", "average_price"])
-def test_an_unknown_input_makes_the_cost_unknown(missing):
-    values = {"market_value": "10", "unrealized_pnl": "1", "average_price": "9", missing: None}
+@pytest.mark.parametrize(
+    ("missing", "said"),
+    [
+        ("market_value", None),
+        ("unrealized_pnl", None),
+        ("average_price", None),
+        ("average_price", "0"),
+    ],
+)
+def test_an_unknown_input_makes_the_cost_unknown(missing, said):
+    values = {"market_value": "10", "unrealized_pnl": "1", "average_price": "9", missing: said}
     of = figures.figures(holding(source="ibkr", quantity="1", **values))
     assert of.cost is None
     assert of.unrealized_ratio is None
+
+
+@pytest.mark.parametrize("kind", ["stock", "cfd"])
+def test_an_average_price_of_0_by_hand_is_not_known(kind):
+    of = figures.figures(holding(kind, quantity="2", price="5", average_price="0"))
+    assert (of.cost, of.unrealized_pnl, of.unrealized_ratio) == (None, None, None)
+    assert of.counts == (None if kind == "cfd" else D(10))
+    known = figures.figures(holding(kind, quantity="2", price="5", average_price="4"))
+    assert (known.cost, known.unrealized_pnl) == (D(8), D(2))
 
 
 def test_a_future_does_not_count_and_a_cfd_counts_its_profit():

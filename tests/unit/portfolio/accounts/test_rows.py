@@ -136,6 +136,7 @@ def row(**values):
         ("value", {"price": None}, "no price"),
         ("value", {}, "value not known"),
         ("cost", {"average_price": None}, "average price not known"),
+        ("cost", {"average_price": D(0)}, "average price not known"),
         ("cost", {"source": "ibkr"}, "value or P&L not known"),
         ("profit", {"price": None}, "no price"),
         ("profit", {"average_price": None}, "average price not known"),
