@@ -6,9 +6,11 @@ import errno
 import gc
 import logging
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from portfolio.errors import SetupProblem
@@ -94,7 +96,7 @@ def end(app: Flask) -> None:
 
 
 def serve(app: Flask, settings: Settings, announcement: str) -> None:
-    """Serve until Ctrl-C."""
+    """Serve until Ctrl-C, or until somebody asks the process to end."""
     from waitress.server import create_server
 
     tell_code(app)
@@ -109,11 +111,17 @@ def serve(app: Flask, settings: Settings, announcement: str) -> None:
         clear_untrusted_proxy_headers=False,
     )
     print(f"{announcement}. Ctrl-C stops it.", flush=True)
+    # `kill`, the end of a session and systemd say it so, and it would end us between two lines.
+    signal.signal(signal.SIGTERM, _stop)
     try:
         begin(app)
         server.run()
     finally:
         end(app)
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def tell_code(app: Flask) -> bool:
