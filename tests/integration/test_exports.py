@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import resource
-from contextlib import contextmanager
 from decimal import Decimal as D
 
 import pytest
@@ -17,6 +15,7 @@ from portfolio.db.base import db
 from portfolio.db.session import one_state, unit_of_work
 from portfolio.errors import StorageFailed
 from portfolio.web import respond
+from tests.integration.conftest import no_room
 
 API = "/api/v1/portfolios/1/accounts/A"
 
@@ -116,22 +115,11 @@ def test_a_failure_in_the_middle_is_an_error_and_no_half_of_a_file(desk, monkeyp
     assert desk.program.get(f"{API}/export.{ending}").status_code == 200
 
 
-@contextmanager
-def no_room():
-    """As on a full disk, no file of this process becomes any longer."""
-    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, usual[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
-
-
 @pytest.mark.parametrize("ending", ["csv", "json"])
 def test_a_file_for_which_the_disk_has_no_room_says_so(desk, monkeypatch, ending):
     desk.connected()
     monkeypatch.setattr(respond, "IN_MEMORY", 1_000)
-    with no_room():
+    with no_room(20_000):
         answer = desk.program.get(f"{API}/export.{ending}")
     assert (answer.status_code, answer.json["error"]["code"]) == (503, "storage_failed")
     assert answer.json["error"]["message"].endswith("the server’s folder for temporary files.")
