@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from io import TextIOWrapper
 from pathlib import Path
@@ -151,6 +151,10 @@ def _diagnostics(options: argparse.Namespace) -> int:
         with options.out.open("x", encoding="utf-8") as stream:
             stream.write(f"{content}\n")
     except OSError as error:
+        if not isinstance(error, FileExistsError):
+            # Half of it would be in the way of the whole.
+            with suppress(OSError):
+                options.out.unlink(missing_ok=True)
         raise SetupProblem(f"{options.out} cannot be written: {error.strerror}.") from None
     print(f"{options.out} has no name, id, address or amount in it: it may be posted anywhere.")
     return 0

@@ -6,9 +6,11 @@ import errno
 import gc
 import logging
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from portfolio.errors import SetupProblem
@@ -24,6 +26,8 @@ THREADS = 32
 # After how many new objects Python looks for garbage among them. With its 700, a sync of ten
 # thousand rows looks through all its rows again and again, and every page waits for that.
 SELDOM = 10_000
+# Twice what any of our routes takes, which is the largest file.
+LARGEST_REQUEST = 16_000_000
 GATEWAYS_PORT = 5000
 # The numbers by which glibc knows its most arenas, and from which size on a block is a mapping of
 # its own (malloc.h); and how many and how large we let them be.
@@ -94,7 +98,7 @@ def end(app: Flask) -> None:
 
 
 def serve(app: Flask, settings: Settings, announcement: str) -> None:
-    """Serve until Ctrl-C."""
+    """Serve until Ctrl-C, or until somebody asks the process to end."""
     from waitress.server import create_server
 
     tell_code(app)
@@ -105,15 +109,24 @@ def serve(app: Flask, settings: Settings, announcement: str) -> None:
         port=settings.port,
         threads=THREADS,
         ident=None,
+        # It keeps a body on the disk before anybody has looked who sends it. What is a little too
+        # large comes to us all the same: our answer says what to do.
+        max_request_body_size=LARGEST_REQUEST,
         # Whom to believe is decided by us, who must see that there was a proxy at all.
         clear_untrusted_proxy_headers=False,
     )
     print(f"{announcement}. Ctrl-C stops it.", flush=True)
+    # `kill`, the end of a session and systemd say it so, and it would end us between two lines.
+    signal.signal(signal.SIGTERM, _stop)
     try:
         begin(app)
         server.run()
     finally:
         end(app)
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def tell_code(app: Flask) -> bool:

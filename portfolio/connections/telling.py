@@ -14,11 +14,11 @@ from portfolio.connections.models import Connection, Gateway, Messenger, Target,
 from portfolio.connections.notices import News, Watched, compare, message, safe_name, states
 from portfolio.connections.sending import send
 from portfolio.connections.upkeep import READY
-from portfolio.db.session import changed_rows, end_reading, unit_of_work
+from portfolio.db.session import changed_rows, read_only, unit_of_work
 from portfolio.users.models import User
 from portfolio.users.people import not_disabled
 from portfolio.users.queries import first_user
-from portfolio.web.runtime import reading, runtime
+from portfolio.web.runtime import runtime
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +35,8 @@ def tell() -> None:
     Several processes may call it at once: one of them sends. It takes up to half a minute while
     targets are slow; no transaction is open then.
     """
-    owners = _owners(reading())
-    end_reading()
+    with read_only() as session:
+        owners = _owners(session)
     for owner in owners:
         _tell(owner)
 
@@ -52,8 +52,8 @@ def _owners(session: Session) -> list[int]:
 
 def _tell(owner: int) -> None:
     now = runtime().clock.now
-    news = _news(reading(), owner)
-    end_reading()
+    with read_only() as session:
+        news = _news(session, owner)
     if news.worth_telling or news.gone:
         news = _claim(owner, now())
     if news.worth_telling:

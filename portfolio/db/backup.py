@@ -51,7 +51,7 @@ def copy(database: Path, target: Path) -> None:
             f"{database} could not be copied ({error}); nothing changed."
         ) from error
     finally:
-        part.unlink(missing_ok=True)
+        _remove(part)
 
 
 def _part(target: Path, *, taken: bool = False) -> Path:
@@ -66,6 +66,12 @@ def _part(target: Path, *, taken: bool = False) -> Path:
         raise SetupProblem(f"{target} cannot be written: {error.strerror}.") from None
     os.close(handle)
     return Path(name)
+
+
+def _remove(part: Path) -> None:
+    """Leave nothing of it behind, nor of what SQLite keeps beside it where it could not write."""
+    for tail in ("", "-journal"):
+        part.with_name(part.name + tail).unlink(missing_ok=True)
 
 
 def _give_name(part: Path, target: Path) -> None:
@@ -144,7 +150,7 @@ def restore(database: Path, source: Path, now: datetime, without: Collection[str
         make_private(database)
         _bring_back(part, database, kept)
     finally:
-        part.unlink(missing_ok=True)
+        _remove(part)
     return kept
 
 

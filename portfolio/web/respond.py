@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from enum import Enum
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
@@ -19,10 +20,13 @@ from flask import (
     request,
 )
 
+from portfolio.errors import StorageFailed
 from portfolio.web.identity import bearer
 
 # Of a file that is written; what is longer goes to the disk.
 IN_MEMORY, AT_ONCE = 1_000_000, 64_000
+NO_ROOM = "The file does not fit into the server’s folder for temporary files."
+MAKE_ROOM = "Make room there, or name another folder in its TMPDIR. Nothing was changed."
 VARY = (
     *("Authorization", "HX-Request", "HX-Boosted", "HX-History-Restore-Request"),
     *("HX-Target", "Accept"),
@@ -75,18 +79,24 @@ def page(template: str, status: int = 200, /, **context: Any) -> Response:
 def file(parts: Iterable[str], name: str, kind: str = "text/csv") -> Response:
     """A file to keep, CSV by default; all its parts are taken before anything is sent.
 
-    A large one waits on the disk, under no name, until it is read.
+    A large one waits on the disk, under no name, until it is read; `StorageFailed` where it does
+    not fit there.
     """
     # Closed with the answer.
     content: IO[bytes] = SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115
     try:
         for part in parts:
             content.write(part.encode())
-    except BaseException:
-        content.close()
+        size = content.tell()
+        # Writes the last of it.
+        content.seek(0)
+    except BaseException as error:
+        # It tries to write what is left once more.
+        with suppress(OSError):
+            content.close()
+        if isinstance(error, OSError):
+            raise StorageFailed(NO_ROOM, MAKE_ROOM) from error
         raise
-    size = content.tell()
-    content.seek(0)
     # Headers are Latin-1 at most: any other name comes beside one that all can read (RFC 6266).
     plain = name.encode("ascii", "replace").decode("ascii").replace("?", "_")
     full = {} if plain == name else {"filename*": f"UTF-8''{quote(name, safe='')}"}

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -122,6 +123,31 @@ def test_a_worker_keeps_accounts_in_step_beside_the_web_process(tmp_path, free_p
             worker.send_signal(signal.SIGTERM)
             assert worker.wait(60) == 0
         by_hand(simulator, at)
+
+
+def test_a_server_that_is_to_end_lets_a_sync_under_way_end_first(tmp_path, free_port, gateway):
+    simulator, server = gateway
+    at = {"data": tmp_path, "FOLIOSYNC_JOBS": "off", "FOLIOSYNC_IBKR_GATEWAY_URL": server.url}
+    base = f"http://127.0.0.1:{free_port}"
+    url, runs = f"{base}/portfolio/1/accounts/A", f"{base}/api/v1/portfolios/1/accounts/A/runs"
+    with ThreadPoolExecutor() as pool:
+        with started("run", "--port", str(free_port), **at) as process:
+            wait_until(lambda: answers(f"{base}/readyz"))
+            requests.post(f"{base}/api/v1/portfolios", json={"name": "P", "base_currency": "USD"})
+            requests.post(
+                f"{base}/api/v1/portfolios/1/accounts", json={"name": "A", "currency": "USD"}
+            )
+            linked = requests.post(f"{url}/connect/ibkr", json={"account_id": "U1234567"})
+            assert linked.status_code == 201, linked.text
+            simulator.state.delay = 0.3
+            pool.submit(requests.post, f"{url}/sync")
+            wait_until(lambda: requests.get(runs).json()["items"])
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(60) == 0
+        # It is over, and nobody waits for a run whose process is gone.
+        with started("run", "--port", str(free_port), **at):
+            wait_until(lambda: answers(f"{base}/readyz"))
+            assert [of["status"] for of in requests.get(runs).json()["items"]] == ["succeeded"]
 
 
 def by_hand(simulator, at):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -141,3 +143,14 @@ def guarded_by(database_url: str, folder: Path) -> dict[str, str]:
         "FOLIOSYNC_DATABASE_URL": database_url,
         "FOLIOSYNC_TIMEZONE": "UTC",
     }
+
+
+@contextmanager
+def no_room(longest: int) -> Iterator[None]:
+    """As on a full disk, no file of this process becomes any longer."""
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (longest, usual[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)

@@ -15,6 +15,7 @@ from portfolio.db.base import db
 from portfolio.db.migrating import run_migrations
 from portfolio.errors import SetupProblem
 from portfolio.settings import Settings
+from tests.integration.conftest import no_room
 from tests.integration.db.released import contents
 from tests.integration.test_cli import run
 
@@ -82,6 +83,18 @@ def test_a_disk_without_room_for_the_former_state_leaves_it_where_it_is(
     assert [of.name for of in data.glob("*.db")] == ["foliosync.db"]
     backup.restore(database, copy, datetime(2026, 11, 25, tzinfo=UTC), without=())
     assert names(data) == ["first"]
+
+
+def test_a_copy_for_which_there_is_no_room_leaves_nothing_behind(data, tmp_path):
+    # More than SQLite keeps in memory, so that it writes before the end.
+    numbers = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)"
+    answer(data, f"CREATE TABLE large AS {numbers} SELECT hex(zeroblob(500)) AS text FROM n")
+    (folder := tmp_path / "copies").mkdir()
+    with no_room(50_000), pytest.raises(SetupProblem, match="nothing changed"):
+        backup.copy(data / "foliosync.db", folder / "copy.db")
+    assert list(folder.iterdir()) == []
+    backup.copy(data / "foliosync.db", folder / "copy.db")
+    assert [of.name for of in folder.iterdir()] == ["copy.db"]
 
 
 def test_a_new_database_is_readable_by_its_owner_alone(tmp_path):

@@ -20,6 +20,7 @@ from portfolio.pages.diagnostics import bundle
 from portfolio.users.models import User
 from portfolio.web.identity import Identity, Kind
 from portfolio.web.runtime import EXTENSION
+from tests.integration.conftest import no_room
 
 HTML = {"Accept": "text/html"}
 WORD, NUMBER, FAR = "canary", "4711", 471100000
@@ -212,6 +213,10 @@ def test_the_command_prints_it_or_writes_a_new_file(desk, tmp_path, monkeypatch,
     assert cli.main(["diagnostics"]) == 0
     assert set(json.loads(capsys.readouterr().out)) == PARTS
     out = tmp_path / "out.json"
+    with no_room(1_000):
+        assert cli.main(["diagnostics", "--out", str(out)]) == 1
+    assert "cannot be written: File too large" in capsys.readouterr().err
+    # Half of it is not in the way of the whole.
     assert cli.main(["diagnostics", "--out", str(out)]) == 0
     assert set(json.loads(out.read_text())) == PARTS
     capsys.readouterr()

@@ -14,6 +14,8 @@ from portfolio.accounts.models import Holding
 from portfolio.db.base import db
 from portfolio.db.session import one_state, unit_of_work
 from portfolio.errors import StorageFailed
+from portfolio.web import respond
+from tests.integration.conftest import no_room
 
 API = "/api/v1/portfolios/1/accounts/A"
 
@@ -111,6 +113,19 @@ def test_a_failure_in_the_middle_is_an_error_and_no_half_of_a_file(desk, monkeyp
         answer = desk.program.get(f"{API}/export.{ending}")
     assert (answer.status_code, answer.json["error"]["code"]) == (503, "storage_failed")
     assert desk.program.get(f"{API}/export.{ending}").status_code == 200
+
+
+@pytest.mark.parametrize("ending", ["csv", "json"])
+def test_a_file_for_which_the_disk_has_no_room_says_so(desk, monkeypatch, ending):
+    desk.connected()
+    monkeypatch.setattr(respond, "IN_MEMORY", 1_000)
+    with no_room(20_000):
+        answer = desk.program.get(f"{API}/export.{ending}")
+    assert (answer.status_code, answer.json["error"]["code"]) == (503, "storage_failed")
+    assert answer.json["error"]["message"].endswith("the server’s folder for temporary files.")
+    whole = desk.program.get(f"{API}/export.{ending}")
+    assert (whole.status_code, len(whole.data)) == (200, whole.content_length)
+    whole.close()
 
 
 def test_who_only_asks_for_the_head_gets_no_file(desk):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import re
+import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 
 from portfolio.accounts.models import Account
 from portfolio.app import create_app, prepare_database
@@ -17,6 +18,7 @@ from portfolio.connections.models import Connection, Messenger, Told
 from portfolio.connections.telling import CLAIM, tell
 from portfolio.db.base import db
 from portfolio.db.session import unit_of_work
+from portfolio.errors import StorageFailed
 from tests.integration.conftest import MAIN, Desk, make_desk
 
 CANARY = "canary-4711"
@@ -112,6 +114,30 @@ def test_a_lost_sign_in_is_told_once_and_its_return_once(told_anywhere):
     desk.sync(url)
     told_anywhere.tell()
     assert len(post.sent) == 3
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_database_that_fails_is_one_of_the_troubles_we_know(told, number):
+    """Who runs the task says it in a line then, without what the database said."""
+    told.desk.connected()
+    told.attention(A="sync_rejected")
+    left = [number]
+
+    def failing(*_statement):
+        left[0] -= 1
+        if left[0] == 0:
+            raise sqlite3.OperationalError("disk I/O error")
+
+    with told.desk.app.app_context():
+        engine = db.engine
+    event.listen(engine, "do_execute", failing)
+    try:
+        with pytest.raises(StorageFailed):
+            told.tell()
+    finally:
+        event.remove(engine, "do_execute", failing)
+    told.tell()
+    assert told.post.titles == ["Foliosync needs you: a sync was not applied"]
 
 
 def test_a_restart_repeats_nothing(told, tmp_path):
