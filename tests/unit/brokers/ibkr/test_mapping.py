@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from brokers.errors import BadAnswer, Foreign, Incomplete, SessionStarting
 from brokers.ibkr import mapping
 from brokers.ibkr.mapping.positions import each_summed, summed
-from brokers.ibkr.mapping.values import currency
+from brokers.ibkr.mapping.values import currency, exact
 from brokers.types import Kind, Right
 from tests.unit.brokers.ibkr.pages import held_by
 
@@ -204,15 +204,35 @@ def test_a_number_is_read_the_same_however_it_is_written(given):
         plain = None if given == "" else Decimal(str(given).strip())
     except InvalidOperation:
         plain = Decimal("NaN")
-    good = plain is None or (plain.is_finite() and (not plain or ordinary(plain)))
+    tiny = plain is not None and plain.is_finite() and plain != 0 and plain.adjusted() < -18
+    good = plain is None or (plain.is_finite() and (not plain or tiny or ordinary(plain)))
     try:
-        assert (mapping.number(given, "strike"), good) == (plain, True)
+        assert (mapping.number(given, "strike"), good) == (0 if tiny else plain, True)
     except BadAnswer:
         assert not good
+    try:
+        assert (exact(given, "position"), good and not tiny) == (plain, True)
+    except BadAnswer:
+        assert tiny or not good
 
 
 def ordinary(value):
     return abs(value.adjusted()) <= 18 and len(value.as_tuple().digits) <= 38
+
+
+@pytest.mark.parametrize("dust", [Decimal("1.08E-19"), f"0.{0:018}108", -1e-19])
+def test_the_noise_of_a_double_is_no_profit_and_a_quantity_never_becomes_nothing(dust):
+    """The profit on crypto dust came as `1.08E-19`, and the whole account was a bad answer."""
+    noisy = one({**FULL_OPTION, "unrealizedPnl": dust, "mktPrice": dust})
+    assert (noisy.unrealized_pnl, noisy.price, noisy.quantity) == (0, 0, -2)
+    with pytest.raises(BadAnswer):
+        held_by([{**FULL_OPTION, "position": dust}], "U1234567", "USD")
+    least = Decimal("1.08E-18")
+    held, closed = held_by([{**FULL_OPTION, "position": least}], "U1234567", "USD")
+    assert ([of.quantity for of in held], closed) == ([least], frozenset())
+    total = {"cashbalance": 1, "exchangerate": 1, "stockmarketvalue": dust}
+    books = mapping.ledger({"USD": total, "BASE": total}, "U1234567", "USD")
+    assert set(books.total.values.values()) <= {0}
 
 
 parts = st.builds(
