@@ -14,7 +14,13 @@ from portfolio.clock import Moment
 from portfolio.connections.gateways import Outside
 from portfolio.connections.models import Connection
 from portfolio.connections.runner import replaced_of, settle
-from portfolio.connections.services import LinkRequest, Place, connect, connection_of
+from portfolio.connections.services import (
+    LinkRequest,
+    Place,
+    clean_username,
+    connect,
+    connection_of,
+)
 from portfolio.db.session import unit_of_work
 from portfolio.errors import Conflict, NotFound, SyncRejected
 from portfolio.sync import decisions as sync
@@ -155,7 +161,7 @@ def taken_back(session: Session, account: Account) -> str:
 def change_connection(
     session: Session, owner_id: int, connection_id: int, values: dict[str, Any], moment: Moment
 ) -> Connection:
-    """Pause or resume a connection, or switch its schedule."""
+    """Pause or resume a connection, switch its schedule, or note another user name."""
     connection = find_connection(session, owner_id, connection_id)
     if "paused" in values and values["paused"] != connection.paused:
         connection.paused_at = moment.now if values["paused"] else None
@@ -163,6 +169,8 @@ def change_connection(
         connection.next_run_at = None
     if "sync_enabled" in values:
         connection.sync_enabled = values["sync_enabled"]
+    if "username" in values:
+        connection.username = clean_username(values["username"])
     session.flush()
     return connection
 

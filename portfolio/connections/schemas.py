@@ -174,6 +174,11 @@ class ConnectionChange(Schema):
     paused = Flag(metadata={"example": False})
     sync_enabled = Flag()
     gateway_id = RowId()
+    username = fields.String(
+        allow_none=True,
+        validate=validate.Length(max=100),
+        metadata={"description": "A note for you; null or empty removes it."},
+    )
 
 
 class GatewaySchema(Schema):

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from brokers.errors import BrokerAccountMissing, CertificateChanged, CertificateUntrusted
 from brokers.types import Certificate
 from portfolio.accounts.models import CONNECTED, MANUAL, Account, CashBalance, Holding
+from portfolio.accounts.names import clean_text
 from portfolio.accounts.queries import portfolios as accounts
 from portfolio.accounts.services import twins
 from portfolio.accounts.services.portfolios import date_quotes, release
@@ -70,6 +71,11 @@ class LinkRequest:
     sync_enabled: bool = True
     gateway_id: int | None = None
     broker: str = FIRST_BROKER
+
+
+def clean_username(typed: str | None) -> str | None:
+    """A secondary user name as it is noted; None where there is none, or `Invalid`."""
+    return clean_text(typed, "username", 100)
 
 
 def connection_of(session: Session, account: Account) -> Connection | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, current_app, request, url_for
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from brokers.types import Kind
 from portfolio.accounts.models import Account
@@ -17,7 +18,9 @@ from portfolio.accounts.queries.rates import values_page
 from portfolio.accounts.services import portfolios as services
 from portfolio.accounts.views.holdings import look
 from portfolio.accounts.views.portfolios import form, problems
+from portfolio.connections.decisions import change_connection
 from portfolio.connections.preview import leaving
+from portfolio.connections.services import connection_of
 from portfolio.connections.views.connections import (
     account_page,
     card_fragment,
@@ -27,7 +30,7 @@ from portfolio.connections.views.connections import (
     ways,
 )
 from portfolio.db.session import unit_of_work
-from portfolio.errors import Conflict, Invalid
+from portfolio.errors import Conflict, Invalid, NotConnected
 from portfolio.pages import metrics as measuring
 from portfolio.pages import queries
 from portfolio.web import editing, respond
@@ -129,12 +132,18 @@ def values(portfolio_id: int, account_name: str) -> Response:
 def edit_account(portfolio_id: int, account_name: str) -> Response:
     """The form of an account, with its external connections."""
     found = find_account(reading(), owner_id(), portfolio_id, account_name)
-    return edit_page(found, values_of(found))
+    return edit_page(found, values_of(reading(), found))
 
 
-def values_of(found: Account) -> dict[str, str]:
-    """What an account's form shows at first."""
-    return {"name": found.name, "currency": found.currency, "notes": found.notes or ""}
+def values_of(session: Session, found: Account) -> dict[str, str]:
+    """What the forms of an account and of its connection show at first."""
+    connection = connection_of(session, found)
+    return {
+        "name": found.name,
+        "currency": found.currency,
+        "notes": found.notes or "",
+        "username": (connection and connection.username) or "",
+    }
 
 
 def edit_page(
@@ -145,7 +154,8 @@ def edit_page(
     choose: bool = False,
 ) -> Response:
     """The edit page, with the broker's accounts to choose from where they were asked for."""
-    portfolio_name, (view, card), shown = found.portfolio, view_and_card(found), values_of(found)
+    portfolio_name, (view, card) = found.portfolio, view_and_card(found)
+    shown = values_of(reading(), found)
     context, status = choices_context(view) if choose else ({"account": view, "ways": ways()}, 200)
     return respond.page(
         "pages/edit_account.html",
@@ -163,20 +173,36 @@ def edit_page(
 
 @blueprint.post(f"{ACCOUNT}/edit")
 def save_account(portfolio_id: int, account_name: str) -> Response:
-    """Save the form, or (`choices` names a broker) ask which accounts can be linked."""
+    """Save a form, or (`choices` names a broker) ask which accounts can be linked."""
     owner = owner_id()
     found = find_account(reading(), owner, portfolio_id, account_name)
     if "choices" in request.form:
         return offer_choices(found)
-    values = form("name", "currency", "notes")
+    of_user = "username" in request.form
+    values = form(*(("username",) if of_user else ("name", "currency", "notes")))
+    save = note_user if of_user else change
     try:
         with unit_of_work() as session:
             changing = find_account(session, owner, portfolio_id, account_name)
-            new = form(*editing.changed(values_of(changing), values))
-            target = account_page(services.change_account(session, changing, dict(new), moment()))
+            new = form(*editing.changed(values_of(session, changing), values))
+            target = save(session, changing, dict(new))
     except (Invalid, Conflict) as error:
-        return edit_page(found, values, problems(error))
+        return edit_page(found, values_of(reading(), found) | values, problems(error))
     return respond.go(target, "Saved.")
+
+
+def change(session: Session, account: Account, values: dict[str, str]) -> str:
+    """Save what was changed in the form of an account; returns where to go on."""
+    return account_page(services.change_account(session, account, values, moment()))
+
+
+def note_user(session: Session, account: Account, values: dict[str, str]) -> str:
+    """Note another secondary user name of a connected account, or none; where to go on."""
+    connection = connection_of(session, account)
+    if connection is None:
+        raise NotConnected(account.name)
+    change_connection(session, account.portfolio.owner_id, connection.id, values, moment())
+    return f"{account_page(account)}/edit#external-connections"
 
 
 def offer_choices(found: Account) -> Response:
@@ -186,7 +212,7 @@ def offer_choices(found: Account) -> Response:
         test = url_for("connections.test_connection", gateway_id=chosen_gateway(), back=here)
         return respond.go(test)
     if respond.reader() is not Reader.FRAGMENT:
-        return edit_page(found, values_of(found), choose=True)
+        return edit_page(found, values_of(reading(), found), choose=True)
     view, _ = view_and_card(found)
     context, status = choices_context(view)
     return respond.page("connections/_choices.html", status, **context)

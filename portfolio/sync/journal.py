@@ -261,7 +261,8 @@ def _holding_back(at: Reversal, row: Holding | None, changes: list[Change], late
         date_quote(row, at.account)
         return "closed"
     if closing:
-        row.closed_at = None
+        # It arrives anew, as by a sync: notes that went to what took its place find the way back.
+        row.opened_at, row.closed_at = at.moment.now, None
         return "added"
     _rescale(row, fields)
     for name, field in fields.items():

@@ -48,6 +48,9 @@ def test_the_five_steps_then_a_sale_then_disconnect(page, house):
     page.get_by_text("1 no longer held").wait_for()
 
     page.get_by_role("link", name="Edit", exact=True).click()
+    page.get_by_label("Secondary username").fill("jdoe-2")
+    page.get_by_role("button", name="Save username").click()
+    page.get_by_text("· jdoe-2").wait_for()
     page.get_by_role("button", name="Test connection").click()
     page.get_by_text("Connected to Interactive Brokers").wait_for()
     accessible(page)

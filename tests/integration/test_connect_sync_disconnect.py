@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 from decimal import Decimal
+from html import unescape
 
 import pytest
 from sqlalchemy import text
@@ -80,6 +81,72 @@ def test_another_user_name_of_a_connection_is_noted_and_nothing_else_changes(any
     before["connection"]["username"] = "other"
     assert done.json == before
     assert f"· {kept}" in anywhere.program.get(url, headers={"Accept": "text/html"}).text
+
+
+def noted(desk):
+    (found,) = desk.program.get("/api/v1/connections").json["items"]
+    return found["username"]
+
+
+def test_the_user_name_of_a_connection_is_changed_and_removed_over_json(anywhere):
+    url = anywhere.connected()
+    (found,) = anywhere.program.get("/api/v1/connections").json["items"]
+    at = f"/api/v1/connections/{found['id']}"
+    for sent, kept in ((" jdoe-api ", "jdoe-api"), ("", None), ("x" * 100, "x" * 100)):
+        changed = anywhere.program.patch(at, json={"username": sent}).json
+        assert changed == {**found, "username": kept}
+    assert anywhere.program.patch(at, json={"sync_enabled": True}).json["username"] == kept
+    # Nothing of a request is done of which a part is refused.
+    for wrong in ("x" * 101, "a\0b", "a\u202eb", 5):
+        body = {"username": wrong, "paused": True, "gateway_id": 99}
+        refused = anywhere.program.patch(at, json=body)
+        assert (refused.status_code, list(refused.json["error"]["fields"])) == (422, ["username"])
+    assert anywhere.program.get("/api/v1/connections").json["items"] == [
+        {**found, "username": kept}
+    ]
+    assert anywhere.program.patch(at, json={"username": None}).json == found
+    assert anywhere.sync(url).json["run"]["status"] == "succeeded"
+
+
+def test_the_user_name_of_a_connection_is_changed_on_its_edit_page(desk):
+    url, html = desk.account(), {"Accept": "text/html"}
+    assert 'name="username"' not in desk.program.get(f"{url}/edit", headers=html).text
+    by_hand = desk.program.post(f"{url}/edit", data={"username": "x"}, headers=html)
+    assert by_hand.status_code == 409
+    desk.turn()
+    desk.connect(url, username="first")
+
+    def opened(page):
+        of_account, of_user = re.findall(r'name="opened" value="([^"]*)"', page)
+        assert of_account == of_user
+        return unescape(of_user)
+
+    def send(name, showed):
+        form = {"opened": showed, "username": name}
+        return desk.program.post(f"{url}/edit", data=form, headers=html)
+
+    page = desk.program.get(f"{url}/edit", headers=html).text
+    assert 'value="first"' in page
+    saved = send(" second ", opened(page))
+    assert (saved.status_code, saved.location) == (303, f"{url}/edit#external-connections")
+    assert noted(desk) == "second"
+    # What another tab has saved meanwhile is said first; the form of the account is as it was.
+    late = send("third", opened(page))
+    assert late.status_code == 422
+    assert "it is “second” by now" in late.text
+    assert 'value="third"' in late.text
+    assert 'name="name" type="text" value="A"' in late.text
+    wrong = send("a\u202eb", opened(late.text))
+    assert (wrong.status_code, noted(desk)) == (422, "second")
+    assert "No control characters" in wrong.text
+    # Who saves again has seen it. The form of the account leaves it alone.
+    assert (send("third", opened(late.text)).status_code, noted(desk)) == (303, "third")
+    form = {"opened": opened(wrong.text), "name": "B", "currency": "USD", "notes": ""}
+    moved = desk.program.post(f"{url}/edit", data=form, headers=html)
+    assert (moved.status_code, noted(desk)) == (303, "third")
+    url = moved.location
+    page = desk.program.get(f"{url}/edit", headers=html).text
+    assert (send("", opened(page)).status_code, noted(desk)) == (303, None)
 
 
 def test_who_states_the_cash_after_a_disconnect_states_what_was_accrued_too(desk):

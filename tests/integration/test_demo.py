@@ -159,6 +159,8 @@ def test_notes_are_offered_to_what_took_a_contract_s_place(desk):
     assert "took its place" not in desk.program.get(url, headers=HTML).get_data(as_text=True)
     row = desk.simulator.state.accounts[MAIN].find("AAPL")
     row.conid, row.ticker = 912_345, "APPL"
+    desk.turn(20 * 86_400)
+    desk.simulator.sign_in()
     run = desk.sync(url).json["run"]
     assert (run["added"], run["closed"]) == (1, 1)
     page = desk.program.get(url, headers=HTML).get_data(as_text=True)
@@ -174,3 +176,14 @@ def test_notes_are_offered_to_what_took_a_contract_s_place(desk):
     (heir,) = [h for h in held.json["holdings"] if h["instrument"]["symbol"] == "APPL"]
     assert heir["notes"] == "for Ada"
     assert desk.program.post(f"{url}/holdings/{heir['id']}/inherit").status_code == 404
+    # Who takes the change back is offered the notes for what is held again; and so on.
+    for gone, back in (("APPL", "AAPL"), ("AAPL", "APPL")):
+        desk.turn(86_400)
+        run = desk.program.post(f"/api/v1/runs/{run['id']}/undo").json["run"]
+        page = desk.program.get(url, headers=HTML).get_data(as_text=True)
+        assert f"<strong>{gone}</strong> is no longer held" in page
+        assert f"Move the notes to {back}" in page
+        row = found(desk, back)
+        assert row["notes"] is None
+        assert desk.program.post(f"{url}/holdings/{row['id']}/inherit").status_code == 303
+        assert found(desk, back)["notes"] == "for Ada"

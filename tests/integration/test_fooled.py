@@ -93,6 +93,38 @@ def test_a_true_sale_passes_though_another_holding_has_no_price(desk):
     assert (held["VWCE"], held["EIMI"]) == ("8.25", "10")
 
 
+def test_what_is_sold_in_one_model_is_not_sold_where_the_row_of_the_other_is_missing(desk):
+    url, sold, lost = of_kids(desk), [], []
+    conid = str(desk.simulator.state.accounts[KIDS].find("VWCE").conid)
+
+    def under_models(body):
+        rows = list(body) if isinstance(body, list) else []
+        for row in (row for row in rows if str(row["conid"]) == conid):
+            if sold:
+                body.append({**row, "model": "Income", "position": 0})
+            row["model"] = "Growth"
+            if lost:
+                body.remove(row)
+
+    rewrite(desk, "/positions/", under_models)
+    desk.sync(url)
+    held = next(r for r in desk.holdings(url)["holdings"] if r["instrument"]["symbol"] == "VWCE")
+    sold.append(True)
+    lost.append(True)
+    desk.turn()
+    run = desk.sync(url).json["run"]
+    assert (run["status"], run["reason"]) == ("rejected", "removal")
+    assert held["quantity"] in {row["quantity"] for row in desk.holdings(url)["holdings"]}
+    # The row is back, and then all of it is sold: the other list is asked, and does not have it.
+    lost.clear()
+    desk.turn()
+    assert desk.sync(url).json["run"]["closed"] == 0
+    desk.simulator.sell(KIDS, "VWCE")
+    desk.turn()
+    run = desk.sync(url).json["run"]
+    assert (run["status"], run["closed"]) == ("succeeded", 1)
+
+
 def test_a_sale_passes_though_the_books_differ_elsewhere_for_good(desk):
     url = of_kids(desk)
 

@@ -111,7 +111,12 @@ def quantities(entries: Iterable[Entry]) -> dict[str, Decimal]:
 
 
 def positions(entries: Sequence[Entry]) -> Held:
-    """The holdings, and the contracts listed with quantity 0; cash is in the ledger already."""
+    """The holdings, and the contracts listed with quantity 0; cash is in the ledger already.
+
+    In an account with models a row of 0 is no such proof: that of another model may be missing.
+    """
     found = [entry.position for entry in entries if entry.position is not None]
-    zero = {entry.key for entry in entries if not entry.quantity and not entry.is_cash}
-    return summed(found, zero)
+    if any(entry.model for entry in entries if not entry.is_cash):
+        return summed(found), frozenset()
+    zero = (entry.key for entry in entries if not entry.quantity and not entry.is_cash)
+    return summed(found), frozenset(zero)

@@ -12,7 +12,7 @@ from brokers.ibkr.mapping.rows import key, quantity
 from brokers.ibkr.mapping.values import EXACT, Row, number
 from brokers.types import Instrument, Position
 
-# The holdings, and the contracts that are listed and of which nothing is held.
+# The holdings, and the contracts of which a row of quantity 0 proves that nothing is held.
 Held = tuple[tuple[Position, ...], frozenset[str]]
 # What a holding, and a multiplier that is not said, are worked out from.
 FIGURES = ("position", "avgPrice", "avgCost", "mktPrice", "mktValue", "unrealizedPnl")
@@ -36,23 +36,21 @@ def position_of(row: Row, of: Instrument, amount: Decimal) -> Position:
     )
 
 
-def summed(found: Sequence[Position], zero: set[str]) -> Held:
-    """One holding a contract, however many models it stands in; `zero` are rows of quantity 0."""
-    single = {of.instrument.key for of in found if of.quantity}
-    if len(single) == len(found):
+def summed(found: Sequence[Position]) -> tuple[Position, ...]:
+    """One holding a contract, however many models it stands in."""
+    if len({of.instrument.key for of in found if of.quantity}) == len(found):
         # No contract stands in several models: the usual case.
-        return tuple(found), frozenset(zero - single)
-    return each_summed(found, zero)
+        return tuple(found)
+    return each_summed(found)
 
 
-def each_summed(found: Sequence[Position], zero: set[str]) -> Held:
+def each_summed(found: Sequence[Position]) -> tuple[Position, ...]:
     """The same, whatever stands in how many models."""
     parts: dict[str, list[Position]] = {}
     for each in found:
         parts.setdefault(each.instrument.key, []).append(each)
     whole = (of[0] if len(of) == 1 else _merged(of) for of in parts.values())
-    held = {of.instrument.key: of for of in whole if of.quantity}
-    return tuple(held.values()), frozenset((zero | parts.keys()) - held.keys())
+    return tuple(of for of in whole if of.quantity)
 
 
 def _merged(parts: Sequence[Position]) -> Position:

@@ -10,7 +10,7 @@ from typing import Any
 
 from brokers.errors import Foreign
 from brokers.ibkr import errors
-from brokers.ibkr.mapping.values import EXACT, Row, number
+from brokers.ibkr.mapping.values import EXACT, Row, exact, number
 
 FOREIGN = "The gateway answered with positions of another account."
 # Recordings show the holdings of an account a second time under its id with this letter.
@@ -47,7 +47,7 @@ def key(row: Row) -> str:
 
 def quantity(row: Row) -> Decimal:
     """The signed quantity of a row; required."""
-    value = number(row.get("position"), "position")
+    value = exact(row.get("position"), "position")
     if value is None:
         raise errors.bad("A position has no quantity.")
     return _shared(str(value))

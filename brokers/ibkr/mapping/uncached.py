@@ -28,6 +28,7 @@ class Line(msgspec.Struct, frozen=True, gc=False, array_like=True):
     price: Decimal | None
     market_value: Decimal | None
     unrealized_pnl: Decimal | None
+    in_model: bool
 
 
 class Holds(Protocol):
@@ -63,11 +64,11 @@ def uncached(
         of = identity(row)
         if of in found:
             raise Incomplete("An uncached position came twice.")
-        found[of] = _line(of[0], row, beside.get(of[0]) if beside else None)
+        found[of] = _line(of, row, beside.get(of[0]) if beside else None)
     return list(found.values())
 
 
-def _line(key: str, row: Row, beside: Position | None) -> Line:
+def _line(of: tuple[str, str], row: Row, beside: Position | None) -> Line:
     amount, code = quantity(row), currency(row.get("currency"))
     if amount and code is None:
         raise errors.bad("An uncached position has no currency.")
@@ -80,7 +81,7 @@ def _line(key: str, row: Row, beside: Position | None) -> Line:
         price = _shared(price, beside.price)
         value = _shared(value, beside.market_value)
         profit = _shared(profit, beside.unrealized_pnl)
-    return Line(key, amount, code, average, price, value, profit)
+    return Line(of[0], amount, code, average, price, value, profit, bool(of[1]))
 
 
 def _shared(figure: Decimal | None, same: Decimal | None) -> Decimal | None:
@@ -109,12 +110,15 @@ class Waiting:
 def repositioned(lines: Iterable[Line], known: Mapping[str, Holds]) -> Held | None:
     """The holdings by these lines, their terms as they are in `known`.
 
-    None where a contract is held that is not known there, or is in another currency.
+    None where a contract is held that is not known there, or is in another currency. As in the
+    pages, a line of 0 proves nothing where there are models.
     """
     found: list[Position] = []
     zero: set[str] = set()
     strange: list[Line] = []
+    with_models = False
     for line in lines:
+        with_models = with_models or line.in_model
         before = known.get(line.key)
         if not line.quantity:
             zero.add(line.key)
@@ -124,9 +128,10 @@ def repositioned(lines: Iterable[Line], known: Mapping[str, Holds]) -> Held | No
             return None
         else:
             found.append(_position(line, before.instrument))
-    others = listed(strange)
     # Models may cancel each other out: then nothing is held, and the pages show no terms.
-    return None if any(others.values()) else summed(found, zero | others.keys())
+    if any(listed(strange).values()):
+        return None
+    return summed(found), frozenset() if with_models else frozenset(zero)
 
 
 def _position(line: Line, of: Instrument) -> Position:

@@ -12,6 +12,7 @@ from sys import intern
 from typing import Any
 
 from brokers.contract import CURRENCY
+from brokers.errors import BrokerError
 from brokers.ibkr import errors
 
 Row = Mapping[str, Any]
@@ -20,6 +21,9 @@ Row = Mapping[str, Any]
 # More than any figure needs; what is longer is damage, and could not be stored.
 LONGEST = 38
 ORDINARY = 18
+# Of a figure below this (as an exponent of ten) nothing is left but the rounding of a double.
+SMALLEST = -18
+NOTHING = Decimal(0)
 PLAIN = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 LONGEST_TEXT = 200
 # Products and sums of accepted figures lose nothing within so many digits.
@@ -27,7 +31,10 @@ EXACT = 120
 
 
 def number(value: Any, name: str) -> Decimal | None:
-    """A decimal from a number or a string; None where there is none."""
+    """A figure from a number or a string; None where there is none.
+
+    One that is too small to be any (the profit on dust, `1.08E-19`) is 0.
+    """
     # The usual cases, as quick as they can be told: ordinary digits, and not many.
     if type(value) is Decimal:
         written = str(value)
@@ -35,19 +42,38 @@ def number(value: Any, name: str) -> Decimal | None:
             return value
     elif type(value) is str and len(value) <= ORDINARY and PLAIN.fullmatch(value):
         return Decimal(value)
+    found = _written(value, name)
+    if not found:
+        return found
+    if found.adjusted() < SMALLEST:
+        return NOTHING
+    if found.adjusted() > 18 or len(found.as_tuple().digits) > LONGEST:
+        raise _no_number(name)
+    return found
+
+
+def exact(value: Any, name: str) -> Decimal | None:
+    """The same of what must not become 0 because it is tiny, as a quantity: it is refused."""
+    found = number(value, name)
+    if found == 0 and _written(value, name):
+        raise _no_number(name)
+    return found
+
+
+def _written(value: Any, name: str) -> Decimal | None:
     if value is None or value == "" or isinstance(value, bool):
         return None
     try:
         found = Decimal(value) if isinstance(value, int | Decimal) else Decimal(str(value).strip())
     except InvalidOperation:
         found = Decimal("NaN")
-    if not found.is_finite() or _is_damaged(found):
-        raise errors.bad(f"The field {name} is not a number.")
+    if not found.is_finite():
+        raise _no_number(name)
     return found
 
 
-def _is_damaged(found: Decimal) -> bool:
-    return found != 0 and (abs(found.adjusted()) > 18 or len(found.as_tuple().digits) > LONGEST)
+def _no_number(name: str) -> BrokerError:
+    return errors.bad(f"The field {name} is not a number.")
 
 
 def text(value: Any) -> str | None:

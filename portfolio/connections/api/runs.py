@@ -9,6 +9,7 @@ from flask import Response
 from portfolio.connections import cards, decisions
 from portfolio.connections.cards import ConnectionView
 from portfolio.connections.schemas import ConnectionChange, ConnectionSchema, ConnectionsSchema
+from portfolio.connections.services import clean_username
 from portfolio.connections.views import runs as views
 from portfolio.db.session import unit_of_work
 from portfolio.errors import NotFound
@@ -53,8 +54,11 @@ def list_connections() -> dict[str, Any]:
 @blueprint.arguments(ConnectionChange)
 @blueprint.response(200, ConnectionSchema)
 def change_connection(values: dict[str, Any], connection_id: int) -> ConnectionView:
-    """Pause or resume a connection, switch its schedule, or send it through another gateway."""
+    """Pause or resume a connection, switch its schedule, name its user, or change its gateway."""
     owner, at = owner_id(), moment()
+    if "username" in values:
+        # Before a gateway is asked for anything.
+        values["username"] = clean_username(values["username"])
     if "gateway_id" in values:
         decisions.move(owner, connection_id, values.pop("gateway_id"), runtime().outside)
     with unit_of_work() as session:

@@ -10,7 +10,7 @@ from flask import Response, request, url_for
 
 from brokers.errors import BrokerError
 from portfolio.accounts.models import Account
-from portfolio.accounts.names import clean_text, slug
+from portfolio.accounts.names import slug
 from portfolio.accounts.queries import portfolios as accounts
 from portfolio.accounts.queries.visible import shared_by
 from portfolio.accounts.resources import AccountView
@@ -104,7 +104,7 @@ def connected(where: Place, broker: str, values: dict[str, Any]) -> Response:
     if browser and looked_at:
         # What was shown and not ticked stays.
         values |= {name: values[name] or [] for name in ("replace_holdings", "replace_cash")}
-    values["username"] = clean_text(values["username"], "username", 100)
+    values["username"] = services.clean_username(values["username"])
     wanted = LinkRequest(broker=broker, **values)
     if browser and not looked_at:
         found = preview(where, wanted, runtime().outside)

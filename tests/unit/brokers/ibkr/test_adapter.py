@@ -27,6 +27,7 @@ from brokers.errors import (
 )
 from brokers.ibkr import InteractiveBrokers
 from brokers.ibkr.simulator import Simulator
+from brokers.ibkr.simulator.reply import Reply
 from brokers.testing.clock import FakeClock
 from brokers.testing.network import CERTIFICATE, WsgiNetwork
 from brokers.tls import grouped
@@ -241,6 +242,28 @@ def test_what_speaks_another_protocol_is_reachable_and_no_gateway(desk):
     links = {check.name: check.ok for check in found.checks}
     assert found.code == "not_a_gateway"
     assert (links["reachable"], links["certificate"], links["gateway"]) == (True, None, False)
+
+
+@pytest.mark.parametrize("path", ["/tickle", "/accounts", "/ledger", "/positions/1", "/secdef"])
+def test_another_program_is_no_gateway_whichever_call_meets_it(desk, path):
+    """Where the session was known already, the first sync blamed a bad answer of the gateway."""
+    assert desk.connect().accounts()
+
+    def took_the_port(asked, reply):
+        if asked.endswith(path) and path not in met:
+            met.append(path)
+            desk.simulator.play("another-program")
+            return Reply(200, b"<html>", "text/html")
+        return reply
+
+    met = []
+    desk.clock.turn(60)
+    desk.simulator.state.rewrites.append(took_the_port)
+    with pytest.raises(NotAGateway):
+        desk.connect().snapshot(MAIN)
+    assert met == [path]
+    desk.simulator.play("calm")
+    assert len(desk.connect().snapshot(MAIN).positions) == 230
 
 
 @pytest.mark.parametrize("port", [5000, 5001])
