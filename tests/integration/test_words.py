@@ -39,7 +39,7 @@ def test_a_small_rate_has_the_digits_that_its_amount_needs(desk):
         body = {"currency": currency, "amount": amount}
         assert desk.program.post(f"{P}/cash", json=body).status_code == 201
     page = text(desk, url)
-    assert re.search(r"JPY by hand 1,250,000\.00 .* 0\.005727600 7,159\.50 ", page)
+    assert re.search(r"JPY by hand 1,250,000\.00 .* 0\.00572760 7,159\.50 ", page)
     assert re.search(r"EUR by hand 10\.00 .* 1\.084200 10\.84 ", page)
 
 
