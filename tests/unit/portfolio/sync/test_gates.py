@@ -238,6 +238,9 @@ def test_what_is_worth_nothing_goes_though_its_class_differs_for_good():
     since = NOON - timedelta(minutes=10)
     assert gate(before, read, witness=whole(read)) == "shrink"
     assert gate(before, read, witness=whole(read), shrunk_since=since) is None
+    # What is worth little may be in it.
+    cheap = adding_up(*half(8), *(position(f"W{n}", price="0.05") for n in range(7)))
+    assert gate(cheap, read, witness=whole(read), shrunk_since=since) == "shrink"
     # Of what has no price, nobody knows.
     worthless[0] = structs.replace(worthless[0], price=None, market_value=None)
     before = adding_up(*half(8), position("W0"), *worthless[1:])
