@@ -34,7 +34,8 @@ DEADLINE = 12.0
 # A connection with its greeting takes far less, unless nobody is there.
 CONNECTING = 5.0
 LARGEST_ANSWER = 20_000_000
-CHUNK = 65_536
+# What is decoded at a time: while it is, no other thread gets a turn.
+CHUNK = 32_768
 DECODER = msgspec.json.Decoder(float_hook=Decimal)
 # Between two rows of a list, and perhaps within a text.
 BETWEEN_ROWS = b"},"
