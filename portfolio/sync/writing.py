@@ -126,6 +126,7 @@ def write_holdings(
             todo.kept += [] if row.quoted_at else [(row.id, _dated(row, target))]
         elif row.is_open:
             todo.closed.append((row.id, _dated(row, target), read_at))
+        # While markets are open every row changes: none waits for thousands of others.
         if len(todo.changed) >= BATCH:
             update_rows(session, HOLDINGS, CHANGED, todo.changed)
             todo.changed.clear()
