@@ -3,8 +3,8 @@
 The pages are the list that counts: their rows say whose they are and what is held. The other list
 is a single answer, not from a cache, without terms and without the account. For a large account it
 takes the place of the pages once both have said the same, and as long as it says that nothing but
-prices has changed: whatever else is stored, the pages have said it. Every tenth run reads the
-pages in any case, and compares.
+prices has changed: whatever else is stored, the pages have said it. Where cash has moved something
+has, so it is not even asked. Every tenth run reads the pages in any case, and compares.
 
 What no check here can see: a single answer that stays behind a change that moves no cash, such as
 a split. The broker's books and the next comparison see it.
@@ -13,7 +13,7 @@ a split. The broker's books and the next comparison see it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import msgspec
@@ -36,12 +36,14 @@ ESSENTIAL = frozenset({"currency", "symbol"})
 class Before(msgspec.Struct, frozen=True, gc=False):
     """A holding as the pages last said it, kept small: there may be thousands.
 
-    `fixed` are its quantity and average price as written, `said` which figures were known.
+    `fixed` are its quantity and average price as written, `said` which figures were known. What
+    was `never_compared` is kept whole: the unit of its value in the other list is not known.
     """
 
     instrument: Instrument
     fixed: str
     said: int
+    never_compared: Position | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,14 +78,35 @@ def to_compare(standing: Standing | None) -> bool:
     return standing is None or standing.seen is not None or standing.runs == 0
 
 
-def seen(positions: Iterable[Position], ledger: Ledger) -> Seen:
-    """What a reading leaves for the next one."""
+def seen(positions: Iterable[Position], ledger: Ledger, before: Seen | None = None) -> Seen:
+    """What a reading leaves for the next one.
+
+    `before` is what both lists have agreed upon, where this was a reading of the pages alone.
+    """
     known = {
-        of.instrument.key: Before(of.instrument, _fixed(of), _said(of))
+        of.instrument.key: Before(
+            instrument=of.instrument,
+            fixed=_fixed(of),
+            said=_said(of),
+            never_compared=_never_compared(of, before),
+        )
         for of in positions
         if not of.instrument.guessed & ESSENTIAL
     }
     return Seen(positions=known, cash=cash_of(ledger))
+
+
+def after_trade(standing: Standing, positions: Iterable[Position], ledger: Ledger) -> Standing:
+    """How the lists stand once the pages alone were read, where they stood so before."""
+    more = standing.runs > 0
+    return replace(standing, seen=seen(positions, ledger, standing.seen) if more else None)
+
+
+def _never_compared(of: Position, before: Seen | None) -> Position | None:
+    """The position itself, where the other list was never compared with what is held there."""
+    known = None if before is None else before.positions.get(of.instrument.key)
+    is_new = known is None or known.instrument is not of.instrument or known.never_compared
+    return of if before is not None and is_new else None
 
 
 def cash_of(ledger: Ledger) -> dict[str, Decimal]:
@@ -127,18 +150,24 @@ def agree(pages: Iterable[Position], pieces: Iterable[Sequence[Line]]) -> bool |
     return None if silent else same
 
 
-def unchanged(lines: Iterable[Line], before: Seen, ledger: Ledger) -> Held | None:
+def has_traded(before: Seen, ledger: Ledger) -> bool:
+    """Whether the books say that more than prices has changed."""
+    return bool(moved(before.cash, cash_of(ledger)))
+
+
+def unchanged(lines: Iterable[Line], before: Seen) -> Held | None:
     """The account by the single answer, where nothing but prices has changed; None elsewhere."""
     held = repositioned(lines, before.positions)
     if held is None or len(held[0]) != len(before.positions) or len(held[0]) <= LARGE:
         return None
-    if not all(_same_but_for_prices(before.positions[of.instrument.key], of) for of in held[0]):
-        return None
-    return None if moved(before.cash, cash_of(ledger)) else held
+    same = all(_same_but_for_prices(before.positions[of.instrument.key], of) for of in held[0])
+    return held if same else None
 
 
 def _same_but_for_prices(before: Before, now: Position) -> bool:
-    return same_numbers(before.fixed, _fixed(now)) and not before.said & ~_said(now)
+    if not same_numbers(before.fixed, _fixed(now)) or before.said & ~_said(now):
+        return False
+    return before.never_compared is None or _same_cost_and_unit(before.never_compared, now)
 
 
 def same_numbers(one: str, other: str) -> bool:

@@ -26,7 +26,8 @@ class Read:
     """One pass over the account.
 
     `at_once` is whether the positions are those of the single answer; `agrees` whether both lists
-    said the same, None where they were not compared.
+    said the same, None where they were not compared. `since` is how they stood before a trade that
+    the pages alone have told.
     """
 
     before: Ledger
@@ -36,6 +37,7 @@ class Read:
     guessed: bool = False
     at_once: bool = False
     agrees: bool | None = None
+    since: Standing | None = None
 
     @property
     def cash_moved(self) -> bool:
@@ -114,8 +116,10 @@ class Reader:
         before = self._ledger(account)
         if trusted is None:
             return self._by_pages(account, before, None, compare=compare)
+        if agreement.has_traded(trusted, before):
+            return self._after_trade(account, before, trusted)
         lines = self._lines(account.id)
-        held = None if lines is None else agreement.unchanged(lines, trusted, before)
+        held = None if lines is None else agreement.unchanged(lines, trusted)
         if lines is None or held is None:
             if lines is not None:
                 # What was believed is so no more, and takes the room of what is read now.
@@ -128,6 +132,15 @@ class Reader:
         self._tell(len(lines))
         after, (positions, closed) = self._ledger(account), held
         return Read(before=before, after=after, positions=positions, closed=closed, at_once=True)
+
+    def _after_trade(self, account: BrokerAccount, before: Ledger, trusted: Seen) -> Read:
+        """A pass by fresh pages alone: whatever the single answer said, they would be read."""
+        standing = self._state.standing(account.id) or Standing(runs=0)
+        # Should this reading fail, the next one compares.
+        self._state.keep_standing(account.id, None)
+        self._client.invalidate(account.id)
+        read = self._by_pages(account, before, None, compare=False)
+        return replace(read, since=replace(standing, seen=trusted))
 
     def _by_pages(
         self,
@@ -188,6 +201,9 @@ class Reader:
         elif read.agrees:
             seen = agreement.seen(read.positions, read.after)
             self._state.keep_standing(account_id, Standing(seen=seen))
+        elif read.since is not None:
+            after = agreement.after_trade(read.since, read.positions, read.after)
+            self._state.keep_standing(account_id, after)
 
     def _lines(
         self, account_id: str, beside: Mapping[str, Position] | None = None

@@ -195,9 +195,8 @@ def test_after_the_last_quick_run_nothing_is_remembered_for_the_next():
 MANY = [share(number) for number in range(1, 302)]
 
 
-def believed(account, before=MANY, cash="5", cash_before="5"):
-    seen = agreement.seen(by_pages(before)[0], ledger(USD=cash_before))
-    return agreement.unchanged(lines_of(account), seen, ledger(USD=cash))
+def believed(account, before=MANY):
+    return agreement.unchanged(lines_of(account), agreement.seen(by_pages(before)[0], ledger()))
 
 
 def test_what_only_has_new_prices_is_believed():
@@ -229,23 +228,20 @@ def test_three_hundred_positions_are_not_enough():
 
 
 @pytest.mark.parametrize(
-    ("account", "cash", "is_believed"),
+    ("account", "is_believed"),
     [
-        (MANY, "5", True),
-        (MANY, "5.02", True),
-        (MANY, "5.03", False),
-        ([share(1, "4"), *MANY[1:]], "5", False),
-        ([share(1, "4"), *MANY[1:]], "128", False),
-        ([share(1, "0"), *MANY[1:], share(900)], "5", False),
-        ([*MANY, share(900)], "5", False),
-        ([*MANY[1:], share(900)], "5", False),
-        ([share(1, average=D(1)), *MANY[1:]], "5", False),
-        ([share(1, average=D(0)), *MANY[1:]], "5", False),
-        ([share(1, currency="EUR"), *MANY[1:]], "5", False),
+        (MANY, True),
+        ([share(1, "4"), *MANY[1:]], False),
+        ([share(1, "0"), *MANY[1:], share(900)], False),
+        ([*MANY, share(900)], False),
+        ([*MANY[1:], share(900)], False),
+        ([share(1, average=D(1)), *MANY[1:]], False),
+        ([share(1, average=D(0)), *MANY[1:]], False),
+        ([share(1, currency="EUR"), *MANY[1:]], False),
     ],
 )
-def test_whatever_else_has_changed_is_for_the_pages(account, cash, is_believed):
-    assert (believed(account, cash=cash) is not None) is is_believed
+def test_whatever_else_has_changed_is_for_the_pages(account, is_believed):
+    assert (believed(account) is not None) is is_believed
 
 
 def test_what_is_gone_is_for_the_pages_with_or_without_a_row_of_zero():
@@ -258,8 +254,49 @@ def test_what_is_gone_is_for_the_pages_with_or_without_a_row_of_zero():
 def test_the_cash_of_every_currency_must_have_stood_still():
     seen = agreement.seen(by_pages(MANY)[0], ledger(USD="5", EUR="7"))
     for cash in ({"USD": "5", "EUR": "8"}, {"USD": "5"}, {"USD": "5", "EUR": "7", "CHF": "1"}):
-        assert agreement.unchanged(lines_of(MANY), seen, ledger(**cash)) is None
-    assert agreement.unchanged(lines_of(MANY), seen, ledger(USD="5", EUR="7")) is not None
+        assert agreement.has_traded(seen, ledger(**cash))
+    for cash in ({"USD": "5", "EUR": "7"}, {"USD": "5.02", "EUR": "7"}):
+        assert not agreement.has_traded(seen, ledger(**cash))
+
+
+def test_what_the_pages_alone_have_told_since_is_compared_when_the_other_list_says_it():
+    known, _ = by_pages(MANY)
+    before = agreement.seen(known, ledger())
+    bought = [share(1, "11"), *MANY[1:], share(302)]
+    *_, new = by_pages(bought)[0]
+    told = (structs.replace(known[0], quantity=D(11)), *known[1:], new)
+    after = agreement.after_trade(Standing(runs=3, seen=before), told, ledger())
+    assert (after.runs, after.seen.cash) == (3, {})
+    lines = lines_of(bought)
+    assert [of.quantity for of in agreement.unchanged(lines, after.seen)[0]] == [
+        of.quantity for of in told
+    ]
+    # The known one is in the same unit as ever; of the new one this is the first comparison.
+    for which, same in ((0, True), (-1, False)):
+        other = list(lines)
+        value = lines[which].market_value * 100
+        other[which] = structs.replace(lines[which], market_value=value)
+        assert (agreement.unchanged(other, after.seen) is not None) is same
+    # So it is until both lists are compared as a whole.
+    later = agreement.after_trade(after, told, ledger())
+    assert agreement.unchanged(other, later.seen) is None
+    compared = agreement.seen(told, ledger())
+    assert agreement.unchanged(other, compared) is not None
+
+
+def test_terms_that_were_learnt_anew_since_are_compared_too():
+    before = agreement.seen(by_pages(MANY)[0], ledger())
+    after = agreement.after_trade(Standing(runs=3, seen=before), by_pages(MANY)[0], ledger())
+    first, *others = lines_of(MANY)
+    other = structs.replace(first, market_value=first.market_value * 100)
+    assert agreement.unchanged([other, *others], after.seen) is None
+
+
+def test_after_a_trade_in_the_last_quick_run_the_next_one_compares():
+    before = agreement.seen(by_pages(MANY)[0], ledger())
+    after = agreement.after_trade(Standing(runs=0, seen=before), by_pages(MANY)[0], ledger())
+    assert after == Standing(runs=0)
+    assert agreement.to_compare(after)
 
 
 def test_a_figure_that_is_missing_now_and_was_there_is_odd():
@@ -267,7 +304,7 @@ def test_a_figure_that_is_missing_now_and_was_there_is_odd():
     seen = agreement.seen(by_pages(MANY)[0], ledger(USD="5"))
     for name in ("average_price", "price", "market_value", "unrealized_pnl"):
         less = [structs.replace(lines[0], **{name: None}), *lines[1:]]
-        assert agreement.unchanged(less, seen, ledger(USD="5")) is None
+        assert agreement.unchanged(less, seen) is None
         assert agrees(by_pages(MANY)[0], less) is None
 
 

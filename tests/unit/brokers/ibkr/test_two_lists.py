@@ -183,16 +183,52 @@ def other_cost(desk):
     desk.account.find("MSFT").average += 1
 
 
-CHANGES = [trade, sale, moved_cash, transfer, new_contract, gone, other_currency, other_cost]
+FOR_NO_CASH = [transfer, other_currency, other_cost]
+FOR_CASH = [trade, sale, moved_cash, new_contract, gone]
 
 
-@pytest.mark.parametrize("happened", CHANGES, ids=lambda of: of.__name__)
+@pytest.mark.parametrize("happened", FOR_NO_CASH, ids=lambda of: of.__name__)
 def test_any_change_but_of_prices_is_read_by_fresh_pages_and_the_next_run_is_quick(desk, happened):
     desk.run()
     happened(desk)
     run = desk.run()
     assert (run.how, run.invalidated, run.noted) == ("compared", 1, False)
     assert [desk.run().how for _ in range(10)] == [*["at once"] * 9, "compared"]
+
+
+@pytest.mark.parametrize("happened", FOR_CASH, ids=lambda of: of.__name__)
+def test_where_cash_has_moved_fresh_pages_are_enough_and_the_tenth_run_stays_where_it_was(
+    desk, happened
+):
+    desk.run()
+    happened(desk)
+    run = desk.run()
+    assert (run.how, run.invalidated, run.noted) == ("pages", 1, False)
+    assert [desk.run().how for _ in range(10)] == [*["at once"] * 8, "compared", "at once"]
+
+
+def test_who_trades_all_the_time_has_the_lists_compared_at_every_tenth_run(desk):
+    ways = []
+    for _ in range(21):
+        ways.append(desk.run().how)
+        desk.trade(desk.account.find("SAP"), Decimal(-1))
+    assert ways == ["compared", *["pages"] * 9, "compared", *["pages"] * 9, "compared"]
+
+
+def test_what_was_bought_is_compared_when_the_single_answer_first_has_it(desk):
+    desk.run()
+    new_contract(desk)
+    assert desk.run().how == "pages"
+    mine = str(desk.account.held[-1].conid)
+
+    def in_cents(rows):
+        return [
+            {**row, "marketValue": row["marketValue"] * 100} if str(row["conid"]) == mine else row
+            for row in rows
+        ]
+
+    desk.change("/portfolio2/", in_cents)
+    assert desk.run().noted
 
 
 def without(name):
@@ -270,6 +306,10 @@ def test_lists_that_disagree_are_noted_the_pages_count_and_it_heals(desk, name, 
         desk.run(MAIN)
     desk.simulator.play(name)
     run = desk.run(MAIN)
+    if known and name == "list-stale":
+        # It stays behind a trade, for which it is not asked; the next run asks.
+        assert not run.noted
+        run = desk.run(MAIN)
     assert run.noted
     # Once more, from a cache that was told to forget, before it is called a disagreement.
     assert (run.asked["page"], run.invalidated) == (2 * PAGES, 1 + known)
@@ -367,11 +407,13 @@ def test_what_was_believed_before_a_change_is_not_after_a_run_that_failed_on_it(
     assert [desk.run().how for _ in range(2)] == ["compared", "at once"]
 
 
-def test_a_list_that_stays_behind_is_found_out_by_the_cash(desk):
+def test_a_list_that_stays_behind_is_found_out_by_what_the_pages_have_said(desk):
     enlarge(desk.simulator.state.accounts[MAIN], ENOUGH)
     desk.run(MAIN)
     assert desk.run(MAIN).asked["page"] == 0
     desk.simulator.play("list-stale")
+    run = desk.run(MAIN)
+    assert (run.how, run.noted) == ("pages", False)
     assert desk.run(MAIN).noted
 
 
@@ -381,7 +423,7 @@ def test_an_account_that_shrinks_goes_back_to_the_pages_and_grows_again(desk):
     desk.account.cash["USD"].balance += 1_000_000
     ways = [desk.run() for _ in range(3)]
     assert [run.asked["page"] for run in ways] == [4, 4, 4]
-    assert [run.asked["portfolio2/positions"] for run in ways] == [1, 0, 0]
+    assert [run.asked["portfolio2/positions"] for run in ways] == [0, 0, 0]
     enlarge(desk.account, 301)
     assert [desk.run().asked["page"] for _ in range(2)] == [5, 0]
 
