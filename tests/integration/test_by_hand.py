@@ -134,6 +134,33 @@ def test_a_removed_holding_comes_back_with_its_notes(hand):
     assert (again["id"], again["notes"]) == (made["id"], "for Ada")
 
 
+def test_a_removed_holding_comes_back_without_its_former_figures(hand):
+    figures = {"average_price": "50", "price": "100"}
+
+    def removed():
+        made = hand.holding(symbol="X", notes="mine", **figures)
+        hand.call("DELETE", f"/holdings/{made['id']}", 204)
+        hand.desk.turn(100 * 86_400)
+
+    removed()
+    unknown = ("average_price", "cost", "price", "market_value", "unrealized_pnl", "quoted_at")
+    made = hand.holding(symbol="X", quantity="3")
+    assert (made["notes"], {made[name] for name in unknown}) == ("mine", {None})
+    assert "without 1 holding: no price" in hand.totals()["incomplete"]
+    hand.call("DELETE", f"/holdings/{made['id']}", 204)
+    removed()
+    file = "symbol,quantity,kind\nX,3,stock\n"
+    hand.call("POST", "/import", 200, {"csv": file, "apply": True})
+    (made,) = hand.call("GET", "/holdings", 200)["holdings"]
+    assert (made["notes"], {made[name] for name in unknown}) == ("mine", {None})
+    known = hand.call("PATCH", f"/holdings/{made['id']}", 200, figures)
+    assert (known["cost"], known["market_value"]) == ("150", "300")
+    # What stays held keeps what a file does not name.
+    hand.call("POST", "/import", 200, {"csv": file.replace("3", "4"), "apply": True})
+    (made,) = hand.call("GET", "/holdings", 200)["holdings"]
+    assert (made["cost"], made["market_value"]) == ("200", "400")
+
+
 def test_the_same_instrument_twice_is_a_conflict(hand):
     hand.add(**VWCE)
     assert hand.add(409, **VWCE)["error"]["code"] == "conflict"

@@ -187,16 +187,18 @@ def write_figures(row: Holding, values: Mapping[str, Any], moment: Moment) -> No
     """Write the figures and notes that are named; what is not named stays.
 
     A form sends each price again: the same one says nothing new, and keeps its time. A holding
-    that was none till now is held from now on, at the price that is named.
+    that was none till now is held from now on, with the figures that are named and no others.
     """
     is_new = not row.id or row.closed_at is not None
-    if "price" in values and (is_new or values["price"] != row.price):
-        row.quoted_at = None if values["price"] is None else moment.now
+    price = values.get("price")
+    if is_new or ("price" in values and price != row.price):
+        row.quoted_at = None if price is None else moment.now
     if is_new:
         row.opened_at, row.closed_at = moment.now, None
     for name in FIGURES:
-        if name in values:
-            setattr(row, name, values[name])
+        # What was paid, and what it was worth when it left, says nothing of what is held anew.
+        if name in values or is_new:
+            setattr(row, name, values.get(name))
     if "notes" in values:
         row.notes = clean_notes(values["notes"])
 
