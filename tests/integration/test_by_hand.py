@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import timedelta
 from decimal import Decimal as D
@@ -410,6 +411,35 @@ def test_an_amount_left_empty_in_the_form_is_missing_and_changes_nothing(hand):
     assert "An amount is needed." in page.get_data(as_text=True)
     kept = hand.call("PATCH", f"/cash/{balance['id']}", 200, {})
     assert kept["amount"] == "12.5"
+
+
+def test_what_is_cleared_in_the_form_of_a_holding_is_not_kept(hand):
+    terms = {"symbol": "X", "kind": "stock", "currency": "EUR", "multiplier": "100"}
+    made = hand.holding(**terms, quantity="2", price="10")
+    url, number = f"/portfolio/1/accounts/Bank/holdings/{made['id']}", f"/holdings/{made['id']}"
+
+    def saved(**typed):
+        showed = {"opened": json.dumps({**terms, "quantity": "2"})}
+        form = {**terms, "quantity": "2", "price": "10", **showed, **typed}
+        answer = hand.desk.program.post(url, data=form, headers={"Accept": "text/html"})
+        return answer.status_code, answer.get_data(as_text=True)
+
+    needed = {
+        "symbol": "A symbol is needed.",
+        "currency": "A currency is a code of three capital letters",
+        "quantity": "A quantity is needed.",
+    }
+    for name, why in needed.items():
+        status, page = saved(**{name: ""})
+        assert status == 422
+        assert why in page
+        assert hand.call("GET", number, 200) == made
+    status, page = saved(kind="option", multiplier="")
+    assert status == 422
+    assert "The size of one contract is needed" in page
+    assert saved(multiplier="")[0] == 303
+    kept = hand.call("GET", number, 200)
+    assert (kept["instrument"]["multiplier"], kept["market_value"]) == ("1", "20")
 
 
 def test_a_value_of_more_digits_than_are_kept_is_refused_with_words(hand):
