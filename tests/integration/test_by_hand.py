@@ -162,6 +162,35 @@ def test_a_removed_holding_comes_back_without_its_former_figures(hand):
     assert (made["cost"], made["market_value"]) == ("200", "400")
 
 
+def test_what_another_account_knows_of_an_instrument_is_not_lost_where_it_is_added(hand):
+    known = hand.add(**VWCE, underlying="VT")["instrument"]
+    program, other = hand.desk.program, f"{P}/1/accounts/Other"
+    program.post(f"{P}/1/accounts", json={"name": "Other", "currency": "EUR"})
+    terms = {"symbol": "VWCE", "kind": "etf", "currency": "EUR", "quantity": "3"}
+    form = {**terms, "name": " ", "isin": "", "underlying": "", "price": "", "notes": ""}
+
+    def added(answer, status=303):
+        assert answer.status_code == status, answer.get_data(as_text=True)
+        assert hand.call("GET", "/holdings", 200)["holdings"][0]["instrument"] == known
+        (row,) = program.get(f"{other}/holdings").json["holdings"]
+        assert row["instrument"] == known
+        return row
+
+    row = added(hand.desk.program.post("/portfolio/1/accounts/Other/holdings/new", data=form))
+    assert program.delete(f"{other}/holdings/{row['id']}").status_code == 204
+    file = "symbol,kind,currency,quantity,name,isin,underlying\nVWCE,etf,EUR,3,,,\n"
+    row = added(program.post(f"{other}/import", json={"csv": file, "apply": True}), 200)
+    assert program.delete(f"{other}/holdings/{row['id']}").status_code == 204
+    # One that was mistyped becomes what the other account has.
+    typo = program.post(f"{other}/holdings", json={**terms, "symbol": "VWCD", "name": "?"}).json
+    row = added(program.patch(f"{other}/holdings/{typo['id']}", json={"symbol": "VWCE"}), 200)
+    # Who clears it where it is held means it.
+    change = {"name": None, "identifiers": {"isin": None}}
+    program.patch(f"{other}/holdings/{row['id']}", json=change)
+    (row,) = hand.call("GET", "/holdings", 200)["holdings"]
+    assert (row["instrument"]["name"], row["instrument"]["identifiers"]["isin"]) == (None, None)
+
+
 def test_the_same_instrument_twice_is_a_conflict(hand):
     hand.add(**VWCE)
     assert hand.add(409, **VWCE)["error"]["code"] == "conflict"

@@ -123,7 +123,7 @@ def place_holding(at: Scope, values: Mapping[str, Any]) -> tuple[Holding, bool]:
         return row, False
     if row is None:
         row = Holding(account_id=at.account.id, instrument=instrument, source=MANUAL)
-    describe(instrument, values)
+    describe(instrument, values, adding=True)
     write_figures(row, values, at.moment)
     at.session.add(row)
     at.session.flush()
@@ -149,14 +149,20 @@ def instrument_of(session: Session, owner_id: int, terms: Terms) -> Instrument:
     return row
 
 
-def describe(instrument: Instrument, values: Mapping[str, Any]) -> None:
-    """Give an instrument what is said of it beside its terms; what is not named stays."""
+def describe(instrument: Instrument, values: Mapping[str, Any], *, adding: bool = False) -> None:
+    """Give an instrument what is said of it beside its terms; what is not named stays.
+
+    Where a holding is `adding` it, an empty field says nothing: other accounts may know more.
+    """
     for name, longest in (("name", 200), ("underlying", 100)):
         if name in values:
-            setattr(instrument, name, clean_text(values[name], name, longest))
+            text = clean_text(values[name], name, longest)
+            setattr(instrument, name, text or (getattr(instrument, name) if adding else None))
     identifiers = values.get("identifiers") or {}
     if "isin" in identifiers:
-        _identify(instrument, clean_isin(identifiers["isin"]))
+        isin = clean_isin(identifiers["isin"])
+        if isin or not adding:
+            _identify(instrument, isin)
 
 
 def _identify(instrument: Instrument, isin: str | None) -> None:
@@ -264,7 +270,9 @@ def _move_to(at: Scope, row: Holding, values: Mapping[str, Any]) -> None:
                 "Change that holding instead, or remove it first.",
             )
         row.instrument = target
-        describe(target, {name: getattr(of, name) for name in DESCRIPTIONS})
+        # Other accounts may hold it already, and have described it.
+        undescribed = [name for name in DESCRIPTIONS if getattr(target, name) is None]
+        describe(target, {name: getattr(of, name) for name in undescribed})
     describe(target, values)
 
 
