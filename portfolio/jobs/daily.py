@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
-from portfolio.accounts.ecb import ECB, parse
+from portfolio.accounts.ecb import ECB, ReferenceRate, parse
 from portfolio.accounts.models import MANUAL, Account, DailyValue, Rate
 from portfolio.accounts.queries.totals import owner_rates
 from portfolio.accounts.services.rates import store_reference_rates
@@ -87,12 +87,11 @@ class ReferenceRates:
             return
         self._retry_at = moment.now + RETRY
         try:
-            found = parse(self._fetch())
-            with unit_of_work() as session:
-                for owner_id in user_ids(session):
-                    store_reference_rates(session, owner_id, found, moment)
+            failure = _store_for_everybody(parse(self._fetch()), moment)
         except RatesUnavailable as error:
-            self._told.broken("reference rates", error)
+            failure = error
+        if failure is not None:
+            self._told.broken("reference rates", failure)
             return
         # On a holiday there are none: to have asked is enough.
         self._asked_for, self._retry_at = wanted, None
@@ -105,6 +104,20 @@ class ReferenceRates:
         newest = _newest_of_each()
         # Who came after the last fetch has none at all.
         return None in newest or (self._asked_for != wanted and any(of < wanted for of in newest))
+
+
+def _store_for_everybody(rates: tuple[ReferenceRate, ...], moment: Moment) -> Exception | None:
+    """Store rates for each user; one who cannot have them does not keep them from the others."""
+    failure = None
+    with read_only() as session:
+        owners = user_ids(session)
+    for owner_id in owners:
+        try:
+            with unit_of_work() as session:
+                store_reference_rates(session, owner_id, rates, moment)
+        except Exception as error:  # noqa: BLE001
+            failure = error
+    return failure
 
 
 def _newest_of_each() -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import timedelta
 from decimal import Decimal as D
@@ -132,6 +133,62 @@ def test_a_removed_holding_comes_back_with_its_notes(hand):
     hand.call("GET", f"/holdings/{made['id']}", 404)
     again = hand.add(**VWCE)
     assert (again["id"], again["notes"]) == (made["id"], "for Ada")
+
+
+def test_a_removed_holding_comes_back_without_its_former_figures(hand):
+    figures = {"average_price": "50", "price": "100"}
+
+    def removed():
+        made = hand.holding(symbol="X", notes="mine", **figures)
+        hand.call("DELETE", f"/holdings/{made['id']}", 204)
+        hand.desk.turn(100 * 86_400)
+
+    removed()
+    unknown = ("average_price", "cost", "price", "market_value", "unrealized_pnl", "quoted_at")
+    made = hand.holding(symbol="X", quantity="3")
+    assert (made["notes"], {made[name] for name in unknown}) == ("mine", {None})
+    assert "without 1 holding: no price" in hand.totals()["incomplete"]
+    hand.call("DELETE", f"/holdings/{made['id']}", 204)
+    removed()
+    file = "symbol,quantity,kind\nX,3,stock\n"
+    hand.call("POST", "/import", 200, {"csv": file, "apply": True})
+    (made,) = hand.call("GET", "/holdings", 200)["holdings"]
+    assert (made["notes"], {made[name] for name in unknown}) == ("mine", {None})
+    known = hand.call("PATCH", f"/holdings/{made['id']}", 200, figures)
+    assert (known["cost"], known["market_value"]) == ("150", "300")
+    # What stays held keeps what a file does not name.
+    hand.call("POST", "/import", 200, {"csv": file.replace("3", "4"), "apply": True})
+    (made,) = hand.call("GET", "/holdings", 200)["holdings"]
+    assert (made["cost"], made["market_value"]) == ("200", "400")
+
+
+def test_what_another_account_knows_of_an_instrument_is_not_lost_where_it_is_added(hand):
+    known = hand.add(**VWCE, underlying="VT")["instrument"]
+    program, other = hand.desk.program, f"{P}/1/accounts/Other"
+    program.post(f"{P}/1/accounts", json={"name": "Other", "currency": "EUR"})
+    terms = {"symbol": "VWCE", "kind": "etf", "currency": "EUR", "quantity": "3"}
+    form = {**terms, "name": " ", "isin": "", "underlying": "", "price": "", "notes": ""}
+
+    def added(answer, status=303):
+        assert answer.status_code == status, answer.get_data(as_text=True)
+        assert hand.call("GET", "/holdings", 200)["holdings"][0]["instrument"] == known
+        (row,) = program.get(f"{other}/holdings").json["holdings"]
+        assert row["instrument"] == known
+        return row
+
+    row = added(hand.desk.program.post("/portfolio/1/accounts/Other/holdings/new", data=form))
+    assert program.delete(f"{other}/holdings/{row['id']}").status_code == 204
+    file = "symbol,kind,currency,quantity,name,isin,underlying\nVWCE,etf,EUR,3,,,\n"
+    row = added(program.post(f"{other}/import", json={"csv": file, "apply": True}), 200)
+    assert program.delete(f"{other}/holdings/{row['id']}").status_code == 204
+    # One that was mistyped becomes what the other account has.
+    typo = program.post(f"{other}/holdings", json={**terms, "symbol": "VWCD", "name": "?"}).json
+    row = added(program.patch(f"{other}/holdings/{typo['id']}", json={"symbol": "VWCE"}), 200)
+    # Who clears it where it is held means it.
+    change = {"name": None, "identifiers": {"isin": None}}
+    program.patch(f"{other}/holdings/{row['id']}", json=change)
+    (row,) = hand.call("GET", "/holdings", 200)["holdings"]
+    assert (row["instrument"]["name"], row["instrument"]["identifiers"]["isin"]) == (None, None)
 
 
 def test_the_same_instrument_twice_is_a_conflict(hand):
@@ -383,6 +440,35 @@ def test_an_amount_left_empty_in_the_form_is_missing_and_changes_nothing(hand):
     assert "An amount is needed." in page.get_data(as_text=True)
     kept = hand.call("PATCH", f"/cash/{balance['id']}", 200, {})
     assert kept["amount"] == "12.5"
+
+
+def test_what_is_cleared_in_the_form_of_a_holding_is_not_kept(hand):
+    terms = {"symbol": "X", "kind": "stock", "currency": "EUR", "multiplier": "100"}
+    made = hand.holding(**terms, quantity="2", price="10")
+    url, number = f"/portfolio/1/accounts/Bank/holdings/{made['id']}", f"/holdings/{made['id']}"
+
+    def saved(**typed):
+        showed = {"opened": json.dumps({**terms, "quantity": "2"})}
+        form = {**terms, "quantity": "2", "price": "10", **showed, **typed}
+        answer = hand.desk.program.post(url, data=form, headers={"Accept": "text/html"})
+        return answer.status_code, answer.get_data(as_text=True)
+
+    needed = {
+        "symbol": "A symbol is needed.",
+        "currency": "A currency is a code of three capital letters",
+        "quantity": "A quantity is needed.",
+    }
+    for name, why in needed.items():
+        status, page = saved(**{name: ""})
+        assert status == 422
+        assert why in page
+        assert hand.call("GET", number, 200) == made
+    status, page = saved(kind="option", multiplier="")
+    assert status == 422
+    assert "The size of one contract is needed" in page
+    assert saved(multiplier="")[0] == 303
+    kept = hand.call("GET", number, 200)
+    assert (kept["instrument"]["multiplier"], kept["market_value"]) == ("1", "20")
 
 
 def test_a_value_of_more_digits_than_are_kept_is_refused_with_words(hand):

@@ -358,3 +358,18 @@ def test_an_average_price_of_0_by_hand_has_no_cost_to_be_ordered_by(anywhere):
     assert known.status_code == 200
     assert found("cost") == ["B", "A", "C"]
     assert found("-pnl") == ["B", "A", "C"]
+
+
+@pytest.mark.parametrize("typed", ["Über", "über", "ÜBERSEE", "U\u0308ber", "übersee f", "%"])
+def test_letters_that_are_not_english_are_found_in_whichever_case(anywhere, typed):
+    account = f"/api/v1{anywhere.account().replace('/portfolio', '/portfolios')}"
+    fund = {"symbol": "LONG", "kind": "fund", "currency": "USD", "quantity": "1"}
+    for name in ("Übersee Fonds 100%", "Uebersee"):
+        made = anywhere.program.post(f"{account}/holdings", json={**fund, "name": name})
+        assert made.status_code == 201
+        fund["symbol"] = "OTHER"
+    wanted = {"text": typed}
+    (found,) = anywhere.program.get(f"{account}/holdings", query_string=wanted).json["holdings"]
+    assert found["instrument"]["symbol"] == "LONG"
+    offered = anywhere.program.get("/api/v1/instruments", query_string=wanted).json["items"]
+    assert [of["symbol"] for of in offered] == ([] if typed == "%" else ["LONG"])

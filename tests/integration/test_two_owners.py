@@ -229,6 +229,43 @@ def test_daily_values_and_reference_rates_are_everybodys(desk):
     assert (owners, len(fetched)) == ({1, ben, late}, 2)
 
 
+def test_an_account_whose_value_is_too_large_keeps_reference_rates_from_nobody_else(desk, caplog):
+    desk.program.post(P, json={"name": "P", "base_currency": "JPY"})
+    desk.program.post(f"{P}/1/accounts", json={"name": "A", "currency": "JPY"})
+    most = "9" * 20
+    # In yen it would have more digits than are kept.
+    coin = {"symbol": "X", "kind": "stock", "currency": "EUR", "quantity": most, "price": most}
+    made = desk.program.post(f"{P}/1/accounts/A/holdings", json={**coin, "multiplier": most})
+    assert made.status_code == 201
+    fine = desk.program.post(
+        f"{P}/1/accounts/A/cash", json={"currency": "JPY", "amount": f"0.{most}"}
+    )
+    assert fine.status_code == 201
+    ben = another(desk)
+    zone, fetched = desk.app.extensions["foliosync"].zone, []
+    rates = ReferenceRates(
+        lambda: fetched.append(1) or DAILY, lambda: Moment.at(desk.clock.now(), zone)
+    )
+
+    def owners():
+        with desk.app.app_context():
+            rates()
+            found = select(Rate.owner_id).where(Rate.source == "ecb").distinct()
+            return set(db.session.scalars(found))
+
+    assert owners() == owners() == {ben}
+    # Nobody's own account has the bank asked each minute.
+    assert len(fetched) == 1
+    gone = desk.program.delete(f"{P}/1/accounts/A/holdings/{made.json['id']}")
+    assert gone.status_code == 204
+    desk.turn(3601)
+    assert owners() == {1, ben}
+    assert [of.getMessage() for of in caplog.records if of.name == "portfolio.jobs.told"] == [
+        "reference rates: broken (conflict); it is tried again",
+        "reference rates: healed",
+    ]
+
+
 def test_the_operators_targets_tell_of_the_operators_accounts_only(pair):
     desk, ben, *_ = pair
     sent = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from unicodedata import normalize
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session, selectinload
@@ -46,7 +47,16 @@ def instruments(
 
 def any_like(columns: tuple[Any, ...], pattern: str) -> ColumnElement[bool]:
     """Whether one of some columns is like a pattern, in whichever case."""
-    return or_(*(func.lower(each).like(pattern.lower(), escape="\\") for each in columns))
+    wanted = _cases(normalize("NFC", pattern))
+    return or_(*(func.lower(of).like(each, escape="\\") for of in columns for each in wanted))
+
+
+def _cases(pattern: str) -> tuple[str, ...]:
+    """A pattern in small letters, and where that is not enough in the other usual ways."""
+    if pattern.isascii():
+        return (pattern.lower(),)
+    # SQLite knows that A is a, but not that Ä is ä.
+    return tuple(dict.fromkeys([pattern.lower(), pattern.upper(), pattern.title(), pattern]))
 
 
 def escaped(text: str) -> str:

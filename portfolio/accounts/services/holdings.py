@@ -123,7 +123,7 @@ def place_holding(at: Scope, values: Mapping[str, Any]) -> tuple[Holding, bool]:
         return row, False
     if row is None:
         row = Holding(account_id=at.account.id, instrument=instrument, source=MANUAL)
-    describe(instrument, values)
+    describe(instrument, values, adding=True)
     write_figures(row, values, at.moment)
     at.session.add(row)
     at.session.flush()
@@ -149,14 +149,20 @@ def instrument_of(session: Session, owner_id: int, terms: Terms) -> Instrument:
     return row
 
 
-def describe(instrument: Instrument, values: Mapping[str, Any]) -> None:
-    """Give an instrument what is said of it beside its terms; what is not named stays."""
+def describe(instrument: Instrument, values: Mapping[str, Any], *, adding: bool = False) -> None:
+    """Give an instrument what is said of it beside its terms; what is not named stays.
+
+    Where a holding is `adding` it, an empty field says nothing: other accounts may know more.
+    """
     for name, longest in (("name", 200), ("underlying", 100)):
         if name in values:
-            setattr(instrument, name, clean_text(values[name], name, longest))
+            text = clean_text(values[name], name, longest)
+            setattr(instrument, name, text or (getattr(instrument, name) if adding else None))
     identifiers = values.get("identifiers") or {}
     if "isin" in identifiers:
-        _identify(instrument, clean_isin(identifiers["isin"]))
+        isin = clean_isin(identifiers["isin"])
+        if isin or not adding:
+            _identify(instrument, isin)
 
 
 def _identify(instrument: Instrument, isin: str | None) -> None:
@@ -187,16 +193,18 @@ def write_figures(row: Holding, values: Mapping[str, Any], moment: Moment) -> No
     """Write the figures and notes that are named; what is not named stays.
 
     A form sends each price again: the same one says nothing new, and keeps its time. A holding
-    that was none till now is held from now on, at the price that is named.
+    that was none till now is held from now on, with the figures that are named and no others.
     """
     is_new = not row.id or row.closed_at is not None
-    if "price" in values and (is_new or values["price"] != row.price):
-        row.quoted_at = None if values["price"] is None else moment.now
+    price = values.get("price")
+    if is_new or ("price" in values and price != row.price):
+        row.quoted_at = None if price is None else moment.now
     if is_new:
         row.opened_at, row.closed_at = moment.now, None
     for name in FIGURES:
-        if name in values:
-            setattr(row, name, values[name])
+        # What was paid, and what it was worth when it left, says nothing of what is held anew.
+        if name in values or is_new:
+            setattr(row, name, values.get(name))
     if "notes" in values:
         row.notes = clean_notes(values["notes"])
 
@@ -262,7 +270,9 @@ def _move_to(at: Scope, row: Holding, values: Mapping[str, Any]) -> None:
                 "Change that holding instead, or remove it first.",
             )
         row.instrument = target
-        describe(target, {name: getattr(of, name) for name in DESCRIPTIONS})
+        # Other accounts may hold it already, and have described it.
+        undescribed = [name for name in DESCRIPTIONS if getattr(target, name) is None]
+        describe(target, {name: getattr(of, name) for name in undescribed})
     describe(target, values)
 
 

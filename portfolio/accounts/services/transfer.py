@@ -351,6 +351,6 @@ def _write_holding(at: Scope, shelf: _Shelf, terms: Terms, values: dict[str, Any
     named: dict[str, Any] = {n: values[n] for n in ("name", "underlying") if n in values}
     if "isin" in values:
         named["identifiers"] = {"isin": values["isin"]}
-    describe(instrument, named)
+    describe(instrument, named, adding=not row.id or row.closed_at is not None)
     write_figures(row, values, at.moment)
     at.session.add(row)

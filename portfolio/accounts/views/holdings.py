@@ -32,6 +32,8 @@ OFFERED = 8
 INSTRUMENT = ("symbol", "name", "kind", "currency", "multiplier", "expiry", "strike", "right")
 FIELDS = (*INSTRUMENT, "underlying", "isin", "quantity", "average_price", "price", "notes")
 BY_BROKER = ("quantity", "average_price", "price", "notes")
+# That are never stored as nothing.
+NEVER_EMPTY = ("symbol", "kind", "currency", "multiplier", "quantity")
 
 
 def scope(session: Any, portfolio_id: int, account_name: str) -> Scope:
@@ -145,6 +147,13 @@ def filled(shown: HoldingView) -> dict[str, Any]:
     return {**described(shown.instrument), **figures, "notes": shown.notes}
 
 
+def changed(shown: HoldingView, names: tuple[str, ...]) -> dict[str, Any]:
+    """What a form changes of a holding; what was cleared is None, as it is not to be kept."""
+    here = editing.changed(filled(shown), names)
+    cleared = dict.fromkeys(name for name in here if name in NEVER_EMPTY)
+    return {**cleared, **typed(HoldingChange, here)}
+
+
 @blueprint.post(f"{ACCOUNT}/holdings/<int:holding_id>")
 def change_holding(portfolio_id: int, account_name: str, holding_id: int) -> Response:
     """Save a holding."""
@@ -153,8 +162,8 @@ def change_holding(portfolio_id: int, account_name: str, holding_id: int) -> Res
             at = scope(session, portfolio_id, account_name)
             row = find_holding(session, at.account, holding_id)
             names = FIELDS if row.source == "manual" else BY_BROKER
-            here = editing.changed(filled(at.holding(holding_id)), names)
-            services.change_holding(at, holding_id, typed(HoldingChange, here))
+            values = changed(at.holding(holding_id), names)
+            services.change_holding(at, holding_id, values)
             return respond.go(account_url(at.account), f"{row.instrument.symbol} was saved.")
     except (Invalid, Conflict) as error:
         at = scope(reading(), portfolio_id, account_name)
