@@ -1,4 +1,4 @@
-"""How a server keeps its memory small."""
+"""How a server keeps its memory small, and who may hold it up."""
 
 from __future__ import annotations
 
@@ -6,15 +6,26 @@ import gc
 import os
 import platform
 import re
+import socket
 import subprocess
 import sys
+import time
+from contextlib import ExitStack, closing, suppress
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
 from flask import Flask
 
 from portfolio.errors import SetupProblem
-from portfolio.serving import ARENAS, EXTENSION, SELDOM, begin, check_port, loading
+from portfolio.serving import (
+    ARENAS,
+    EXTENSION,
+    SELDOM,
+    begin,
+    check_port,
+    loading,
+)
 from portfolio.settings import Settings
 
 ROOT = Path(__file__).parent.parent.parent.parent
@@ -37,6 +48,59 @@ file = ctypes.c_void_p(libc.fopen(sys.argv[1].encode(), b"w"))
 libc.malloc_info(0, file)
 libc.fclose(file)
 """
+
+
+# A server whose silent clients are ended in two seconds, with an answer that takes four.
+PATIENT = """
+import sys, time
+from flask import Flask
+from portfolio import serving
+from portfolio.settings import Settings
+app = Flask("patient")
+@app.get("/")
+def home():
+    return "here"
+@app.get("/stream")
+def stream():
+    def slowly():
+        yield b"begun "
+        time.sleep(4)
+        yield b"and done"
+    return app.response_class(slowly())
+assert (serving.CONNECTIONS, serving.SILENT + serving.LOOKED_FOR) == (200, 35)
+serving.CONNECTIONS, serving.SILENT, serving.LOOKED_FOR = 20, 1, 1
+serving.server_of(app, Settings.load({"FOLIOSYNC_PORT": sys.argv[1]})).run()
+"""
+
+
+def test_who_connects_and_says_nothing_makes_room_and_a_stream_goes_on(free_port):
+    place = "127.0.0.1", free_port
+    server = subprocess.Popen([sys.executable, "-c", PATIENT, str(free_port)], cwd=ROOT)
+    with server, ExitStack() as stack:
+        stack.callback(server.kill)
+        # The first one may come before it listens.
+        stream = stack.enter_context(closing(until_it_listens(place)))
+        stream.sendall(b"GET /stream HTTP/1.0\r\n\r\n")
+        silent = [stack.enter_context(socket.create_connection(place, 20)) for _ in range(30)]
+        began = time.monotonic()
+        with closing(HTTPConnection(*place, timeout=20)) as other:
+            other.request("GET", "/")
+            assert other.getresponse().read() == b"here"
+        assert time.monotonic() - began < 15
+        assert silent[0].recv(1) == b""
+        stream.settimeout(20)
+        said = b""
+        while part := stream.recv(1000):
+            said += part
+        assert said.endswith(b"begun and done")
+
+
+def until_it_listens(place):
+    for _ in range(200):
+        with suppress(ConnectionRefusedError):
+            return socket.create_connection(place, 20)
+        time.sleep(0.1)
+    raise AssertionError("It does not listen.")
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a matter of glibc")
