@@ -49,6 +49,13 @@ def start_logging() -> None:
     # One tells of each step, the other of each beat.
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
+    logging.getLogger("waitress.queue").addFilter(_is_long)
+
+
+def _is_long(record: logging.LogRecord) -> bool:
+    """Whether as many requests wait as are answered: a page makes some wait for a moment."""
+    depth = record.args[0] if isinstance(record.args, tuple) and record.args else None
+    return not isinstance(depth, int) or depth >= THREADS
 
 
 @contextmanager

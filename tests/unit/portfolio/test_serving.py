@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import platform
 import re
@@ -22,9 +23,11 @@ from portfolio.serving import (
     ARENAS,
     EXTENSION,
     SELDOM,
+    THREADS,
     begin,
     check_port,
     loading,
+    start_logging,
 )
 from portfolio.settings import Settings
 
@@ -101,6 +104,18 @@ def until_it_listens(place):
             return socket.create_connection(place, 20)
         time.sleep(0.1)
     raise AssertionError("It does not listen.")
+
+
+def test_requests_that_wait_are_told_of_once_that_means_trouble(caplog):
+    queue = logging.getLogger("waitress.queue")
+    start_logging()
+    try:
+        for depth in (1, THREADS - 1, THREADS):
+            queue.warning("Task queue depth is %d", depth)
+        queue.warning("something else")
+    finally:
+        queue.filters.clear()
+    assert caplog.messages == [f"Task queue depth is {THREADS}", "something else"]
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a matter of glibc")
