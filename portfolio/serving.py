@@ -128,6 +128,9 @@ def server_of(app: Flask, settings: Settings) -> Any:
     """What listens where the settings say, and is yet to run."""
     from waitress.server import create_server
 
+    from portfolio.bodies import receive
+
+    receive()
     return create_server(
         app,
         host=settings.host,

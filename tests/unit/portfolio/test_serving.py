@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import logging
 import os
 import platform
@@ -104,6 +105,49 @@ def until_it_listens(place):
             return socket.create_connection(place, 20)
         time.sleep(0.1)
     raise AssertionError("It does not listen.")
+
+
+# A server whose folder for temporary files is not there, as good as full.
+CRAMPED = """
+import sys, tempfile
+from portfolio import serving
+from portfolio.app import create_app, prepare_database
+from portfolio.settings import Settings
+port, data, tempfile.tempdir = sys.argv[1:]
+given = {"DATA_DIR": data, "PORT": port, "JOBS": "off"}
+settings = Settings.load({f"FOLIOSYNC_{name}": value for name, value in given.items()})
+app = create_app(settings)
+prepare_database(app)
+serving.server_of(app, settings).run()
+"""
+
+
+def test_a_body_that_finds_no_room_is_answered_and_taken_once_there_is(free_port, tmp_path):
+    place, folder = ("127.0.0.1", free_port), tmp_path / "later"
+    words = [sys.executable, "-c", CRAMPED, str(free_port), str(tmp_path / "data"), str(folder)]
+    body = json.dumps({"name": "N" * 700_000, "base_currency": "EUR"}).encode()
+    with subprocess.Popen(words, cwd=ROOT) as server, ExitStack() as stack:
+        stack.callback(server.kill)
+        until_it_listens(place).close()
+        # On one connection: what is let go is not taken for another request.
+        other = stack.enter_context(closing(HTTPConnection(*place, timeout=20)))
+
+        def sent(accept="application/json", chunked=False):
+            headers = {"Content-Type": "application/json", "Accept": accept}
+            parts = [body[:400_000], body[400_000:]] if chunked else body
+            url = "/api/v1/portfolios"
+            other.request("POST", url, parts, headers, encode_chunked=chunked)
+            answer = other.getresponse()
+            return answer.status, answer.read().decode()
+
+        for chunked in (False, True):
+            status, said = sent(chunked=chunked)
+            assert (status, json.loads(said)["error"]["code"]) == (503, "storage_failed")
+        assert json.loads(said)["error"]["message"].endswith("folder for temporary files.")
+        status, said = sent("text/html")
+        assert (status, "TMPDIR" in said, "<html" in said) == (503, True, True)
+        folder.mkdir()
+        assert sent()[0] == 422
 
 
 def test_requests_that_wait_are_told_of_once_that_means_trouble(caplog):
