@@ -32,7 +32,7 @@ class Option:
 OPTIONS: tuple[Option, ...] = (
     Option(
         name="HOST",
-        read=values.filled,
+        read=values.host,
         default="127.0.0.1",
         expects="an address of this computer",
         help="Address to listen on. Beyond loopback only with `AUTH=password`.",

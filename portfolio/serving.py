@@ -11,7 +11,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from portfolio.errors import SetupProblem
 from portfolio.redaction import install
@@ -28,6 +28,11 @@ THREADS = 32
 SELDOM = 10_000
 # Twice what any of our routes takes, which is the largest file.
 LARGEST_REQUEST = 16_000_000
+# How many connections may be open: a browser makes six, and macOS gives a process 256 files. Who
+# says nothing for so many seconds makes room for others, which is looked for as often; a request
+# that is being answered, however long that takes, is not meant. As long lasts what browsers and
+# proxies keep open for their next request, and they notice when it ends.
+CONNECTIONS, SILENT, LOOKED_FOR = 200, 30, 5
 GATEWAYS_PORT = 5000
 # The numbers by which glibc knows its most arenas, and from which size on a block is a mapping of
 # its own (malloc.h); and how many and how large we let them be.
@@ -44,6 +49,13 @@ def start_logging() -> None:
     # One tells of each step, the other of each beat.
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
+    logging.getLogger("waitress.queue").addFilter(_is_long)
+
+
+def _is_long(record: logging.LogRecord) -> bool:
+    """Whether as many requests wait as are answered: a page makes some wait for a moment."""
+    depth = record.args[0] if isinstance(record.args, tuple) and record.args else None
+    return not isinstance(depth, int) or depth >= THREADS
 
 
 @contextmanager
@@ -99,22 +111,9 @@ def end(app: Flask) -> None:
 
 def serve(app: Flask, settings: Settings, announcement: str) -> None:
     """Serve until Ctrl-C, or until somebody asks the process to end."""
-    from waitress.server import create_server
-
     tell_code(app)
     share_arenas()
-    server = create_server(
-        app,
-        host=settings.host,
-        port=settings.port,
-        threads=THREADS,
-        ident=None,
-        # It keeps a body on the disk before anybody has looked who sends it. What is a little too
-        # large comes to us all the same: our answer says what to do.
-        max_request_body_size=LARGEST_REQUEST,
-        # Whom to believe is decided by us, who must see that there was a proxy at all.
-        clear_untrusted_proxy_headers=False,
-    )
+    server = server_of(app, settings)
     print(f"{announcement}. Ctrl-C stops it.", flush=True)
     # `kill`, the end of a session and systemd say it so, and it would end us between two lines.
     signal.signal(signal.SIGTERM, _stop)
@@ -123,6 +122,30 @@ def serve(app: Flask, settings: Settings, announcement: str) -> None:
         server.run()
     finally:
         end(app)
+
+
+def server_of(app: Flask, settings: Settings) -> Any:
+    """What listens where the settings say, and is yet to run."""
+    from waitress.server import create_server
+
+    from portfolio.bodies import receive
+
+    receive()
+    return create_server(
+        app,
+        host=settings.host,
+        port=settings.port,
+        threads=THREADS,
+        ident=None,
+        connection_limit=CONNECTIONS,
+        channel_timeout=SILENT,
+        cleanup_interval=LOOKED_FOR,
+        # It keeps a body on the disk before anybody has looked who sends it. What is a little too
+        # large comes to us all the same: our answer says what to do.
+        max_request_body_size=LARGEST_REQUEST,
+        # Whom to believe is decided by us, who must see that there was a proxy at all.
+        clear_untrusted_proxy_headers=False,
+    )
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:

@@ -25,6 +25,13 @@ def filled(value: str) -> str:
     return value.strip()
 
 
+def host(value: str) -> str:
+    """A name or an address; one of IPv6 may stand in brackets, as it does in a URL."""
+    bare = filled(value)
+    in_brackets = bare.startswith("[") and bare.endswith("]") and ":" in bare
+    return filled(bare[1:-1]) if in_brackets else bare
+
+
 def between(least: int, most: int) -> Callable[[str], int]:
     """A whole number from `least` to `most`."""
 

@@ -278,7 +278,7 @@ class AccountTotals(Base):
         UniqueConstraint("account_id"),
         *numbers("market_value", "cash", "accrued_interest", "accrued_dividends"),
         *numbers("net_liquidation", "unrealized_pnl", "cost", "pnl_on_cost", "exposure"),
-        *numbers("broker_net_liquidation"),
+        *numbers("gross_cost", "broker_net_liquidation"),
     )
 
     id: Mapped[Key]
@@ -293,6 +293,7 @@ class AccountTotals(Base):
     unrealized_pnl: Mapped[Decimal | None]
     cost: Mapped[Decimal | None]
     pnl_on_cost: Mapped[Decimal | None]
+    gross_cost: Mapped[Decimal | None]
     exposure: Mapped[Decimal | None]
     by_kind: Mapped[dict[str, Decimal]]
     by_currency: Mapped[dict[str, Decimal]]

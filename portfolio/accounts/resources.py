@@ -15,12 +15,19 @@ import msgspec
 
 from portfolio.accounts.figures import product, profit_ratio
 from portfolio.accounts.models import MANUAL
-from portfolio.accounts.totals import NEVER_READ, NO_COST, NO_PRICE, NO_RATE, NO_VALUE, Totals
+from portfolio.accounts.totals import (
+    NEVER_READ,
+    NO_AVERAGE,
+    NO_COST,
+    NO_PRICE,
+    NO_RATE,
+    NO_VALUE,
+    Totals,
+)
 from portfolio.db.base import MONEY
 
-NO_AVERAGE = "average price not known"
 # What a sentence of `incomplete` ends with.
-REASONS = (NO_RATE.format("CHF"), NO_PRICE, NO_COST, NEVER_READ, NO_VALUE)
+REASONS = (NO_RATE.format("CHF"), NO_PRICE, NO_COST, NO_AVERAGE, NEVER_READ, NO_VALUE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,9 +27,9 @@ PARTS = ("amount", "accrued_interest", "accrued_dividends")
 # Why something is missing, as the API documents it. Never read is what is connected, until its
 # broker was read for the first time; without a value is an account of which nothing is known.
 NO_RATE, NO_PRICE, NO_COST = "no rate for {}", "no price", "cost or price not known"
-NEVER_READ, NO_VALUE = "never read yet", "no value"
+NEVER_READ, NO_VALUE, NO_AVERAGE = "never read yet", "no value", "average price not known"
 # What a sentence is about that is not about the net liquidation.
-SUMS = {"": "", "pnl": "P&L ", "exposure": "exposure "}
+SUMS = {"": "", "pnl": "P&L ", "exposure": "exposure ", "cost": "cost "}
 # How a sentence begins that net liquidation is not without.
 BESIDE_NET = tuple(filter(None, SUMS.values()))
 WITHOUT_BROKER = f"without what the broker holds now: {NEVER_READ}"
@@ -40,6 +40,7 @@ class Totals:
     """The figures of a whole account, in its currency; `incomplete` says what they are without.
 
     `pnl_on_cost` is the profit of what `cost` is of: futures have one, and no cost that was paid.
+    It is in percent of `gross_cost`, from which shorts take nothing away, as they do from `cost`.
     `by_kind` and `by_currency` divide the net liquidation; a part may be negative. The part of
     futures is their profit, where that is not in the cash.
     """
@@ -53,6 +54,7 @@ class Totals:
     unrealized_pnl: Decimal | None
     cost: Decimal | None
     pnl_on_cost: Decimal | None
+    gross_cost: Decimal | None
     exposure: Decimal | None
     by_kind: Mapping[str, Decimal]
     by_currency: Mapping[str, Decimal]
@@ -94,6 +96,7 @@ def totals(
         unrealized_pnl=sums["profit"].result,
         cost=None if sums["cost"].missing or nothing else sums["cost"].result,
         pnl_on_cost=None if sums["on_cost"].missing or nothing else sums["on_cost"].result,
+        gross_cost=None if sums["gross"].missing or nothing else sums["gross"].result,
         exposure=sums["exposure"].result,
         by_kind=shares(tally.by_kind),
         by_currency=shares(tally.by_currency),
@@ -115,7 +118,10 @@ class _Group:
 
     def __init__(self) -> None:
         self.exposure, self.counts = _Sum(), _Sum()
-        self.profit, self.cost, self.on_cost = _Sum(), _Sum(), _Sum()
+        self.profit, self.on_cost = _Sum(), _Sum()
+        self.cost, self.gross = _Sum(), _Sum()
+        # Of how many a broker says what they are worth and their profit, and not what was paid.
+        self.no_average = 0
         # Whether one of them has a part in the whole, though all of them may come to nothing.
         self.is_any = False
 
@@ -127,6 +133,8 @@ class _Group:
         if of.counts_in_value and of.unrealized_pnl is not None:
             # Of just those of which both are known: one is shown in percent of the other.
             self.cost.add(of.cost)
+            self.gross.add(None if of.cost is None else abs(of.cost))
+            self.no_average += of.cost is None and of.value is not None
             self.on_cost.add(of.unrealized_pnl)
         self.counts.add(of.counts)
         self.is_any |= bool(of.counts)
@@ -136,7 +144,7 @@ class _Tally:
     """All sums of an account while its rows are gone through once."""
 
     def __init__(self) -> None:
-        names = (*PARTS, "value", "profit", "cost", "on_cost", "exposure", "net")
+        names = (*PARTS, "value", "profit", "cost", "gross", "on_cost", "exposure", "net")
         self.sums = {name: _Sum() for name in names}
         self.by_kind: defaultdict[str, Decimal] = defaultdict(Decimal)
         self.by_currency: defaultdict[str, Decimal] = defaultdict(Decimal)
@@ -157,7 +165,7 @@ class _Tally:
         """Note that of each sum the broker's part is missing."""
         for name, of in self.sums.items():
             # The profit that is known is in percent of its own cost.
-            if name not in {"cost", "on_cost"}:
+            if name not in {"cost", "gross", "on_cost"}:
                 of.add(None)
 
     def without(self, reason: str, count: int) -> None:
@@ -203,7 +211,9 @@ def _add_group(
     tally.sums["exposure"].add_all(group.exposure, rate)
     tally.sums["profit"].add_all(group.profit, rate)
     tally.sums["cost"].add_all(group.cost, rate)
+    tally.sums["gross"].add_all(group.gross, rate)
     tally.sums["on_cost"].add_all(group.on_cost, rate)
+    tally.without(f"cost:{NO_AVERAGE}", group.no_average)
     tally.without(f"pnl:{NO_COST}", group.profit.missing)
     no_rate = NO_RATE.format(currency)
     if kind in NOTIONAL_KINDS:

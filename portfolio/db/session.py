@@ -208,13 +208,18 @@ def is_of_storage(error: DBAPIError) -> bool:
     return isinstance(error, failed) or type(error) is DatabaseError
 
 
+def is_unanswered(error: DBAPIError) -> bool:
+    """Whether there was no server to answer, or none any more."""
+    # One that was never reached gives no reason of its own.
+    return error.connection_invalidated or getattr(error.orig, "sqlstate", "") is None
+
+
 def storage_error(error: DBAPIError) -> StorageBusy | StorageFailed:
     """The domain error behind a database error."""
     text = str(error.orig).lower()
     if any(word in text for word in BUSY):
         return StorageBusy("Another process is writing to the database.")
-    # A server that was never reached gives no reason of its own.
-    if error.connection_invalidated or getattr(error.orig, "sqlstate", "") is None:
+    if is_unanswered(error):
         return StorageLost("The connection to the database was lost.")
     if any(word in text for word in DAMAGED):
         return StorageDamaged("The database is damaged.")

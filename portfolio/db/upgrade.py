@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from portfolio.db.backup import copy_aside, make_private
 from portfolio.db.base import db
+from portfolio.db.session import is_unanswered
 from portfolio.errors import SetupProblem
 
 log = logging.getLogger(__name__)
@@ -113,10 +114,25 @@ def _opened() -> str | None:
     try:
         return _present()
     except DBAPIError as error:
+        if is_unanswered(error):
+            raise _unreachable(error) from None
         raise SetupProblem(
             f"The database cannot be read ({error.orig}); it was not touched. Check "
             "FOLIOSYNC_DATABASE_URL, or restore a copy."
         ) from None
+
+
+def _unreachable(error: DBAPIError) -> SetupProblem:
+    """The refusal where no server lets us in: what is stored is whole, and no copy would help."""
+    url = db.engine.url
+    # Its address may stand among the parameters; a password may, too, and is not said.
+    host = url.host or url.query.get("host") or "the socket of this computer"
+    where = f"{host}, port {url.port or url.query.get('port') or 5432}, database {url.database}"
+    said = " ".join(str(error.orig).split())
+    return SetupProblem(
+        f"The database server cannot be reached at {where} ({said}). Start it, or check "
+        "FOLIOSYNC_DATABASE_URL, then try again; nothing was touched."
+    )
 
 
 def _present() -> str | None:

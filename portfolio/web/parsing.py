@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from contextlib import suppress
 from decimal import Decimal
-from typing import IO, Any, NoReturn
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any, NoReturn, cast
 
 from flask import Request
 from marshmallow import Schema, fields
@@ -16,6 +18,7 @@ from werkzeug.formparser import FormDataParser
 from werkzeug.routing import IntegerConverter, Map
 
 from portfolio.db.paging import LARGEST_KEY
+from portfolio.web import respond
 from portfolio.web.gate import FORMS, TOKEN_FIELD
 
 DEEPEST = 32
@@ -62,10 +65,27 @@ class StrictFormParser(FormDataParser):
             _refuse("The form cannot be read.")
 
 
+class Upload(SpooledTemporaryFile[bytes]):
+    """A file on its way in; a large one waits in the folder for temporary files."""
+
+    def write(self, s: Any) -> int:
+        """Keep a part of it, or say that it does not fit there."""
+        try:
+            return super().write(s)
+        except OSError as error:
+            # What is not written yet is tried once more.
+            with suppress(OSError):
+                self.close()
+            raise respond.no_room() from error
+
+
 class StrictRequest(Request):
     """A request whose forms are read strictly."""
 
     form_data_parser_class = StrictFormParser
+
+    def _get_file_stream(self, *_about: Any, **_more: Any) -> IO[bytes]:
+        return cast("IO[bytes]", Upload(max_size=respond.IN_MEMORY))
 
 
 class KeyConverter(IntegerConverter):

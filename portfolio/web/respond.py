@@ -95,7 +95,7 @@ def file(parts: Iterable[str], name: str, kind: str = "text/csv") -> Response:
         with suppress(OSError):
             content.close()
         if isinstance(error, OSError):
-            raise StorageFailed(NO_ROOM, MAKE_ROOM) from error
+            raise no_room() from error
         raise
     # Headers are Latin-1 at most: any other name comes beside one that all can read (RFC 6266).
     plain = name.encode("ascii", "replace").decode("ascii").replace("?", "_")
@@ -107,6 +107,11 @@ def file(parts: Iterable[str], name: str, kind: str = "text/csv") -> Response:
     response.content_length = size
     response.headers.set("Content-Disposition", "attachment", filename=plain, **full)
     return response
+
+
+def no_room() -> StorageFailed:
+    """The failure of a file that cannot wait on the disk, on its way in or out."""
+    return StorageFailed(NO_ROOM, MAKE_ROOM)
 
 
 def _read(content: IO[bytes]) -> Iterator[bytes]:

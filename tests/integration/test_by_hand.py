@@ -509,3 +509,14 @@ def test_a_portfolio_of_enormous_accounts_is_shown_all_the_same(hand):
     for page in ("/", "/portfolio/1"):
         answer = hand.desk.program.get(page, headers={"Accept": "text/html"})
         assert answer.status_code == 200, page
+
+
+def test_a_profit_beside_shorts_is_in_percent_of_all_costs(desk):
+    url = desk.account()
+    holdings = f"{url.replace('/portfolio/', '/api/v1/portfolios/')}/holdings"
+    for symbol, quantity, paid, price in (("L", "1", "1000", "1050"), ("S", "-1", "990", "990")):
+        body = {"symbol": symbol, "kind": "stock", "currency": "USD", "quantity": quantity}
+        made = desk.program.post(holdings, json={**body, "average_price": paid, "price": price})
+        assert made.status_code == 201, made.json
+    page = desk.program.get(url, headers={"Accept": "text/html"}).text
+    assert "<small>2.5 % of cost</small>" in page, page[page.index("of cost") - 20 :][:30]

@@ -105,7 +105,7 @@ def test_it_says_how_things_are(full):
     assert set(said) == PARTS
     assert failed(said) == {}
     assert said["system"]["python"] == platform.python_version()
-    assert said["database"]["schema"] == "0013"
+    assert said["database"]["schema"] == "0014"
     assert said["database"]["rows"]["holding"] == 230
     (gateway,) = said["gateways"]
     assert (gateway["broker"], gateway["state"]) == ("ibkr", "not_authenticated")

@@ -131,6 +131,27 @@ def test_a_viewer_sees_the_owners_figures_and_no_gateway(seen):
     assert line["net_liquidation"] == theirs[f"{P}/1"].json["net_liquidation"]
 
 
+def test_a_viewer_learns_no_id_of_what_is_not_shared(seen):
+    desk, ben, url = seen
+    assert desk.program.post(f"{url}/disconnect", json={}).status_code == 200
+    desk.program.post(P, json={"name": "mine alone", "base_currency": "USD"})
+    desk.program.post(f"{P}/2/accounts", json={"name": "B", "currency": "USD"})
+    desk.turn(60)
+    assert desk.connect("/portfolio/2/accounts/B").status_code == 201
+    desk.sync("/portfolio/2/accounts/B")
+    rows = f"{url.replace('/portfolio/', f'{P}/')}/holdings"
+    for path in (rows, f"{rows}/1"):
+        own = desk.program.get(path).json
+        with acting(desk, ben):
+            shown = desk.program.get(path).json
+        own, shown = own.get("holdings", [own]), shown.get("holdings", [shown])
+        assert own[0]["duplicate_of"] is not None
+        assert {row["duplicate_of"] for row in shown} == {None}
+    assert "Possibly counted twice" in desk.program.get(url, headers=HTML).text
+    with acting(desk, ben):
+        assert "Possibly counted twice" not in desk.program.get(url, headers=HTML).text
+
+
 def test_a_viewer_reads_the_notes_and_cannot_change_them(seen):
     desk, ben, url = seen
     api = url.replace("/portfolio/", f"{P}/")

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import make_url, text, update
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 
 from portfolio import cli
@@ -325,6 +325,35 @@ def test_an_upgrade_that_cannot_be_written_is_refused_in_one_sentence(tmp_path, 
         prepare_database(app)
     with app.app_context():
         db.engine.dispose()
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_start_while_the_server_is_down_says_where_it_looked(
+    database_url, free_port, tmp_path, monkeypatch, capsys
+):
+    up = make_url(database_url).set(password="canary-4711")
+    monkeypatch.setenv("FOLIOSYNC_DATA_DIR", str(tmp_path))
+    for by_query in (False, True):
+        down = up.set(port=free_port)
+        if by_query:
+            down = make_url(
+                f"postgresql+psycopg:///{up.database}?host=127.0.0.1&port={free_port}"
+                "&user=test&password=canary-4711"
+            )
+        url = down.render_as_string(hide_password=False)
+        monkeypatch.setenv("FOLIOSYNC_DATABASE_URL", url)
+        assert cli.main(["db", "upgrade"]) == 1
+        said = capsys.readouterr().err
+        where = f"127.0.0.1, port {free_port}, database {up.database}"
+        begun = f"foliosync: The database server cannot be reached at {where} ("
+        assert said.startswith(begun)
+        assert said.endswith(
+            "). Start it, or check FOLIOSYNC_DATABASE_URL, then try again; nothing was touched.\n"
+        )
+        assert (said.count("\n"), "canary" in said, "copy" in said) == (1, False, False)
+    monkeypatch.setenv("FOLIOSYNC_DATABASE_URL", up.render_as_string(hide_password=False))
+    assert cli.main(["db", "upgrade"]) == 0
 
 
 def test_the_mark_of_a_database_is_left_at_a_later_start(desk, tmp_path):

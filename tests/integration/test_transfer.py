@@ -14,7 +14,8 @@ from portfolio.accounts.schemas.transfer import ImportOutcome
 from portfolio.accounts.services import transfer as services
 from portfolio.db.session import unit_of_work
 from portfolio.errors import StorageBusy
-from portfolio.web import gate
+from portfolio.web import gate, respond
+from tests.integration.conftest import no_room
 
 P = "/api/v1/portfolios"
 URL = "/portfolio/1/accounts/Bank"
@@ -48,6 +49,16 @@ def send(desk, text, **values):
     headers = {"Accept": "text/html"}
     data = {"file": (BytesIO(text.encode()), "a.csv"), **values}
     return desk.program.post(f"{URL}/import", data=data, headers=headers)
+
+
+def test_a_file_that_finds_no_room_is_refused_and_taken_once_there_is(hand, monkeypatch):
+    monkeypatch.setattr(respond, "IN_MEMORY", 1_000)
+    long = FILE + "X;etf;1;1;1;EUR;;\r\n" * 10_000
+    with no_room(100_000):
+        page = send(hand, long)
+    assert (page.status_code, "folder for temporary files" in page.text) == (503, True)
+    assert "TMPDIR" in page.text
+    assert send(hand, FILE).status_code == 200
 
 
 def test_a_preview_writes_nothing_and_the_import_writes_the_good_lines(hand):

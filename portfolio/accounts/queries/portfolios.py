@@ -263,7 +263,7 @@ def portfolio_line(
 
 def _without(account: Account, of: TotalsView, *, is_in_sum: bool) -> list[str]:
     """What a portfolio's total is without of an account, or that it is without all of it."""
-    # A portfolio says neither a profit nor an exposure that could be without something.
+    # A portfolio says no profit, cost or exposure that could be without something.
     reasons = [reason for reason in of.incomplete if not reason.startswith(BESIDE_NET)]
     found = [f"{account.name}: {reason}" for reason in reasons]
     if is_in_sum:

@@ -6,6 +6,7 @@ import pytest
 
 from portfolio.errors import SetupProblem
 from portfolio.options import OPTIONS
+from portfolio.serving import address
 from portfolio.settings import Settings
 
 
@@ -51,6 +52,17 @@ def test_a_wrong_value_or_name_is_refused_in_one_sentence(name, value):
     assert str(caught.value).count("FOLIOSYNC_") == 1
     assert name in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_an_address_of_ipv6_may_stand_in_brackets():
+    for written in ("[::1]", " [::1] ", "::1"):
+        settings = Settings.load({"FOLIOSYNC_HOST": written})
+        assert (settings.host, address(settings)) == ("::1", "[::1]:8000")
+    with pytest.raises(SetupProblem, match="without logins"):
+        Settings.load({"FOLIOSYNC_HOST": "[::]"})
+    for wrong in ("[::1", "[]"):
+        with pytest.raises(SetupProblem, match="FOLIOSYNC_HOST"):
+            Settings.load({"FOLIOSYNC_HOST": wrong})
 
 
 def test_a_home_that_is_not_there_is_said_and_another_folder_will_do(tmp_path, monkeypatch):

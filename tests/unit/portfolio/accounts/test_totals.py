@@ -59,6 +59,31 @@ def test_what_is_in_percent_of_the_cost_is_the_profit_of_what_has_one():
     assert (of.unrealized_pnl, of.pnl_on_cost, of.cost) == (D(105), D(1), D(100))
 
 
+def test_a_short_takes_nothing_away_from_what_a_profit_is_in_percent_of():
+    long = holding(quantity="1", price="1050", average_price="1000")
+    short = holding(quantity="-1", price="990", average_price="990")
+    of = totals("USD", [long, short], [], Rates([]))
+    assert (of.cost, of.pnl_on_cost, of.gross_cost) == (D(10), D(50), D(1990))
+    of = totals("USD", [long], [], Rates([]))
+    assert of.cost == of.gross_cost == D(1000)
+
+
+def test_a_cost_that_a_broker_does_not_say_is_named():
+    values = {"quantity": "2", "market_value": "30", "unrealized_pnl": "5"}
+    known = holding(source="ibkr", average_price="12.5", **values)
+    for average in (None, "0"):
+        row = holding(source="ibkr", average_price=average, **values)
+        of = totals("USD", [known, row], [], Rates([]))
+        assert (of.cost, of.gross_cost, of.pnl_on_cost) == (None, None, D(10))
+        assert of.incomplete == ("cost without 1 holding: average price not known",)
+    of = totals("USD", [known], [], Rates([]))
+    assert (of.cost, of.gross_cost, of.incomplete) == (D(25), D(25), ())
+    # Without a value it is named by that.
+    row = holding(source="ibkr", quantity="2", unrealized_pnl="5")
+    of = totals("USD", [row], [], Rates([]))
+    assert (of.cost, of.incomplete) == (None, ("without 1 holding: no price",))
+
+
 def test_the_profit_and_the_notional_of_futures_without_a_rate_are_named():
     stock = holding(quantity="1", price="101", average_price="100")
     future = holding("future", currency="EUR", quantity="1", price="5100", average_price="5000")
