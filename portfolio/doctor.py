@@ -81,6 +81,11 @@ def _route(runtime: Runtime, broker: str, gateway_id: int | None) -> tuple[Route
             route = route_of(find_gateway(session, owner, gateway_id, broker))
             return route, linked_through(session, route.id)
     except NotFound:
+        known = runtime.outside.brokers.brokers
+        if broker not in known:
+            raise SetupProblem(
+                f"There is no broker “{broker}” here; there is: {', '.join(sorted(known))}."
+            ) from None
         raise SetupProblem(f"There is no such gateway of the broker “{broker}”.") from None
 
 

@@ -132,4 +132,5 @@ def _by_hand(session: Session, account: Account, snapshot: Snapshot) -> tuple[Ha
                 alike=balance.currency in currencies,
             )
         )
-    return tuple(found)
+    # What is ticked stands first, as it could not be found among hundreds of others.
+    return tuple(sorted(found, key=lambda row: not row.alike))

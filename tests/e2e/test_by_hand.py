@@ -94,6 +94,31 @@ def test_nothing_is_wider_than_its_card_whatever_it_is_called(page, bank):
     assert page.locator(".holdings tbody tr").bounding_box()["height"] < 160
 
 
+def test_on_a_phone_figures_stand_in_two_columns(page, bank):
+    page.goto(URL)
+    for width in (360, 361, 375, 390, 413, 700):
+        page.set_viewport_size({"width": width, "height": 740})
+        boxes = [of.bounding_box() for of in page.locator(".figures > div:not(.large)").all()]
+        assert len(boxes) == 4
+        assert [boxes[0]["x"], boxes[1]["x"]] == [boxes[2]["x"], boxes[3]["x"]]
+        assert boxes[0]["y"] == boxes[1]["y"] < boxes[2]["y"] == boxes[3]["y"]
+    page.set_viewport_size({"width": 1280, "height": 740})
+    places = page.locator(".figures > div").all()
+    assert len({of.bounding_box()["y"] for of in places}) == 1
+
+
+def test_the_button_that_chooses_a_file_looks_like_the_others(page, bank):
+    looks = "(of, part) => { const s = getComputedStyle(of, part); return %s; }"
+    looks %= "[s.backgroundColor, s.color, s.borderTopColor, s.borderTopLeftRadius, s.fontSize]"
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        page.goto(f"{URL}/import")
+        file = page.get_by_label("File").evaluate(looks, "::file-selector-button")
+        assert file == page.get_by_role("link", name="Cancel").evaluate(looks)
+        # Its lower edge was cut off.
+        assert page.get_by_label("File").evaluate("of => of.scrollHeight <= of.clientHeight")
+
+
 def test_on_a_phone_rows_have_their_quantity_and_an_order(page, bank):
     page.set_viewport_size({"width": 360, "height": 740})
     page.goto(f"{URL}?text=S5&sort=-cost")

@@ -56,6 +56,9 @@ def test_a_gateway_that_is_not_there_is_one_sentence(free_port, tmp_path):
         assert unknown.returncode == 1
         assert "There is no such gateway" in unknown.stderr
         assert "Traceback" not in unknown.stderr
+    mistyped = run("doctor", "ikbr", data=tmp_path, **at)
+    assert (mistyped.returncode, mistyped.stdout) == (1, "")
+    assert mistyped.stderr.endswith("There is no broker “ikbr” here; there is: ibkr.\n")
 
 
 def test_a_key_store_is_made_once_and_opens_with_the_printed_password(tmp_path):

@@ -73,6 +73,13 @@ def test_its_troubles_are_listed_by_name():
     listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert "rate-limited" in listed
     assert "(not_authenticated)" in listed
+    # Once, and not in the midst of each help, where they hid what else there is.
+    helped = subprocess.run([*command[:-1], "--help"], capture_output=True, text=True, check=True)
+    assert "rate-limited" not in helped.stdout
+    assert "--scenario NAME" in helped.stdout
+    mistyped = [*command[:-1], "--scenario", "rate-limit"]
+    refused = subprocess.run(mistyped, capture_output=True, text=True, check=False)
+    assert (refused.returncode, refused.stderr.count("rate-limited")) == (2, 1)
 
 
 def host(address):

@@ -136,7 +136,7 @@ def test_what_was_kept_by_hand_is_replaced_or_pointed_out(page, house):
     page.get_by_text("Disconnect…").click()
     page.get_by_label("Close them: no longer held").check()
     page.get_by_role("button", name="Disconnect").click()
-    page.get_by_text("Nothing is held here yet").wait_for()
+    page.get_by_text("Nothing is held here.").wait_for()
 
 
 def test_two_tabs_show_one_sync(page, house):

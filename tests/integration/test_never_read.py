@@ -146,7 +146,23 @@ def test_an_account_that_was_read_and_is_empty_is_worth_nothing(anywhere):
     assert days(anywhere) == ["0"]
     page = words(anywhere)
     assert "Net liquidation 0.00 USD" in page
-    assert "Nothing is held here yet." in page
+    assert "Nothing is held here." in page
+
+
+def test_what_was_sold_is_not_said_to_be_still_to_come(anywhere):
+    url = anywhere.connected()
+    account = anywhere.simulator.state.accounts[MAIN]
+    before = list(account.held)
+    anywhere.simulator.play("liquidated")
+    anywhere.sync(url)
+    assert "Nothing is held here now: 230 no longer held." in words(anywhere)
+    anywhere.sync(url)
+    page = words(anywhere)
+    assert "Nothing is held here. Add a holding" in page
+    assert "here yet" not in page
+    account.held.extend(before)
+    anywhere.sync(url)
+    assert "Nothing is held here" not in words(anywhere)
 
 
 def test_what_is_kept_by_hand_counts_and_is_said_to_be_a_part(anywhere):
@@ -250,7 +266,7 @@ def test_kept_by_hand_again_nothing_is_nothing(anywhere, holdings):
     assert totals(anywhere)["net_liquidation"] == "0"
     assert (totals(anywhere)["incomplete"], is_stored(anywhere)) == ([], True)
     assert days(anywhere) == ["0"]
-    assert "Nothing is held here yet." in words(anywhere)
+    assert "Nothing is held here." in words(anywhere)
 
 
 def test_what_was_kept_counts_when_it_is_connected_again(anywhere):

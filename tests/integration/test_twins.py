@@ -53,8 +53,8 @@ def test_a_browser_is_shown_what_the_first_sync_will_do(kept):
     ticked = re.findall(r'name="(replace_\w+)" value="(\d+)"( checked)?', text)
     assert ticked == [
         ("replace_holdings", "1", " checked"),
-        ("replace_holdings", "2", ""),
         ("replace_cash", "1", " checked"),
+        ("replace_holdings", "2", ""),
     ]
     assert "keep my notes" in text
     assert desk.program.get("/api/v1/connections").json["items"] == []

@@ -67,7 +67,12 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m brokers.ibkr.simulator", description=__doc__)
     parser.add_argument("--port", type=int, default=5001)
-    parser.add_argument("--scenario", choices=list(SCENARIOS), help="begin with this trouble")
+    parser.add_argument(
+        "--scenario",
+        choices=list(SCENARIOS),
+        metavar="NAME",
+        help="begin with this trouble; --list lists them",
+    )
     parser.add_argument("--list", action="store_true", help="list the scenarios")
     parser.add_argument("--signed-out", action="store_true", help="start without a session")
     parser.add_argument("--positions", type=int, help="add an account with this many positions")
