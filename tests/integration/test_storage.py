@@ -352,8 +352,11 @@ def test_a_start_while_the_server_is_down_says_where_it_looked(
             "). Start it, or check FOLIOSYNC_DATABASE_URL, then try again; nothing was touched.\n"
         )
         assert (said.count("\n"), "canary" in said, "copy" in said) == (1, False, False)
-    monkeypatch.setenv("FOLIOSYNC_DATABASE_URL", up.render_as_string(hide_password=False))
-    assert cli.main(["db", "upgrade"]) == 0
+    given = {"DATABASE_URL": up.render_as_string(hide_password=False), "DATA_DIR": str(tmp_path)}
+    app = create_app(Settings.load({f"FOLIOSYNC_{name}": value for name, value in given.items()}))
+    prepare_database(app)
+    with app.app_context():
+        db.engine.dispose()
 
 
 def test_the_mark_of_a_database_is_left_at_a_later_start(desk, tmp_path):
