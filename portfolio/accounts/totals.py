@@ -128,12 +128,12 @@ class _Group:
     def add(self, of: Figures) -> None:
         """Add the figures of a holding."""
         size = of.value if of.counts_in_value else of.notional
-        self.exposure.add(None if size is None else abs(size))
+        self.exposure.add(None if size is None else size.copy_abs())
         self.profit.add(of.unrealized_pnl)
         if of.counts_in_value and of.unrealized_pnl is not None:
             # Of just those of which both are known: one is shown in percent of the other.
             self.cost.add(of.cost)
-            self.gross.add(None if of.cost is None else abs(of.cost))
+            self.gross.add(None if of.cost is None else of.cost.copy_abs())
             self.no_average += of.cost is None and of.value is not None
             self.on_cost.add(of.unrealized_pnl)
         self.counts.add(of.counts)

@@ -68,6 +68,13 @@ def test_a_short_takes_nothing_away_from_what_a_profit_is_in_percent_of():
     assert of.cost == of.gross_cost == D(1000)
 
 
+def test_sizes_keep_every_digit():
+    price = "12345678901234567890.12345678901234567891"
+    short = holding(quantity="-1", price=price, average_price=price)
+    of = totals("USD", [short], [], Rates([]))
+    assert (of.exposure, of.gross_cost) == (D(price), D(price))
+
+
 def test_a_cost_that_a_broker_does_not_say_is_named():
     values = {"quantity": "2", "market_value": "30", "unrealized_pnl": "5"}
     known = holding(source="ibkr", average_price="12.5", **values)
