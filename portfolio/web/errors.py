@@ -173,9 +173,24 @@ def answer(shown: dict[str, Any], status: int, retry_at: datetime | None = None)
         response = respond.data({"error": shown}, status)
     else:
         template = "error.html" if who is Reader.BROWSER else "connections/_error.html"
-        response = respond.page(template, status, error=shown, status=status)
+        response = respond.page(
+            template, status, error=shown, status=status, came_from=_came_from()
+        )
     tell_when(response, retry_at)
     return response
+
+
+def _came_from() -> str | None:
+    """The page of ours whose button or link led here; None where it is not known, or this one."""
+    try:
+        of = urlsplit(request.headers.get("Referer", ""))
+    except ValueError:
+        return None
+    # With two slashes, or one of the other kind, the rest would name another site.
+    path = f"/{of.path.lstrip('/')}"
+    if of.netloc != request.headers.get("Host") or "\\" in path or path == request.path:
+        return None
+    return f"{path}?{of.query}" if of.query else path
 
 
 def tell_when(response: Response, retry_at: datetime | None) -> None:

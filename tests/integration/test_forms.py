@@ -271,3 +271,29 @@ def test_of_json_is_spoken_to_programs_only(people):
     assert 'such as "12.5" (in JSON a string)' in answer.json["error"]["fields"]["quantity"]
     assert people.desk.program.post(api, json={**given, "quantity": "12.5"}).status_code == 201
     people.send(f"{people.url}/holdings/new", **given | {"symbol": "Y"}, quantity="12.5")
+
+
+def test_a_button_that_came_too_late_leads_back_to_its_page(desk):
+    url = desk.connected()
+    seen = desk.program.get(url, headers=HTML)
+    home = seen.request.host_url
+    post = f"{url}/schedule"
+    assert "Automatic sync is on." in pressed(desk, post, {"sync_enabled": "on"})
+    # Somebody disconnects it while the page is still open.
+    assert desk.program.post(f"{url}/disconnect").status_code == 200
+    late = {"sync_enabled": "on"}
+    page = pressed(desk, post, late, referer=f"{home}settings?tab=1", status=409)
+    assert "is not connected to a broker" in page
+    assert '<a href="/settings?tab=1">Back to the page before</a>' in page
+    odd = f"{home}/elsewhere.example/x"
+    assert '<a href="/elsewhere.example/x">Back' in pressed(desk, post, late, odd, 409)
+    others = ("", "https://elsewhere.example/settings", "http://[", f"{home}\\elsewhere.example")
+    for referer in (*others, f"{home}{post.lstrip('/')}"):
+        assert "Back to the page before" not in pressed(desk, post, late, referer, 409)
+
+
+def pressed(desk, url, data, referer="", status=200):
+    headers = {**HTML, "Referer": referer}
+    answer = desk.program.post(url, data=data, headers=headers, follow_redirects=True)
+    assert answer.status_code == status
+    return answer.get_data(as_text=True)

@@ -17,6 +17,7 @@ from portfolio.connections.views.connections import (
 )
 from portfolio.db.paging import DEFAULT_LIMIT
 from portfolio.db.session import unit_of_work
+from portfolio.errors import NotConnected
 from portfolio.sync import queries
 from portfolio.sync.models import SyncRun
 from portfolio.web import respond
@@ -110,8 +111,11 @@ def schedule(portfolio_id: int, account_name: str) -> Response:
     where, owner = place(portfolio_id, account_name), owner_id()
     values = {"sync_enabled": request.form.get("sync_enabled") == "on"}
     with unit_of_work() as session:
-        connection = connection_of(session, where.find(session))
-        if connection is not None:
-            decisions.change_connection(session, owner, connection.id, values, moment())
+        account = where.find(session)
+        connection = connection_of(session, account)
+        if connection is None:
+            # Somebody has disconnected it since the page was shown.
+            raise NotConnected(account.name)
+        decisions.change_connection(session, owner, connection.id, values, moment())
     switched = "on" if values["sync_enabled"] else "off"
     return respond.go(url_for("pages.connections"), f"Automatic sync is {switched}.")
