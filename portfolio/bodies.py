@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
-from waitress.buffers import OverflowableBuffer
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
 
@@ -21,37 +20,37 @@ class _Parser(HTTPRequestParser):  # type: ignore[misc]
     def parse_header(self, header_plus: bytes) -> None:
         super().parse_header(header_plus)
         if self.body_rcv is not None:
-            self.body_rcv.buf = _Inbox(self.adj.inbuf_overflow)
+            self.body_rcv.buf = _Inbox(self.body_rcv.buf)
 
 
-class _Inbox(OverflowableBuffer):  # type: ignore[misc]
+class _Inbox:
     """What is received; once it finds no room, the rest is read and let go.
 
     Whoever sends it reads the answer only after that.
     """
 
-    received = 0
-    is_lost = False
+    def __init__(self, kept: Any) -> None:
+        self._kept = kept
+        self._received = 0
 
-    def append(self, s: bytes) -> None:
-        self.received += len(s)
-        if self.is_lost:
-            return
+    def append(self, part: bytes) -> None:
+        self._received += len(part)
         try:
-            super().append(s)
+            self._kept.append(part)
         except OSError as error:
-            self.is_lost, self.cause = True, error
             # What is not written yet is tried once more.
             with suppress(OSError):
-                self.close()
-            self.buf, self.strbuf = None, b""
+                self._kept.close()
+            self._kept = _Lost(error)
 
     def __len__(self) -> int:
-        kept: int = self.received if self.is_lost else super().__len__()
-        return kept
+        return self._received
 
     def getfile(self) -> Any:
-        return _Lost(self.cause) if self.is_lost else super().getfile()
+        return self._kept.getfile()
+
+    def close(self) -> None:
+        self._kept.close()
 
 
 class _Lost:
@@ -59,6 +58,12 @@ class _Lost:
 
     def __init__(self, cause: OSError) -> None:
         self._cause = cause
+
+    def append(self, part: bytes) -> None:
+        """Let it go."""
+
+    def getfile(self) -> _Lost:
+        return self
 
     def read(self, *_size: int) -> bytes:
         raise no_room() from self._cause

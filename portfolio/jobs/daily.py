@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime, time, timedelta, tzinfo
+from functools import partial
 from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -44,15 +45,22 @@ class DailyValues:
 
     def __call__(self) -> None:
         """Store what is not stored yet; an account that fails does not stop the others."""
-        moment, failure = self._today(), None
-        for account_id in _without_value(moment.day):
-            try:
-                with unit_of_work() as session:
-                    _store_value(session, account_id, moment)
-            except Exception as error:  # noqa: BLE001
-                failure = error
+        moment = self._today()
+        failure = _each_alone(_without_value(moment.day), partial(_store_value, moment=moment))
         if failure is not None:
             raise failure
+
+
+def _each_alone(ids: Iterable[int], store: Callable[[Session, int], object]) -> Exception | None:
+    """Store something for each in a transaction of its own; the last failure of any of them."""
+    failure = None
+    for each in ids:
+        try:
+            with unit_of_work() as session:
+                store(session, each)
+        except Exception as error:  # noqa: BLE001
+            failure = error
+    return failure
 
 
 def _without_value(day: date) -> list[int]:
@@ -108,16 +116,9 @@ class ReferenceRates:
 
 def _store_for_everybody(rates: tuple[ReferenceRate, ...], moment: Moment) -> Exception | None:
     """Store rates for each user; one who cannot have them does not keep them from the others."""
-    failure = None
     with read_only() as session:
         owners = user_ids(session)
-    for owner_id in owners:
-        try:
-            with unit_of_work() as session:
-                store_reference_rates(session, owner_id, rates, moment)
-        except Exception as error:  # noqa: BLE001
-            failure = error
-    return failure
+    return _each_alone(owners, partial(store_reference_rates, rates=rates, moment=moment))
 
 
 def _newest_of_each() -> list[Any]:
