@@ -43,7 +43,7 @@ class Before(msgspec.Struct, frozen=True, gc=False):
     instrument: Instrument
     fixed: str
     said: int
-    never_compared: Position | None = None
+    never_compared: Position | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -297,6 +297,8 @@ def test_after_a_trade_in_the_last_quick_run_the_next_one_compares():
     after = agreement.after_trade(Standing(runs=0, seen=before), by_pages(MANY)[0], ledger())
     assert after == Standing(runs=0)
     assert agreement.to_compare(after)
+    one_more = agreement.after_trade(Standing(runs=1, seen=before), by_pages(MANY)[0], ledger())
+    assert one_more.seen is not None
 
 
 def test_a_figure_that_is_missing_now_and_was_there_is_odd():
