@@ -47,16 +47,17 @@ def key(row: Row) -> str:
 
 def quantity(row: Row) -> Decimal:
     """The signed quantity of a row; required."""
-    value = exact(row.get("position"), "position")
+    given = row.get("position")
+    value = _shared(str(given)) if type(given) is Decimal else exact(given, "position")
     if value is None:
         raise errors.bad("A position has no quantity.")
-    return _shared(str(value))
+    return value
 
 
 # Thousands of rows have some hundred quantities between them; each is a tenth of a row's room.
 @lru_cache(maxsize=1_000)
-def _shared(written: str) -> Decimal:
-    return Decimal(written)
+def _shared(written: str) -> Decimal | None:
+    return exact(Decimal(written), "position")
 
 
 def identity(row: Row) -> tuple[str, str]:
