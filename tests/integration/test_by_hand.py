@@ -471,6 +471,37 @@ def test_what_is_cleared_in_the_form_of_a_holding_is_not_kept(hand):
     assert (kept["instrument"]["multiplier"], kept["market_value"]) == ("1", "20")
 
 
+def test_a_multiplier_that_followed_from_the_kind_follows_it_to_another(hand):
+    made = hand.holding(symbol="X", kind="bond", quantity="200", price="10")
+    number = f"/holdings/{made['id']}"
+
+    def patched(status=200, **values):
+        answer = hand.call("PATCH", number, status, values)
+        return (answer["instrument"]["multiplier"], answer["market_value"]) if status == 200 else 0
+
+    assert patched(kind="bill") == ("0.01", "20")
+    assert patched(kind="stock") == ("1", "2000")
+    assert patched(kind="bond") == ("0.01", "20")
+    # What is said with the kind wins, also where it is the former one's.
+    assert patched(kind="stock", multiplier="0.01") == ("0.01", "20")
+    # That is not a stock's own: somebody meant it, and it stays.
+    assert patched(kind="etf") == ("0.01", "20")
+    assert patched(multiplier="1") == ("1", "2000")
+    # The size of a contract is never one by itself, as where it is added.
+    patched(422, kind="option")
+    assert patched(kind="option", multiplier="1") == ("1", "2000")
+    assert patched(kind="stock", multiplier="100") == ("100", "200000")
+    assert patched(kind="option") == ("100", "200000")
+    assert patched(kind="bond", multiplier="0.01") == ("0.01", "20")
+    # The form sends the multiplier that it showed, which says as little.
+    showed = {"kind": "bond", "multiplier": "0.01"}
+    form = {**showed, "opened": json.dumps(showed), "kind": "stock"}
+    url = f"/portfolio/1/accounts/Bank{number}"
+    answer = hand.desk.program.post(url, data=form, headers={"Accept": "text/html"})
+    assert answer.status_code == 303, answer.get_data(as_text=True)
+    assert patched() == ("1", "2000")
+
+
 def test_a_value_of_more_digits_than_are_kept_is_refused_with_words(hand):
     most = f"{'9' * 20}.{'12345' * 4}"
     large = {"symbol": "BIG", "currency": "USD", "quantity": most, "price": most}

@@ -10,6 +10,7 @@ from portfolio.accounts.schemas.portfolios import CODE, CURRENCY, INCOMPLETE, Sh
 from portfolio.web.openapi import Exact, OneOf, PageQuery, Typed, Utc
 
 KINDS = [str(kind) for kind in Kind]
+DEFAULT = "Where none is said: 1, for bonds and bills 0.01; needed for options and futures"
 NOTHING = validate.OneOf([], error="Only null can be sent, which says that it is no duplicate.")
 
 
@@ -91,7 +92,9 @@ class HoldingChange(Schema):
     quantity = Typed(metadata={"example": "13"})
     average_price = Typed(allow_none=True)
     price = Typed(allow_none=True, metadata={"example": "101.50"})
-    multiplier = Typed()
+    multiplier = Typed(
+        metadata={"description": f"{DEFAULT}. With another kind, one that was so is that kind's"}
+    )
     identifiers = fields.Nested(Identifiers)
     expiry = fields.Date(allow_none=True)
     strike = Typed(allow_none=True)
@@ -106,11 +109,7 @@ class HoldingChange(Schema):
 
 
 class NewHolding(HoldingChange):
-    """What a holding by hand is made from.
-
-    A missing `multiplier` is 1, for bonds and bills 0.01 (their price is in percent of par), and
-    needed for options and futures.
-    """
+    """What a holding by hand is made from."""
 
     symbol = fields.String(required=True, metadata={"example": "VWCE"})
     name = fields.String(allow_none=True, metadata={"example": "Vanguard FTSE All-World"})
@@ -119,7 +118,7 @@ class NewHolding(HoldingChange):
     quantity = Typed(required=True, metadata={"example": "12.5"})
     average_price = Typed(allow_none=True, metadata={"example": "98.10"})
     price = Typed(allow_none=True, metadata={"example": "101"})
-    multiplier = Typed(metadata={"example": "1"})
+    multiplier = Typed(metadata={"example": "1", "description": DEFAULT})
     identifiers = fields.Nested(Identifiers, metadata={"example": {"isin": "IE00BK5BQT80"}})
 
 

@@ -63,22 +63,30 @@ def terms_from(values: Mapping[str, Any]) -> Terms:
         problems["symbol"] = "A symbol is needed."
     currency = _checked(problems, clean_currency, values.get("currency") or "", "currency")
     multiplier = values.get("multiplier")
-    if multiplier is None and kind in SIZE_NEEDED:
+    if multiplier is None:
+        multiplier = default_multiplier(kind)
+    if multiplier is None:
         problems["multiplier"] = "The size of one contract is needed: 100 for most stock options."
-    elif multiplier is not None and multiplier <= 0:
+    elif multiplier <= 0:
         problems["multiplier"] = "A multiplier is greater than 0."
     if problems:
         raise Invalid(problems)
-    default = Decimal("0.01") if kind in IN_PERCENT else Decimal(1)
     return Terms(
         symbol=symbol or "",
         kind=kind,
         currency=currency or "",
-        multiplier=default if multiplier is None else multiplier,
+        multiplier=multiplier or Decimal(1),
         expiry=values.get("expiry"),
         strike=values.get("strike"),
         option_right=values.get("right"),
     )
+
+
+def default_multiplier(kind: str) -> Decimal | None:
+    """What the multiplier of a kind is where none is said; None where one has to be."""
+    if kind in SIZE_NEEDED:
+        return None
+    return Decimal("0.01") if kind in IN_PERCENT else Decimal(1)
 
 
 def _checked(problems: dict[str, str], clean: Any, *given: Any) -> str | None:
@@ -260,6 +268,9 @@ def _refuse_other_terms(given: set[str]) -> None:
 def _move_to(at: Scope, row: Holding, values: Mapping[str, Any]) -> None:
     of = row.instrument
     present = {name: getattr(of, name) for name in TERMS} | {"right": of.option_right}
+    if values.get("kind", of.kind) != of.kind and of.multiplier == default_multiplier(of.kind):
+        # It followed from the kind: at a bond's, a stock would be worth a hundredth.
+        del present["multiplier"]
     terms = terms_from({**present, **values})
     target = instrument_of(at.session, at.account.portfolio.owner_id, terms)
     if target.id != of.id:
