@@ -179,6 +179,10 @@ def test_a_failed_run_tells_a_viewer_nothing_about_the_gateway(seen):
             text = desk.program.get(path).text
             assert not any(word in text for word in (LOGIN, MAIN, "certificate_stock")), path
             assert "needs you" not in text, path
+        # Its code names nobody and no address: pages and JSON tell it alike.
+        api = url.replace("/portfolio/", f"{P}/")
+        assert all(f">{secret['code']}<" in desk.program.get(of).text for of in (url, pages[-1]))
+        assert desk.program.get(api).json["attention_code"] == secret["code"]
 
 
 def changes(url, run):
