@@ -89,7 +89,8 @@ def _add_broker_commands(commands: Any) -> None:
         "broker", type=name, help="the key of its adapter: ibkr; status 1 where it is broken"
     )
     doctor.add_argument("--json", action="store_true", help="print the documented JSON")
-    doctor.add_argument("--gateway", type=int, metavar="ID", help="which gateway (default: first)")
+    which = "which gateway (default: first); one that there is not lists them"
+    doctor.add_argument("--gateway", type=int, metavar="ID", help=which)
     doctor.add_argument(
         "--record",
         type=Path,

@@ -28,7 +28,7 @@ from portfolio.connections.gateways import (
     reaching,
     route_of,
 )
-from portfolio.connections.queries import linked_through
+from portfolio.connections.queries import gateways, linked_through
 from portfolio.connections.schemas import DiagnosisSchema
 from portfolio.db.paging import LARGEST_KEY
 from portfolio.db.session import unit_of_work
@@ -73,20 +73,24 @@ def examine(
 
 def _route(runtime: Runtime, broker: str, gateway_id: int | None) -> tuple[Route, Sequence[str]]:
     """The gateway to examine, and the accounts that it must list."""
-    try:
-        if gateway_id is not None and not 0 < gateway_id <= LARGEST_KEY:
-            raise NotFound("gateway")
-        with unit_of_work() as session:
-            owner = runtime.owner_of(session)
+    with unit_of_work() as session:
+        owner = runtime.owner_of(session)
+        try:
+            if gateway_id is not None and not 0 < gateway_id <= LARGEST_KEY:
+                raise NotFound("gateway")
             route = route_of(find_gateway(session, owner, gateway_id, broker))
             return route, linked_through(session, route.id)
-    except NotFound:
-        known = runtime.outside.brokers.brokers
-        if broker not in known:
-            raise SetupProblem(
-                f"There is no broker “{broker}” here; there is: {', '.join(sorted(known))}."
-            ) from None
-        raise SetupProblem(f"There is no such gateway of the broker “{broker}”.") from None
+        except NotFound:
+            here = [of for of in gateways(session, owner) if of.broker == broker]
+    known = runtime.outside.brokers.brokers
+    if broker not in known:
+        raise SetupProblem(
+            f"There is no broker “{broker}” here; there is: {', '.join(sorted(known))}."
+        )
+    # Pages name gateways by their addresses; the ids stand here.
+    listed = ", ".join(f"{of.id} ({of.url})" for of in here)
+    there = f"; there is: {listed}." if listed else "."
+    raise SetupProblem(f"There is no such gateway of the broker “{broker}”{there}")
 
 
 def _read_everything(broker: Connection) -> None:

@@ -54,7 +54,8 @@ def test_a_gateway_that_is_not_there_is_one_sentence(free_port, tmp_path):
     for number in ("77", "0", "9" * 23):
         unknown = run("doctor", "ibkr", "--gateway", number, data=tmp_path, **at)
         assert unknown.returncode == 1
-        assert "There is no such gateway" in unknown.stderr
+        there = f"; there is: 1 ({at['FOLIOSYNC_IBKR_GATEWAY_URL']}).\n"
+        assert unknown.stderr.endswith(f"There is no such gateway of the broker “ibkr”{there}")
         assert "Traceback" not in unknown.stderr
     mistyped = run("doctor", "ikbr", data=tmp_path, **at)
     assert (mistyped.returncode, mistyped.stdout) == (1, "")
