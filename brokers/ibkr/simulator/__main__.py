@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,9 @@ from brokers.ibkr.simulator.app import Simulator
 from brokers.ibkr.simulator.data import large
 from brokers.ibkr.simulator.scenarios import SCENARIOS
 from brokers.ibkr.simulator.server import serve
+
+# What a shell gives for a program that SIGPIPE (13) ended.
+UNREAD = 128 + 13
 
 
 class _Clock:
@@ -38,9 +42,7 @@ def main() -> int:
     """Serve until Ctrl-C."""
     options = _options()
     if options.list:
-        for each in SCENARIOS.values():
-            print(f"{each.name:24} {each.what} ({each.leads_to})")
-        return 0
+        return _list()
     simulator = Simulator(_Clock(), signed_in=not options.signed_out, limits=not options.no_limits)
     for number in range(options.accounts if options.positions else 0):
         account = large(options.positions, f"U900000{number}")
@@ -61,6 +63,19 @@ def main() -> int:
         return 1
     except KeyboardInterrupt:
         print("Stopped.")
+    return 0
+
+
+def _list() -> int:
+    """Print the scenarios; where nobody reads on, as before `head`, end quietly."""
+    try:
+        for each in SCENARIOS.values():
+            print(f"{each.name:24} {each.what} ({each.leads_to})")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What is left would be written at the exit, and fail once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return UNREAD
     return 0
 
 

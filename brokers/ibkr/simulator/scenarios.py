@@ -72,14 +72,16 @@ def on(state: GatewayState, fragment: str, change: Callable[[Any], Any]) -> None
 
 
 def share(state: GatewayState, ticker: str) -> Held:
-    """A share of the main account: this one while it is held, else another, else this one anew."""
-    held = state.accounts[MAIN].held
+    """A share of the main account: this one while it is held, else another, else bought anew."""
+    account = state.accounts[MAIN]
     shares = sorted(
-        (row for row in held if row.asset == "STK"), key=lambda row: row.ticker != ticker
+        (row for row in account.held if row.asset == "STK"), key=lambda row: row.ticker != ticker
     )
     if not shares:
-        shares = [accounts()[MAIN].find(ticker)]
-        held.append(shares[0])
+        bought = accounts()[MAIN].find(ticker)
+        account.cash[bought.currency].balance -= bought.value
+        account.held.append(bought)
+        return bought
     return shares[0]
 
 

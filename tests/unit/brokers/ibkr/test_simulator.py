@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -117,6 +120,35 @@ def test_a_wrong_action_is_refused_and_changes_nothing(gateway, action, values, 
     if status == 400:
         assert (NEEDED[action] in answer.text, 'href="/simulator"' in answer.text) == (True, True)
         assert not re.search(r"class|invalid|literal|\[", answer.text.split("</h1>")[1])
+
+
+@pytest.mark.parametrize("name", ["sold", "split"])
+def test_what_was_sold_is_not_sold_once_more(name):
+    """What a trouble needs is bought first where everything was sold: nothing is given away."""
+    simulator = Simulator(FakeClock())
+    simulator.play("liquidated")
+    account = simulator.state.accounts[MAIN]
+
+    def worth():
+        return account.cash["USD"].balance + sum(row.value for row in account.held)
+
+    before = worth()
+    simulator.play(name)
+    assert worth() == before
+
+
+@pytest.mark.parametrize("unread", [True, False])
+def test_the_list_of_troubles_may_be_read_in_part(unread):
+    reading, writing = os.pipe()
+    if unread:
+        os.close(reading)
+    command = [sys.executable, "-m", "brokers.ibkr.simulator", "--list"]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141 if unread else 0, "")
+    if not unread:
+        with os.fdopen(reading) as listed:
+            assert len(listed.readlines()) == len(SCENARIOS)
 
 
 def test_its_page_turns_no_clock_that_cannot_be_turned(gateway):
