@@ -194,6 +194,13 @@ def test_a_line_without_a_kind_is_what_is_held_by_hand_of_its_symbol(hand):
     assert said in page
     assert (row["kind"], row["note"]) == ("stock", said)
     assert api(hand, "symbol,quantity,price,multiplier\nVWCE,5,99,10\n") == (0, 0, 1, 0)
+    # On the page, one chooses what that is; its words say so, as those of the API do.
+    chosen = {"csv": text, "column-symbol": "symbol", "column-quantity": "quantity"}
+    form = chosen | {"default-kind": "warrant"}
+    page = hand.program.post(f"{URL}/import", data=form, headers={"Accept": "text/html"}).text
+    assert said.replace("stock", "warrant") in page
+    words = hand.program.get("/portfolio/1/accounts/Bank/import").get_data(as_text=True)
+    assert "a stock, or the kind that you choose in the preview" in words
     # What was removed is held no more.
     for number in (etf, other):
         hand.program.delete(f"{P}/1/accounts/Bank/holdings/{number}")

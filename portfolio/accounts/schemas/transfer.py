@@ -21,8 +21,8 @@ class ImportRequest(Schema):
         load_default=dict,
         metadata={
             "example": {of: of for of in ("symbol", "kind", "currency")} | {"quantity": "Menge"},
-            "description": "for each of our columns the file's heading; without a kind: what is "
-            "held by hand, or else by the broker, in that symbol and currency; else stock",
+            "description": "for each of our columns the file's heading; without a kind: the one "
+            "that is held by hand, or else by the broker, with all else it says; else stock",
         },
     )
     decimal = fields.String(
