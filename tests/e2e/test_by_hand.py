@@ -23,7 +23,7 @@ PAGES = (
         "/rates",
         "/api",
     ),
-    *("/portfolio/1/edit", "/portfolio/1/delete", "/portfolio/new", "/nothing"),
+    *("/portfolio/1/edit", "/portfolio/1/delete", "/portfolio/new", "/settings", "/nothing"),
 )
 
 
