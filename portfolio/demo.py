@@ -57,7 +57,9 @@ def alone(folder: Path) -> Iterator[None]:
     the operating system's: it ends with the process, however that ends.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # The data folder, which may be made here for all that comes later, is as private.
+        for each in (folder.parent, folder):
+            each.mkdir(parents=True, exist_ok=True, mode=0o700)
         stream = (folder / LOCK).open("ab", buffering=0)
     except OSError as error:
         raise SetupProblem(

@@ -269,7 +269,7 @@ def _value(column: str, text: str, layout: Layout) -> object:
     if column == "kind":
         kind = KINDS.get(text.lower(), text.lower().replace(" ", "_"))
         if kind != CASH and kind not in set(Kind):
-            raise ValueError(f"“{text[:40]}” is not a kind: {', '.join(Kind)}.")
+            raise ValueError(f"“{text[:40]}” is not a kind: {', '.join((*Kind, CASH))}.")
         return kind
     if column == "type":
         return text.lower()

@@ -119,6 +119,25 @@ def test_the_button_that_chooses_a_file_looks_like_the_others(page, bank):
         assert page.get_by_label("File").evaluate("of => of.scrollHeight <= of.clientHeight")
 
 
+def test_what_is_said_beside_a_box_stands_below_itself_and_fields_stand_apart(page, bank):
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.goto("/settings/tokens")
+    lefts = """of => { const range = document.createRange();
+      range.selectNodeContents(of.lastChild);
+      const words = [...range.getClientRects()].slice(1).map((line) => line.left);
+      return [of.querySelector("strong").getBoundingClientRect().left, ...words]; }"""
+    first, *further = page.locator("label", has_text="change portfolios").evaluate(lefts)
+    assert further
+    assert all(abs(left - first) < 1 for left in further)
+    apart = "(of) => of.getBoundingClientRect().top"
+    heading = page.get_by_role("heading", name="Make a token").bounding_box()
+    label = page.locator("label[for=f-name]").evaluate(apart)
+    assert label - heading["y"] - heading["height"] > 5
+    page.goto(f"{URL}/holdings/new")
+    more = page.locator("form details").bounding_box()
+    assert page.locator("label[for=f-notes]").evaluate(apart) - more["y"] - more["height"] > 5
+
+
 def test_on_a_phone_rows_have_their_quantity_and_an_order(page, bank):
     page.set_viewport_size({"width": 360, "height": 740})
     page.goto(f"{URL}?text=S5&sort=-cost")

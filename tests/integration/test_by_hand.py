@@ -551,3 +551,25 @@ def test_a_profit_beside_shorts_is_in_percent_of_all_costs(desk):
         assert made.status_code == 201, made.json
     page = desk.program.get(url, headers={"Accept": "text/html"}).text
     assert "<small>2.5 % of cost</small>" in page, page[page.index("of cost") - 20 :][:30]
+
+
+def test_where_a_rate_is_missing_the_pages_lead_to_the_form_for_it(hand):
+    hand.holding(symbol="NESN", currency="CHF", price="88")
+    asked = (("from", "CHF"), ("to", "EUR"))
+    way = '<a href="/rates?from=CHF&amp;to=EUR">no rate for CHF</a>'
+    pages = ["/", "/portfolio/1", "/portfolio/1/accounts/Bank"]
+
+    def said(path):
+        return way in hand.desk.program.get(path, headers={"Accept": "text/html"}).text
+
+    assert [said(path) for path in pages] == [True, True, True]
+    form = hand.desk.program.get("/rates?from=CHF&to=EUR").text
+    for name, of in asked:
+        assert f'name="{name}" type="text" value="{of}"' in form
+    hand.rate("CHF", "EUR", "0.9")
+    assert [said(path) for path in pages] == [False, False, False]
+    # Where the portfolio's currency is the one that is missing, it is not asked for in itself.
+    hand.holding(symbol="VT", currency="USD", price="120")
+    assert hand.desk.program.patch(f"{P}/1", json={"base_currency": "USD"}).status_code == 200
+    home = hand.desk.program.get("/", headers={"Accept": "text/html"}).text
+    assert '<a href="/rates?from=USD">no rate for USD</a>' in home

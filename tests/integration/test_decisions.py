@@ -509,7 +509,7 @@ def test_an_undo_says_of_the_schedule_what_becomes_of_it(desk):
     desk.simulator.sell(MAIN, "SPY")
     run = desk.sync(url).json["run"]
     before, after = told_by_undo(desk, url, run["id"])
-    assert before.startswith("Automatic sync pauses, or the next one would take them back;")
+    assert before.startswith("Automatic sync pauses, or the next one would make the same")
     assert after == "The run was taken back; automatic sync is paused."
     back = newest(desk)
     goes_on = "Automatic sync goes on.", "The run was taken back; automatic sync goes on."

@@ -12,7 +12,7 @@ from brokers.testing.clock import FakeClock
 from brokers.testing.network import WsgiNetwork
 from portfolio.app import create_app, prepare_database
 from portfolio.db.base import db
-from portfolio.demo import demo_settings, fill
+from portfolio.demo import alone, demo_settings, fill
 from portfolio.settings import Settings
 
 HTML = {"Accept": "text/html"}
@@ -62,6 +62,16 @@ def test_the_demo_leaves_aside_what_names_your_own_things_and_keeps_who_may_reac
     assert own.sqlite_file == tmp_path / "demo" / "foliosync.db"
     # Logins are what lets it listen there.
     assert (own.auth, own.host, own.allowed_hosts) == ("password", "0.0.0.0", ("folio.example",))
+
+
+def test_a_data_folder_that_the_demo_makes_is_its_owner_s_alone(tmp_path):
+    folder = tmp_path / "data" / "demo"
+    with alone(folder):
+        modes = {each.name: each.stat().st_mode & 0o777 for each in (folder.parent, folder)}
+    assert modes == {"data": 0o700, "demo": 0o700}
+    folder.parent.chmod(0o755)
+    with alone(folder):
+        assert folder.parent.stat().st_mode & 0o777 == 0o755
 
 
 def played(desk, *calls):

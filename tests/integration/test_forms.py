@@ -84,7 +84,9 @@ def test_a_portfolio_is_renamed_and_deleted_with_its_accounts(people):
     page = people.send(edit, 422, name="", base_currency="EUR")
     assert people.api()["name"] == "Old age"
     assert "Old age" in page
-    assert "Old age" in people.see("/portfolio/1/delete")
+    asked = people.see("/portfolio/1/delete")
+    assert "With it goes 1 account worth" in asked
+    assert ", its holdings, cash, notes and history" in asked
     assert people.send("/portfolio/1/delete") == "/"
     people.see("/portfolio/1", 404)
 

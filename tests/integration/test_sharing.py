@@ -185,6 +185,18 @@ def test_a_failed_run_tells_a_viewer_nothing_about_the_gateway(seen):
         assert desk.program.get(api).json["attention_code"] == secret["code"]
 
 
+def test_a_viewer_is_not_led_to_rates_that_are_the_owners(seen):
+    desk, ben, url = seen
+    account = url.replace("/portfolio/", f"{P}/")
+    desk.program.post(f"{account}/cash", json={"currency": "SEK", "amount": "1"})
+    lacking, way = "without the SEK cash: no rate for SEK", "/rates?from=SEK"
+    assert way in desk.program.get(url, headers=HTML).text
+    with acting(desk, ben):
+        for path in ("/", "/portfolio/1", url):
+            page = desk.program.get(path, headers=HTML).text
+            assert (lacking in page, way in page) == (True, False), path
+
+
 def changes(url, run):
     api = url.replace("/portfolio/", f"{P}/")
     body = {"json": {"symbol": "X", "kind": "stock", "currency": "USD", "quantity": "1"}}

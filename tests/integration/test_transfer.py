@@ -90,7 +90,10 @@ def test_a_preview_shows_money_as_cash_and_opens_what_cures_a_file_that_is_not_u
     assert "Lines of the kind or of the type “cash” are money." in form.get_data(as_text=True)
     for line in ("cash,,,CHF,5", ",,cash,CHF,5"):
         text = send(hand, f"type,symbol,kind,currency,quantity\n{line}\n").get_data(as_text=True)
-        assert "<td>cash</td>" in text
+        assert "<td>Cash</td>" in text
+    assert "<td>Stock</td>" in send(hand, "symbol,currency,quantity\nX,CHF,5\n").get_data(
+        as_text=True
+    )
     assert '<details class="card"><summary>Columns and numbers' in text
     text = send(hand, "Was,Wieviel\nVWCE,5\n").get_data(as_text=True)
     assert '<details class="card" open><summary>Columns and numbers' in text

@@ -6,6 +6,10 @@ import re
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import update
+
+from portfolio.accounts.models import Account
+from portfolio.db.session import unit_of_work
 
 HTML = {"Accept": "text/html"}
 P = "/api/v1/portfolios/1/accounts/A"
@@ -63,6 +67,16 @@ def test_the_share_of_cash_says_that_accruals_are_in_it(desk):
     assert totals["accrued_interest"] != "0" or totals["accrued_dividends"] != "0"
     for path in (url, "/portfolio/1"):
         assert re.search(r"Cash and accruals −?[\d,.]+", text(desk, path)), path
+
+
+def test_an_account_that_needs_somebody_is_named_with_its_portfolio(desk):
+    url = desk.connected()
+    with desk.app.app_context(), unit_of_work() as session:
+        session.execute(update(Account).values(attention_code="sync_rejected"))
+    portfolio = desk.program.get("/api/v1/portfolios/1").json["name"]
+    assert f"A in {portfolio} needs you. Look at it" in text(desk, "/")
+    assert desk.program.post(f"{url}/sync").status_code == 200
+    assert "needs you" not in text(desk, "/")
 
 
 @pytest.mark.parametrize("path", ["", "/syncs"])

@@ -29,7 +29,8 @@ def page(values: dict[str, str], errors: dict[str, str], problem: str | None = N
 @blueprint.get("/rates")
 def list_rates() -> Response:
     """All exchange rates, with date and source."""
-    return page({"date": moment().day.isoformat(), "from": request.args.get("from", "")}, {})
+    asked = {name: request.args.get(name, "") for name in ("from", "to")}
+    return page({"date": moment().day.isoformat(), **asked}, {})
 
 
 @blueprint.post("/rates")

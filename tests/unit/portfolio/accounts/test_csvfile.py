@@ -67,6 +67,12 @@ def test_each_bad_cell_is_named_with_its_reason():
     (row,) = rows("symbol,kind,quantity,expiry,right\nX,castle,many,15.1.2027,up\n")
     assert set(row.problems) == {"kind", "quantity", "expiry", "right"}
     assert "“many” is not a number" in row.problems["quantity"]
+    # What is offered is taken, also for money.
+    offered = row.problems["kind"].removesuffix(".").split(": ", 1)[1].split(", ")
+    assert {"stock", "cash"} <= set(offered)
+    for kind in offered:
+        (row,) = rows(f"symbol,kind,quantity\nX,{kind},5\n")
+        assert not row.problems, kind
 
 
 def test_an_ambiguous_number_is_pointed_out():
