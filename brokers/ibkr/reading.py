@@ -120,9 +120,7 @@ class Reader:
         elif agreement.has_traded(known, before):
             if trusted is not None:
                 return self._after_trade(account, before, trusted)
-            # The pages may come from a cache that does not know of the trade yet, and what is sold
-            # for little is within what the books allow for prices.
-            self._forget(account.id, before)
+            self._forget_if_possible(account.id, before)
         if trusted is None:
             return self._by_pages(account, before, None, compare=compare)
         lines = self._lines(account.id)
@@ -148,6 +146,20 @@ class Reader:
             self._state.keep_standing(account_id, None)
         self._client.invalidate(account_id)
         self._state.keep_cash(account_id, agreement.cash_of(ledger))
+
+    def _forget_if_possible(self, account_id: str, ledger: Ledger) -> None:
+        """The same where the pages alone are read, and no more than a precaution.
+
+        They may come from a cache that does not know of the trade yet, and what is sold for little
+        is within what the books allow for prices. If more than this call is out of order, the next
+        one says so itself.
+        """
+        try:
+            self._forget(account_id, ledger)
+        except RateLimited:
+            raise
+        except BrokerError:
+            return
 
     def _after_trade(self, account: BrokerAccount, before: Ledger, trusted: Seen) -> Read:
         """A pass by fresh pages alone: whatever the single answer said, they would be read."""

@@ -326,6 +326,22 @@ def test_a_sale_for_little_is_not_hidden_by_pages_from_a_cache(desk):
     assert (run["changed"], run["reconciliation"]["difference"], len(forgotten)) == (0, "0", 1)
 
 
+def test_a_cache_that_cannot_be_told_to_forget_fails_no_run(desk):
+    url = desk.connected()
+    desk.simulator.fail_next("/positions/invalidate", status=503)
+    for closed, quantity in ((0, Decimal(1)), (1, None)):
+        desk.simulator.sell(MAIN, "T", quantity)
+        run = desk.sync(url).json["run"]
+        assert (run["status"], run["closed"]) == ("succeeded", closed)
+        assert run["reconciliation"]["difference"] == "0"
+    desk.simulator.sell(MAIN, "VWCE", Decimal(1))
+    # Where IBKR asks for silence, that is not passed over.
+    desk.simulator.fail_next("/positions/invalidate", status=429)
+    assert desk.sync(url).json["error"]["code"] == "rate_limited"
+    desk.turn(1800)
+    assert desk.sync(url).json["run"]["changed"] == 2
+
+
 def test_a_restart_learns_anew(desk):
     of = Held(desk, 8)
     assert of.run()[1] == AT_ONCE
