@@ -48,13 +48,9 @@ class Before(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What the pages last said of an account: its holdings, and its cash by currency.
-
-    A contract of which they did not say everything is not among the holdings.
-    """
+    """What the pages last said, but for contracts of which they left something out."""
 
     positions: Mapping[str, Before]
-    cash: Mapping[str, Decimal]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +74,7 @@ def to_compare(standing: Standing | None) -> bool:
     return standing is None or standing.seen is not None or standing.runs == 0
 
 
-def seen(positions: Iterable[Position], ledger: Ledger, before: Seen | None = None) -> Seen:
+def seen(positions: Iterable[Position], before: Seen | None = None) -> Seen:
     """What a reading leaves for the next one.
 
     `before` is what both lists have agreed upon, where this was a reading of the pages alone.
@@ -93,13 +89,13 @@ def seen(positions: Iterable[Position], ledger: Ledger, before: Seen | None = No
         for of in positions
         if not of.instrument.guessed & ESSENTIAL
     }
-    return Seen(positions=known, cash=cash_of(ledger))
+    return Seen(positions=known)
 
 
-def after_trade(standing: Standing, positions: Iterable[Position], ledger: Ledger) -> Standing:
+def after_trade(standing: Standing, positions: Iterable[Position]) -> Standing:
     """How the lists stand once the pages alone were read, where they stood so before."""
     more = standing.runs > 0
-    return replace(standing, seen=seen(positions, ledger, standing.seen) if more else None)
+    return replace(standing, seen=seen(positions, standing.seen) if more else None)
 
 
 def _never_compared(of: Position, before: Seen | None) -> Position | None:
@@ -150,9 +146,9 @@ def agree(pages: Iterable[Position], pieces: Iterable[Sequence[Line]]) -> bool |
     return None if silent else same
 
 
-def has_traded(before: Seen, ledger: Ledger) -> bool:
-    """Whether the books say that more than prices has changed."""
-    return bool(moved(before.cash, cash_of(ledger)))
+def has_traded(before: Mapping[str, Decimal], ledger: Ledger) -> bool:
+    """Whether the books say that more than prices has changed since the cash was this."""
+    return bool(moved(before, cash_of(ledger)))
 
 
 def unchanged(lines: Iterable[Line], before: Seen) -> Held | None:

@@ -69,7 +69,7 @@ class Reader:
         due = agreement.to_compare(self._state.standing(account.id))
         read = self._pass(account, self._begin(account.id), compare=due)
         if read.cash_moved or read.agrees is False:
-            self._client.invalidate(account.id)
+            self._forget(account.id, read.after)
             again = self._pass(account, None, compare=due)
             # Where the other list cannot be had any more, what it said stands.
             read = replace(again, agrees=read.agrees if again.agrees is None else again.agrees)
@@ -114,10 +114,15 @@ class Reader:
 
     def _pass(self, account: BrokerAccount, trusted: Seen | None, *, compare: bool) -> Read:
         before = self._ledger(account)
+        known = self._state.cash(account.id)
+        if known is None:
+            self._state.keep_cash(account.id, agreement.cash_of(before))
+        elif agreement.has_traded(known, before):
+            if trusted is not None:
+                return self._after_trade(account, before, trusted)
+            self._forget_if_possible(account.id, before)
         if trusted is None:
             return self._by_pages(account, before, None, compare=compare)
-        if agreement.has_traded(trusted, before):
-            return self._after_trade(account, before, trusted)
         lines = self._lines(account.id)
         held = None if lines is None else agreement.unchanged(lines, trusted)
         if lines is None or held is None:
@@ -133,12 +138,33 @@ class Reader:
         after, (positions, closed) = self._ledger(account), held
         return Read(before=before, after=after, positions=positions, closed=closed, at_once=True)
 
+    def _forget(self, account_id: str, ledger: Ledger) -> None:
+        """Have the cached pages forgotten, which need not be done again for the same cash."""
+        standing = self._state.standing(account_id)
+        if standing is not None and standing.seen is not None:
+            # It was seen with other cash: should this reading fail, the next one compares.
+            self._state.keep_standing(account_id, None)
+        self._client.invalidate(account_id)
+        self._state.keep_cash(account_id, agreement.cash_of(ledger))
+
+    def _forget_if_possible(self, account_id: str, ledger: Ledger) -> None:
+        """The same where the pages alone are read, and no more than a precaution.
+
+        They may come from a cache that does not know of the trade yet, and what is sold for little
+        is within what the books allow for prices. If more than this call is out of order, the next
+        one says so itself.
+        """
+        try:
+            self._forget(account_id, ledger)
+        except RateLimited:
+            raise
+        except BrokerError:
+            return
+
     def _after_trade(self, account: BrokerAccount, before: Ledger, trusted: Seen) -> Read:
         """A pass by fresh pages alone: whatever the single answer said, they would be read."""
         standing = self._state.standing(account.id) or Standing(runs=0)
-        # Should this reading fail, the next one compares.
-        self._state.keep_standing(account.id, None)
-        self._client.invalidate(account.id)
+        self._forget(account.id, before)
         read = self._by_pages(account, before, None, compare=False)
         return replace(read, since=replace(standing, seen=trusted))
 
@@ -199,10 +225,10 @@ class Reader:
         elif len(read.positions) <= LARGE:
             self._state.keep_standing(account_id, None)
         elif read.agrees:
-            seen = agreement.seen(read.positions, read.after)
+            seen = agreement.seen(read.positions)
             self._state.keep_standing(account_id, Standing(seen=seen))
         elif read.since is not None:
-            after = agreement.after_trade(read.since, read.positions, read.after)
+            after = agreement.after_trade(read.since, read.positions)
             self._state.keep_standing(account_id, after)
 
     def _lines(

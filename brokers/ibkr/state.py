@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from threading import BoundedSemaphore, Lock
 
 from brokers.circuit import Circuit
@@ -30,6 +31,7 @@ class GatewayState:
         self._accounts: tuple[str, float, tuple[BrokerAccount, ...]] | None = None
         self.instruments: Known = {}
         self._standings: dict[str, Standing] = {}
+        self._cash: dict[str, Mapping[str, Decimal]] = {}
 
     def learn(self, change: Callable[[Facts], Facts]) -> None:
         """Bring the facts about the session up to date."""
@@ -66,3 +68,13 @@ class GatewayState:
                 self._standings.pop(account, None)
             else:
                 self._standings[account] = standing
+
+    def cash(self, account: str) -> Mapping[str, Decimal] | None:
+        """The cash by currency that the positions were last read with; None before that."""
+        with self._lock:
+            return self._cash.get(account)
+
+    def keep_cash(self, account: str, cash: Mapping[str, Decimal]) -> None:
+        """Remember the cash that the positions are read with."""
+        with self._lock:
+            self._cash[account] = cash

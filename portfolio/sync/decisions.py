@@ -99,8 +99,10 @@ def undo(session: Session, of: Decision) -> SyncRun:
     if refusal is not None:
         raise Conflict(refusal, "Look at the newest run of the account.")
     held = _reserve(session, of)
-    # What a person changed since, after disconnecting, stays; then there is no whole to compare.
-    untouched = digest_of(session, of.account, of.source) == of.run.digest
+    # What later runs, or a person after disconnecting, changed since stays; then there is no whole
+    # to compare.
+    before = digest_of(session, of.account, of.source)
+    untouched = before == of.run.digest
     made = _new_run(session, of, BY_UNDO)
     counts = journal.take_back(
         session,
@@ -108,7 +110,7 @@ def undo(session: Session, of: Decision) -> SyncRun:
         of.run.id,
     )
     session.flush()
-    made.digest_before = of.run.digest
+    made.digest_before = before
     made.added, made.changed, made.closed = (
         counts[action] for action in ("added", "changed", "closed")
     )

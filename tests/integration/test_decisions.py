@@ -167,6 +167,25 @@ def test_what_has_changed_since_cannot_be_taken_back(desk):
     assert decide(desk, second["id"], "undo").status_code == 409
 
 
+def test_an_undo_can_be_taken_back_where_a_later_run_stayed(anywhere):
+    desk = anywhere
+    url = desk.connected()
+    row = desk.simulator.state.accounts[MAIN].find("NVDA")
+    row.quantity, row.price, row.average = row.quantity * 4, row.price / 4, row.average / 4
+    split = desk.sync(url).json["run"]
+    desk.simulator.sell(MAIN, "VWCE", Decimal(10))
+    desk.sync(url)
+    held = state(desk)
+    undone = decide(desk, split["id"], "undo").json["run"]
+    assert state(desk) != held
+    answer = decide(desk, undone["id"], "undo")
+    assert (answer.status_code, state(desk)) == (200, held), answer.json
+    # And the same again, from one to the other.
+    again = decide(desk, answer.json["run"]["id"], "undo")
+    assert (again.status_code, state(desk) == held) == (200, False), again.json
+    assert (desk.sync(url).json["run"]["changed"], state(desk)) == (1, held)
+
+
 def test_what_a_run_added_is_one_line_and_all_of_it_must_be_as_it_was_to_go(anywhere):
     desk = anywhere
     url = desk.account()

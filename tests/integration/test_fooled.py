@@ -609,8 +609,13 @@ def test_a_clock_put_back_does_not_keep_a_dead_run_alive(anywhere):
     assert desk.program.get(f"/api/v1/runs/{dead['id']}").json["status"] == "interrupted"
 
 
-def test_a_lean_answer_takes_nothing_away_that_is_known(desk):
-    url = desk.connected()
+@pytest.mark.parametrize("account", [MAIN, "U5550000"])
+def test_a_lean_answer_takes_nothing_away_that_is_known(desk, account):
+    desk.simulator.play("every-class")
+    url = desk.account()
+    desk.turn()
+    assert desk.connect(url, account_id=account).status_code == 201
+    assert desk.sync(url).status_code == 200
     before = desk.holdings(url)["holdings"]
     left_out = ("ticker", "fullName", "name", "type", "multiplier", "avgPrice")
 
@@ -628,3 +633,10 @@ def test_a_lean_answer_takes_nothing_away_that_is_known(desk):
     assert [[row[of] for of in held] for row in after] == [
         [row[of] for of in held] for row in before
     ]
+    # What is said again counts, though a multiplier of another size than before.
+    desk.simulator.state.rewrites.clear()
+    derivative = next(row for row in desk.simulator.state.accounts[account].held if row.expiry)
+    derivative.multiplier *= 2
+    run = desk.sync(url).json["run"]
+    made = desk.program.get(f"/api/v1/runs/{run['id']}/changes").json["items"]
+    assert [each["field"] for each in made] == ["multiplier"]

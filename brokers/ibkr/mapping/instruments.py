@@ -38,6 +38,8 @@ KINDS = {
 DERIVATIVES = frozenset({Kind.OPTION, Kind.FUTURE, Kind.FUTURE_OPTION, Kind.WARRANT})
 OPTIONAL = frozenset({Kind.OPTION, Kind.FUTURE_OPTION, Kind.WARRANT, Kind.STRUCTURED, Kind.EVENT})
 EXPIRING = DERIVATIVES | OPTIONAL | {Kind.BOND, Kind.BILL, Kind.OTHER}
+# Of these a multiplier is never said, and is 1.
+SINGLE = frozenset({Kind.STOCK, Kind.ETF})
 RIGHTS = {"C": Right.CALL, "CALL": Right.CALL, "P": Right.PUT, "PUT": Right.PUT}
 # Fields that a row may lack, and its contract's terms have.
 TERMS = (
@@ -117,6 +119,8 @@ def instrument(of: Told, terms: Row, base_currency: str) -> Instrument:
     description = text(of.described[1]) or ""
     first = description if kind not in DERIVATIVES else description.split(" ")[0]
     name, exchange = text(known.get("name")), text(known.get("listingExchange"))
+    multiplier = _multiplier(of.figures, known, kind)
+    no_multiplier = multiplier is None and kind not in SINGLE
     return Instrument(
         key=of.key,
         symbol=text(ticker) or first or of.key,
@@ -124,24 +128,27 @@ def instrument(of: Told, terms: Row, base_currency: str) -> Instrument:
         currency=code or base_currency,
         name=name if kind not in DERIVATIVES or name else description or None,
         exchange=intern(exchange) if exchange else None,
-        multiplier=_multiplier(of.figures, known, kind),
+        multiplier=ONE if multiplier is None else multiplier,
         expiry=day(known.get("expiry")) if kind in EXPIRING else None,
         strike=number(known.get("strike"), "strike") or None if kind in OPTIONAL else None,
         right=RIGHTS.get(str(known.get("putOrCall")).upper()) if kind in OPTIONAL else None,
         underlying=(text(known.get("undSym")) or first) if kind in DERIVATIVES else None,
         underlying_key=text(known.get("undConid")),
-        guessed=_guessed(code, asset, sort, ticker),
+        guessed=_guessed(code, asset, sort, ticker, no_multiplier=no_multiplier),
     )
 
 
-def _guessed(code: str | None, asset: Any, sort: Any, ticker: Any) -> frozenset[str]:
-    if None not in (code, asset, sort, ticker):
+def _guessed(
+    code: str | None, asset: Any, sort: Any, ticker: Any, *, no_multiplier: bool
+) -> frozenset[str]:
+    if None not in (code, asset, sort, ticker) and not no_multiplier:
         return ALL
     silent = {
         "currency": code is None,
         # A fund that is traded like a share is told from one by its type only.
         "kind": asset is None or (asset == "STK" and sort is None),
         "symbol": ticker is None,
+        "multiplier": no_multiplier,
     }
     # Most rows say all: they share one set.
     return frozenset(name for name, of in silent.items() if of) or ALL
@@ -180,9 +187,14 @@ def _is_fresh(read_at: int | None, now: int) -> bool:
 def _with_multiplier(before: Recognised, row: Row) -> Instrument:
     if not before.is_derived:
         return before.instrument
-    multiplier = _derived(row)
-    of = before.instrument
-    return of if of.multiplier == multiplier else replace(of, multiplier=multiplier)
+    of, derived = before.instrument, _derived(row)
+    multiplier = ONE if derived is None else derived
+    is_known = "multiplier" not in of.guessed
+    if of.multiplier == multiplier and is_known is (derived is not None):
+        return of
+    others = of.guessed - {"multiplier"}
+    guessed = others | {"multiplier"} if derived is None else others or ALL
+    return replace(of, multiplier=multiplier, guessed=guessed)
 
 
 def _facts(of: Told, terms: Row) -> Row:
@@ -217,19 +229,20 @@ def _described(description: str) -> Row:
     }
 
 
-def _multiplier(row: Row, known: Row, kind: Kind) -> Decimal:
+def _multiplier(row: Row, known: Row, kind: Kind) -> Decimal | None:
+    """The multiplier as it is said, or as it follows from the figures; None where neither is."""
     given = _given_multiplier(known)
     if given is not None:
         return given
-    return _derived(row) if kind in DERIVATIVES else ONE
+    return _derived(row) if kind in DERIVATIVES else None
 
 
 def _given_multiplier(known: Row) -> Decimal | None:
     return number(known.get("multiplier"), "multiplier") or None
 
 
-def _derived(row: Row) -> Decimal:
-    """What turns the price into the value, where the vendor does not say it."""
+def _derived(row: Row) -> Decimal | None:
+    """What turns the price into the value, where the vendor does not say it; None without both."""
     pairs = (
         (row.get("avgCost"), row.get("avgPrice")),
         (row.get("mktValue"), _times(row.get("position"), row.get("mktPrice"))),
@@ -238,7 +251,7 @@ def _derived(row: Row) -> Decimal:
         top, bottom = number(whole, "avgCost"), number(part, "avgPrice")
         if top and bottom and round(top / bottom) > 0:
             return Decimal(round(top / bottom))
-    return ONE
+    return None
 
 
 def _times(left: Any, right: Any) -> Decimal | None:

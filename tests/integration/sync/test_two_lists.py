@@ -9,6 +9,7 @@ from random import Random
 import pytest
 
 from brokers.ibkr import InteractiveBrokers
+from brokers.ibkr.simulator import answers
 from brokers.ibkr.simulator.data import enlarge
 from brokers.ibkr.simulator.lists import ENOUGH
 from brokers.ibkr.simulator.reply import Reply
@@ -276,6 +277,69 @@ def test_what_a_failed_run_has_seen_is_refuted_by_the_witness_of_a_quick_one(des
     assert (run["closed"], run["warnings"], of.is_true()) == (0, ["lists_disagree"], True)
     # A quick look, its witness, and the account by the pages: twice, because the lists differ.
     assert (pages, single) == (3 * 5, 3)
+
+
+def test_what_was_seen_before_a_trade_is_not_believed_after_a_reading_that_failed(desk):
+    of = Held(desk, 10)
+    assert of.run()[1] == AT_ONCE
+    behind, traded = [answers.uncached(row, 0) for row in of.account.held], []
+
+    def meanwhile(path, reply):
+        if "/portfolio2/" not in path:
+            return reply
+        if not traded:
+            traded.append(of.row())
+            of.trade(traded[0], Decimal(5))
+        return reply._replace(body=behind)
+
+    desk.simulator.state.rewrites.append(meanwhile)
+    desk.simulator.fail_next("/positions/2", status=503)
+    desk.turn(1800)
+    assert desk.sync(of.url).status_code == 503
+    run, _ = of.run()
+    assert (run["warnings"], of.is_true()) == (["lists_disagree"], True)
+    desk.simulator.play("calm")
+    run, _ = of.run()
+    assert (run["warnings"], run["changed"], of.is_true()) == ([], 0, True)
+
+
+def test_a_sale_for_little_is_not_hidden_by_pages_from_a_cache(desk):
+    """The account is small, so that the pages alone are read, and its books allow for more."""
+    url, account = desk.connected(), desk.simulator.state.accounts[MAIN]
+    cached = [answers.position(row, MAIN, lean=False) for row in account.held]
+    forgotten = []
+
+    def from_cache(path, reply):
+        if path.endswith("/positions/invalidate"):
+            forgotten.append(path)
+        elif "/positions/" in path and not forgotten:
+            start = 100 * int(path.rsplit("/", 1)[1])
+            return reply._replace(body=cached[start : start + 100])
+        return reply
+
+    desk.simulator.state.rewrites.append(from_cache)
+    desk.simulator.sell(MAIN, "T", Decimal(1))
+    run = desk.sync(url).json["run"]
+    assert (run["changed"], run["reconciliation"]["difference"], len(forgotten)) == (2, "0", 1)
+    # What was forgotten for one trade need not be so at each run.
+    run = desk.sync(url).json["run"]
+    assert (run["changed"], run["reconciliation"]["difference"], len(forgotten)) == (0, "0", 1)
+
+
+def test_a_cache_that_cannot_be_told_to_forget_fails_no_run(desk):
+    url = desk.connected()
+    desk.simulator.fail_next("/positions/invalidate", status=503)
+    for closed, quantity in ((0, Decimal(1)), (1, None)):
+        desk.simulator.sell(MAIN, "T", quantity)
+        run = desk.sync(url).json["run"]
+        assert (run["status"], run["closed"]) == ("succeeded", closed)
+        assert run["reconciliation"]["difference"] == "0"
+    desk.simulator.sell(MAIN, "VWCE", Decimal(1))
+    # Where IBKR asks for silence, that is not passed over.
+    desk.simulator.fail_next("/positions/invalidate", status=429)
+    assert desk.sync(url).json["error"]["code"] == "rate_limited"
+    desk.turn(1800)
+    assert desk.sync(url).json["run"]["changed"] == 2
 
 
 def test_a_restart_learns_anew(desk):

@@ -175,7 +175,7 @@ def test_cash_has_moved_where_it_is_more_than_the_rounding_of_the_books(earlier,
 
 
 def test_when_the_lists_are_compared():
-    known = agreement.Seen(positions={}, cash={})
+    known = agreement.Seen(positions={})
     assert (Standing().runs, Standing().seen) == (9, None)
     assert agreement.to_compare(None)
     assert agreement.to_compare(Standing(seen=known, runs=0))
@@ -186,7 +186,7 @@ def test_when_the_lists_are_compared():
 
 
 def test_after_the_last_quick_run_nothing_is_remembered_for_the_next():
-    known = agreement.Seen(positions={}, cash={})
+    known = agreement.Seen(positions={})
     assert agreement.after_one_more(Standing(seen=known, runs=2)) == Standing(seen=known, runs=1)
     assert agreement.after_one_more(Standing(seen=known, runs=1)) == Standing(runs=0)
     assert agreement.after_one_more(Standing(runs=9)) == Standing(runs=8)
@@ -196,7 +196,7 @@ MANY = [share(number) for number in range(1, 302)]
 
 
 def believed(account, before=MANY):
-    return agreement.unchanged(lines_of(account), agreement.seen(by_pages(before)[0], ledger()))
+    return agreement.unchanged(lines_of(account), agreement.seen(by_pages(before)[0]))
 
 
 def test_what_only_has_new_prices_is_believed():
@@ -219,7 +219,7 @@ numbers = st.one_of(
 def test_what_is_remembered_of_a_holding_is_the_same_where_its_figures_are(one, other, average):
     of = by_pages([share(1)])[0][0]
     held = [structs.replace(of, quantity=each, average_price=average) for each in (one, other)]
-    first, second = (agreement.seen([each], ledger()).positions["1"].fixed for each in held)
+    first, second = (agreement.seen([each]).positions["1"].fixed for each in held)
     assert agreement.same_numbers(first, second) is (one == other)
 
 
@@ -252,7 +252,7 @@ def test_what_is_gone_is_for_the_pages_with_or_without_a_row_of_zero():
 
 
 def test_the_cash_of_every_currency_must_have_stood_still():
-    seen = agreement.seen(by_pages(MANY)[0], ledger(USD="5", EUR="7"))
+    seen = {"USD": D(5), "EUR": D(7)}
     for cash in ({"USD": "5", "EUR": "8"}, {"USD": "5"}, {"USD": "5", "EUR": "7", "CHF": "1"}):
         assert agreement.has_traded(seen, ledger(**cash))
     for cash in ({"USD": "5", "EUR": "7"}, {"USD": "5.02", "EUR": "7"}):
@@ -261,12 +261,12 @@ def test_the_cash_of_every_currency_must_have_stood_still():
 
 def test_what_the_pages_alone_have_told_since_is_compared_when_the_other_list_says_it():
     known, _ = by_pages(MANY)
-    before = agreement.seen(known, ledger())
+    before = agreement.seen(known)
     bought = [share(1, "11"), *MANY[1:], share(302)]
     *_, new = by_pages(bought)[0]
     told = (structs.replace(known[0], quantity=D(11)), *known[1:], new)
-    after = agreement.after_trade(Standing(runs=3, seen=before), told, ledger())
-    assert (after.runs, after.seen.cash) == (3, {})
+    after = agreement.after_trade(Standing(runs=3, seen=before), told)
+    assert after.runs == 3
     lines = lines_of(bought)
     assert [of.quantity for of in agreement.unchanged(lines, after.seen)[0]] == [
         of.quantity for of in told
@@ -278,32 +278,32 @@ def test_what_the_pages_alone_have_told_since_is_compared_when_the_other_list_sa
         other[which] = structs.replace(lines[which], market_value=value)
         assert (agreement.unchanged(other, after.seen) is not None) is same
     # So it is until both lists are compared as a whole.
-    later = agreement.after_trade(after, told, ledger())
+    later = agreement.after_trade(after, told)
     assert agreement.unchanged(other, later.seen) is None
-    compared = agreement.seen(told, ledger())
+    compared = agreement.seen(told)
     assert agreement.unchanged(other, compared) is not None
 
 
 def test_terms_that_were_learnt_anew_since_are_compared_too():
-    before = agreement.seen(by_pages(MANY)[0], ledger())
-    after = agreement.after_trade(Standing(runs=3, seen=before), by_pages(MANY)[0], ledger())
+    before = agreement.seen(by_pages(MANY)[0])
+    after = agreement.after_trade(Standing(runs=3, seen=before), by_pages(MANY)[0])
     first, *others = lines_of(MANY)
     other = structs.replace(first, market_value=first.market_value * 100)
     assert agreement.unchanged([other, *others], after.seen) is None
 
 
 def test_after_a_trade_in_the_last_quick_run_the_next_one_compares():
-    before = agreement.seen(by_pages(MANY)[0], ledger())
-    after = agreement.after_trade(Standing(runs=0, seen=before), by_pages(MANY)[0], ledger())
+    before = agreement.seen(by_pages(MANY)[0])
+    after = agreement.after_trade(Standing(runs=0, seen=before), by_pages(MANY)[0])
     assert after == Standing(runs=0)
     assert agreement.to_compare(after)
-    one_more = agreement.after_trade(Standing(runs=1, seen=before), by_pages(MANY)[0], ledger())
+    one_more = agreement.after_trade(Standing(runs=1, seen=before), by_pages(MANY)[0])
     assert one_more.seen is not None
 
 
 def test_a_figure_that_is_missing_now_and_was_there_is_odd():
     lines = lines_of(MANY)
-    seen = agreement.seen(by_pages(MANY)[0], ledger(USD="5"))
+    seen = agreement.seen(by_pages(MANY)[0])
     for name in ("average_price", "price", "market_value", "unrealized_pnl"):
         less = [structs.replace(lines[0], **{name: None}), *lines[1:]]
         assert agreement.unchanged(less, seen) is None
@@ -313,11 +313,11 @@ def test_a_figure_that_is_missing_now_and_was_there_is_odd():
 def test_what_the_pages_do_not_fully_say_is_not_taken_from_the_other_list():
     rows = wire([answers.position(of, ACCOUNT, lean=True) for of in MANY])
     positions, _ = held_by(rows, ACCOUNT, BASE)
-    assert agreement.seen(positions, ledger()).positions == {}
+    assert agreement.seen(positions).positions == {}
     rows = wire([answers.position(of, ACCOUNT, lean=False) for of in MANY])
     rows = [{**row, "currency": None} for row in rows]
     positions, _ = held_by(rows, ACCOUNT, BASE)
-    assert agreement.seen(positions, ledger()).positions == {}
+    assert agreement.seen(positions).positions == {}
     assert agrees(positions, lines_of(MANY)) is None
 
 
