@@ -184,6 +184,12 @@ class SessionState:
     is_paper: bool | None = None
     expires_at: datetime | None = None
 
+    @property
+    def named(self) -> str | None:
+        """The user's name, with whether it is a paper or a live one; None where it is not told."""
+        kind = {True: " (paper)", False: " (live)", None: ""}[self.is_paper]
+        return None if self.user is None else f"{self.user}{kind}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:

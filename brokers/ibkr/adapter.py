@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from brokers.contract import Connection, Context
-from brokers.errors import NotAuthenticated
+from brokers.errors import BrokerAccountMissing, NotAuthenticated
 from brokers.ibkr import errors, mapping
 from brokers.ibkr.client import GatewayClient
 from brokers.ibkr.doctor import examine
@@ -117,7 +117,7 @@ class GatewayConnection(Connection):
         for account in self._accounts(tickle):
             if account.id == account_id:
                 return account
-        raise errors.account_missing(account_id, tickle.state)
+        raise BrokerAccountMissing.of(account_id, tickle.state)
 
     def _warnings(self, tickle: Tickle, account_id: str, read: Read) -> tuple[str, ...]:
         certificate: Any = self._client.certificate
