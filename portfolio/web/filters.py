@@ -29,7 +29,7 @@ CODE = Markup("<code>{}</code>")
 HUNDRED = Decimal(100)
 # The smallest step of a figure with so many decimals.
 STEPS = tuple(Decimal(1).scaleb(-places) for places in range(10))
-DAYS = "Mon Tue Wed Thu Fri Sat Sun".split()
+DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 
 
 def register(app: Flask) -> None:
@@ -88,7 +88,10 @@ def _minus(text: str) -> str:
 
 
 def when(value: datetime | None, now: datetime, zone: tzinfo) -> str:
-    """A time as people say it: 14:05, 2 min ago; yesterday 22:00; Fri 20 Nov, 22:00."""
+    """A time as people say it: 14:05, 2 min ago; yesterday 22:00; Friday 22:00.
+
+    A week ago and more, or ahead, it has its date: Fri 20 Nov 26, 22:00.
+    """
     if value is None:
         return "never"
     local, today = value.astimezone(zone), now.astimezone(zone).date()
@@ -98,9 +101,10 @@ def when(value: datetime | None, now: datetime, zone: tzinfo) -> str:
         return f"{clock}, {'just now' if minutes < 1 else f'{minutes} min ago'}"
     if local.date() == today:
         return clock
-    if (today - local.date()).days == 1:
-        return f"yesterday {clock}"
-    return f"{DAYS[local.weekday()]} {day(local.date())}, {clock}"
+    days, name = (today - local.date()).days, DAYS[local.weekday()]
+    if 0 < days < 7:
+        return f"{'yesterday' if days == 1 else name} {clock}"
+    return f"{name[:3]} {day(local.date())}, {clock}"
 
 
 def day(value: date | None) -> str:
