@@ -175,7 +175,10 @@ class Witness:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionState:
-    """Who is signed in at the broker, as far as the broker says."""
+    """Who is signed in at the broker, as far as the broker says.
+
+    `ends_at` is about when a person has to sign in again, whatever is done until then.
+    """
 
     signed_in: bool
     trading_session: bool | None = None
@@ -183,6 +186,7 @@ class SessionState:
     user: str | None = None
     is_paper: bool | None = None
     expires_at: datetime | None = None
+    ends_at: datetime | None = None
 
     @property
     def named(self) -> str | None:

@@ -7,6 +7,8 @@ from decimal import Decimal
 
 import pytest
 
+from brokers.ibkr.simulator.scenarios import on
+
 HTML = {"Accept": "text/html"}
 P = "/api/v1/portfolios/1/accounts/A"
 
@@ -196,3 +198,29 @@ def test_to_disconnect_says_of_the_login_only_what_is_so(desk, scenario):
     said = "The account is kept by hand again; this does not sign you out at the broker."
     assert said in done.get_data(as_text=True)
     assert "you are still signed in" not in done.get_data(as_text=True)
+
+
+def test_a_login_says_until_about_when_it_lasts(desk):
+    """On /connections: “signed in or not since when and until about when, as whom”."""
+    desk.connected()
+    said = "Signed in as demo42 (live) since 14:00, just now, until about 05:00."
+    assert said in text(desk, "/connections")
+    desk.simulator.sign_out()
+    desk.sync("/portfolio/1/accounts/A")
+    assert "until about" not in text(desk, "/connections")
+    desk.simulator.sign_in()
+    desk.turn(70)
+    assert desk.sync("/portfolio/1/accounts/A").status_code == 200
+    assert "until about 05:00." in text(desk, "/connections")
+
+
+def test_no_end_of_a_login_is_guessed_where_its_region_is_not_told(desk):
+    on(desk.simulator.state, "/sso/validate", lambda body: {**body, "region": None})
+    url = desk.connected()
+    page = text(desk, "/connections")
+    assert "Signed in as demo42 (live) since 14:00, just now. IBKR ends each session" in page
+    desk.simulator.play("calm")
+    desk.simulator.sign_in()
+    desk.turn(70)
+    assert desk.sync(url).status_code == 200
+    assert "until about 05:00. IBKR ends each session" in text(desk, "/connections")
