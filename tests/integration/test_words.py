@@ -33,6 +33,22 @@ def test_cost_and_profit_name_their_currency_where_it_is_not_the_account_s(desk)
     assert "2 positions 44.00 EUR 40.00 EUR +4.00 EUR" in groups
 
 
+def test_a_cost_in_the_account_s_currency_says_by_which_rate(desk):
+    """It needs the rate on the day of purchase; until then “at today's rate”, labelled."""
+    url, said = desk.account(), "totals cover the whole account ; cost in USD is at today’s rate"
+    body = {"symbol": "UU", "kind": "stock", "currency": "USD", "quantity": "2"}
+    body |= {"price": "11", "average_price": "10"}
+    for other in ("USD", "EUR"):
+        of = {**body, "currency": other}
+        assert desk.program.post(f"{P}/holdings", json=of).status_code == 201
+        # Of what is in the account's own currency, and of what has no rate, there is none.
+        assert said not in text(desk, url)
+    rate = {"from": "EUR", "to": "USD", "rate": "1.1"}
+    assert desk.program.post("/api/v1/rates", json=rate).status_code == 201
+    assert said in text(desk, url)
+    assert said in text(desk, f"{url}?group=underlying")
+
+
 def test_a_small_rate_has_the_digits_that_its_amount_needs(desk):
     url = desk.account()
     for currency, amount, rate in (("JPY", "1250000", "0.0057276"), ("EUR", "10", "1.0842")):
