@@ -200,10 +200,7 @@ class Connection(ABC):
         try:
             listed = [account.id for account in self.accounts()]
             for missing in sorted(set(expected).difference(listed)):
-                raise BrokerAccountMissing(
-                    f"The account {missing} is not in the list of the signed-in user.",
-                    "Check who is signed in.",
-                )
+                raise BrokerAccountMissing.of(missing, self.session)
         except BrokerError as error:
             return diagnosis_of(error)
         reached = Check(

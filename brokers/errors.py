@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from brokers.types import Certificate
+from brokers.types import Certificate, SessionState
 
 
 class BrokerError(Exception):
@@ -174,3 +174,14 @@ class BrokerAccountMissing(NeedsUser):
     """The linked account is not among those of the signed-in user."""
 
     code = "broker_account_missing"
+
+    @classmethod
+    def of(cls, account_id: str, session: SessionState | None) -> BrokerAccountMissing:
+        """The error of an account, which says who is signed in where the broker tells."""
+        named = session.named if session else None
+        who = "" if named is None else f", {named}"
+        return cls(
+            f"The account {account_id} is not in the list of the signed-in user{who}.",
+            "Check who is signed in at the gateway: a spouse's or a paper user has other "
+            "accounts.",
+        )

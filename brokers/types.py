@@ -175,7 +175,10 @@ class Witness:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionState:
-    """Who is signed in at the broker, as far as the broker says."""
+    """Who is signed in at the broker, as far as the broker says.
+
+    `ends_at` is about when a person has to sign in again, whatever is done until then.
+    """
 
     signed_in: bool
     trading_session: bool | None = None
@@ -183,6 +186,13 @@ class SessionState:
     user: str | None = None
     is_paper: bool | None = None
     expires_at: datetime | None = None
+    ends_at: datetime | None = None
+
+    @property
+    def named(self) -> str | None:
+        """The user's name, with whether it is a paper or a live one; None where it is not told."""
+        kind = {True: " (paper)", False: " (live)", None: ""}[self.is_paper]
+        return None if self.user is None else f"{self.user}{kind}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

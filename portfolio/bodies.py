@@ -1,4 +1,4 @@
-"""Bodies of requests that wait on the disk, also where it is full: the answer says so."""
+"""What waitress takes for a request: bodies that find no room, and greetings of TLS, are told."""
 
 from __future__ import annotations
 
@@ -7,16 +7,34 @@ from typing import Any
 
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
+from waitress.utilities import BadRequest
 
 from portfolio.web.respond import no_room
 
 
 def receive() -> None:
-    """Let waitress take bodies our way: it ends the connection of one that it cannot keep."""
+    """Let waitress take requests our way.
+
+    It ends the connection of a body that it cannot keep, and of who greets as `https` does, it
+    waits for a line that never comes.
+    """
     HTTPChannel.parser_class = _Parser
 
 
+# The first byte of a TLS connection; no request begins with it.
+HANDSHAKE = b"\x16"
+
+
 class _Parser(HTTPRequestParser):  # type: ignore[misc]
+    def received(self, data: bytes) -> int:
+        # Else a gateway's address with our own port looked like a gateway that is silent.
+        if self.header_bytes_received or not data.startswith(HANDSHAKE):
+            return int(super().received(data))
+        super().parse_header(b"GET / HTTP/1.0\r\n")
+        self.error = BadRequest("This is http, not https.")
+        self.completed = True
+        return len(data)
+
     def parse_header(self, header_plus: bytes) -> None:
         super().parse_header(header_plus)
         if self.body_rcv is not None:

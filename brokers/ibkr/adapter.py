@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from brokers.contract import Connection, Context
-from brokers.errors import NotAuthenticated
+from brokers.errors import BrokerAccountMissing, NotAuthenticated
 from brokers.ibkr import errors, mapping
+from brokers.ibkr.calendar import session_end
 from brokers.ibkr.client import GatewayClient
 from brokers.ibkr.doctor import examine
 from brokers.ibkr.reading import Read, Reader
@@ -51,7 +53,12 @@ class GatewayConnection(Connection):
     @property
     def session(self) -> SessionState | None:
         """Who is signed in at the gateway, as the last call told."""
-        return self._state.facts.session
+        facts = self._state.facts
+        if facts.session is None or facts.user is None:
+            # The region comes with the name: without it, it is that of an earlier session.
+            return facts.session
+        ends_at = session_end(self._context.clock.now(), facts.region)
+        return replace(facts.session, ends_at=ends_at)
 
     def keep_alive(self) -> None:
         """Tell IBKR that the session is in use."""
@@ -117,7 +124,7 @@ class GatewayConnection(Connection):
         for account in self._accounts(tickle):
             if account.id == account_id:
                 return account
-        raise errors.account_missing(account_id, tickle.state)
+        raise BrokerAccountMissing.of(account_id, tickle.state)
 
     def _warnings(self, tickle: Tickle, account_id: str, read: Read) -> tuple[str, ...]:
         certificate: Any = self._client.certificate

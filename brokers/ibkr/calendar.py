@@ -41,6 +41,15 @@ def quiet_until(now: datetime, region: str | None = None) -> datetime | None:
     return ends.astimezone(now.tzinfo) if begins <= local < ends else None
 
 
+def session_end(now: datetime, region: str | None) -> datetime | None:
+    """When a session of now ends, in UTC: at midnight of its region; None where not known."""
+    zone = REGIONS.get((region or "").upper())
+    if zone is None:
+        return None
+    tomorrow = now.astimezone(zone).date() + timedelta(days=1)
+    return datetime.combine(tomorrow, time(0), zone).astimezone(now.tzinfo)
+
+
 def _weekend(now: datetime) -> datetime | None:
     begins_at, lasts = SATURDAY_EVENING
     local = now.astimezone(NEW_YORK)

@@ -11,6 +11,7 @@ from brokers.contract import Context
 from brokers.errors import (
     AddressNotAllowed,
     BadAnswer,
+    BrokerAccountMissing,
     BrokerError,
     CertificateChanged,
     CertificateUntrusted,
@@ -218,7 +219,7 @@ class _Walk:
         tickle = self._client.understood(self._tickled)
         state = tickle.state
         self._findings.session, self._findings.mark = state, tickle.mark
-        return f"as {state.user}{errors.kind_of(state)}" if state.user else "yes"
+        return f"as {state.named}" if state.named else "yes"
 
     def _accounts(self) -> str:
         listed = self._state.accounts(self._findings.mark)
@@ -228,7 +229,7 @@ class _Walk:
         ids = [account.id for account in listed]
         for wanted in self._findings.expected:
             if wanted not in ids:
-                raise errors.account_missing(wanted, self._findings.session)
+                raise BrokerAccountMissing.of(wanted, self._findings.session)
         self._findings.account = next(iter(self._findings.expected), ids[0])
         return f"{len(listed)} to choose from"
 

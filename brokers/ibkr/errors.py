@@ -11,7 +11,6 @@ from typing import Any
 from brokers.addresses import place
 from brokers.errors import (
     AddressNotAllowed,
-    BrokerAccountMissing,
     BrokerError,
     BrokerMaintenance,
     GatewaySilent,
@@ -26,7 +25,6 @@ from brokers.errors import (
 from brokers.failures import Failure, failure_of
 from brokers.http import Answer
 from brokers.ibkr.calendar import quiet_until
-from brokers.types import SessionState
 
 NOT_AUTHENTICATED = "Not authenticated with IBKR"
 NOT_CONNECTED = "Failed to connect to Interactive Brokers API"
@@ -144,22 +142,6 @@ def address_not_allowed() -> AddressNotAllowed:
         "Add the address to `ips: allow` in the gateway's root/conf.yaml (127.0.0.1 for this "
         "computer) and restart it; a restart loses the login.",
     )
-
-
-def account_missing(account_id: str, session: SessionState | None) -> BrokerAccountMissing:
-    """The linked account is not among those of the signed-in user, who is named if known."""
-    user = session.user if session else None
-    named = "" if user is None else f", {user}{kind_of(session)}"
-    return BrokerAccountMissing(
-        f"The account {account_id} is not in the list of the signed-in user{named}.",
-        "Check who is signed in at the gateway: a spouse's or a paper user has other accounts.",
-    )
-
-
-def kind_of(session: SessionState | None) -> str:
-    """Whether a user is a paper or a live one, in brackets; nothing where that is not known."""
-    is_paper = session.is_paper if session else None
-    return {True: " (paper)", False: " (live)", None: ""}[is_paper]
 
 
 def rate_limited(until: datetime, at: Situation) -> RateLimited:

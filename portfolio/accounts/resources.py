@@ -226,6 +226,7 @@ class CashView:
     value: Decimal | None
     source: str
     editable: bool
+    duplicate_of: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

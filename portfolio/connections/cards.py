@@ -22,6 +22,7 @@ from portfolio.connections.queries import (
     gateways,
     needs_user,
 )
+from portfolio.connections.upkeep import session_of
 from portfolio.sync.models import FAILED, REJECTED, RUNNING
 from portfolio.sync.queries import RunView
 from portfolio.sync.queries import for_viewer as hidden
@@ -255,6 +256,7 @@ class GatewayLine:
     user: str | None
     is_paper: bool | None
     elsewhere: bool
+    ends_at: datetime | None
     contacted_at: datetime | None
     next_contact_at: datetime | None
 
@@ -267,7 +269,7 @@ def gateway_lines(session: Session, owner_id: int, brokers: Registry) -> list[Ga
 
 
 def _gateway_line(row: Gateway, view: GatewayView, brokers: Registry) -> GatewayLine:
-    who: Mapping[str, Any] = row.session or {}
+    who = session_of(row.session)
     marks = {"ready": "ready", "unknown": "not_linked"}
     trouble = "needs_you" if needs_user(row.state) else "waiting"
     return GatewayLine(
@@ -279,9 +281,10 @@ def _gateway_line(row: Gateway, view: GatewayView, brokers: Registry) -> Gateway
         since=row.state_since,
         message=row.message,
         remedy=row.remedy,
-        user=who.get("user"),
-        is_paper=who.get("is_paper"),
-        elsewhere=bool(who.get("signed_in_elsewhere")),
+        user=who.user if who else None,
+        is_paper=who.is_paper if who else None,
+        elsewhere=bool(who and who.signed_in_elsewhere),
+        ends_at=who.ends_at if who else None,
         contacted_at=row.contacted_at,
         next_contact_at=row.next_contact_at,
     )

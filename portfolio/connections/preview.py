@@ -16,7 +16,7 @@ from portfolio.accounts.queries.totals import cash_rows, open_holdings
 from portfolio.accounts.queries.twins import likeness
 from portfolio.accounts.resources import Link
 from portfolio.connections.gateways import Outside, reaching
-from portfolio.connections.services import LinkRequest, Place, missing, prepare
+from portfolio.connections.services import LinkRequest, Place, must_be_listed, prepare
 from portfolio.db.session import unit_of_work
 from portfolio.sync.plan import Plan, Source, Step, make_plan, terms_of
 from portfolio.sync.rows import stored_state
@@ -78,8 +78,7 @@ def preview(place: Place, wanted: LinkRequest, outside: Outside) -> Preview | No
             return None
         route, _ = prepare(session, place, wanted)
     with reaching(route, pin=True, outside=outside) as broker:
-        if wanted.account_id not in {account.id for account in broker.accounts()}:
-            raise missing(wanted.account_id)
+        must_be_listed(broker, wanted.account_id)
         snapshot = broker.snapshot(wanted.account_id)
     believable(snapshot)
     manifest = outside.broker(route.broker).manifest

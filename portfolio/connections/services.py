@@ -10,6 +10,7 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from brokers.contract import Connection as BrokerConnection
 from brokers.errors import BrokerAccountMissing, CertificateChanged, CertificateUntrusted
 from brokers.types import Certificate
 from portfolio.accounts.models import CONNECTED, MANUAL, Account, CashBalance, Holding
@@ -98,9 +99,7 @@ def connect(place: Place, wanted: LinkRequest, outside: Outside) -> bool:
             _name(connection_of(session, place.find(session)), wanted)
             return False
     with reaching(route, pin=True, outside=outside) as broker:
-        listed = {account.id for account in broker.accounts()}
-    if wanted.account_id not in listed:
-        raise missing(wanted.account_id)
+        must_be_listed(broker, wanted.account_id)
     try:
         with unit_of_work() as session:
             if not outside.shared_gateways:
@@ -111,12 +110,10 @@ def connect(place: Place, wanted: LinkRequest, outside: Outside) -> bool:
         raise _linked_elsewhere(wanted.account_id) from error
 
 
-def missing(broker_account: str) -> BrokerAccountMissing:
-    """The account that was asked for is not one of the signed-in user."""
-    return BrokerAccountMissing(
-        f"The account {broker_account} is not in the list of the signed-in user.",
-        "Check who is signed in at the gateway: a spouse or a paper user has other accounts.",
-    )
+def must_be_listed(broker: BrokerConnection, broker_account: str) -> None:
+    """Raise `BrokerAccountMissing` where an account is not one of the signed-in user."""
+    if broker_account not in {account.id for account in broker.accounts()}:
+        raise BrokerAccountMissing.of(broker_account, broker.session)
 
 
 def prepare(session: Session, place: Place, wanted: LinkRequest) -> tuple[Route, int | None]:

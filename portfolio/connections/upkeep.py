@@ -277,15 +277,21 @@ def turns(
     return found
 
 
+TIMES = ("expires_at", "ends_at")
+
+
 def session_as_json(session: SessionState) -> dict[str, Any]:
     """A session as it is stored."""
-    at = session.expires_at
-    return {**asdict(session), "expires_at": at.isoformat() if at else None}
+    times = {name: at.isoformat() if (at := getattr(session, name)) else None for name in TIMES}
+    return {**asdict(session), **times}
 
 
 def session_of(stored: Mapping[str, Any] | None) -> SessionState | None:
     """The session that was stored, or None."""
     if stored is None:
         return None
-    at = stored.get("expires_at")
-    return SessionState(**{**stored, "expires_at": datetime.fromisoformat(at) if at else None})
+    # What an older version has stored has not all of them.
+    times = {
+        name: datetime.fromisoformat(at) if (at := stored.get(name)) else None for name in TIMES
+    }
+    return SessionState(**{**stored, **times})

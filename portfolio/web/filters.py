@@ -29,14 +29,14 @@ CODE = Markup("<code>{}</code>")
 HUNDRED = Decimal(100)
 # The smallest step of a figure with so many decimals.
 STEPS = tuple(Decimal(1).scaleb(-places) for places in range(10))
-DAYS = "Mon Tue Wed Thu Fri Sat Sun".split()
+DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 
 
 def register(app: Flask) -> None:
     """Make the filters known to the templates."""
     figures = (money, signed, quantity, percent, sign_class, decimal)
     words = (kind_label, capitalize_first, contract, inline_code, jointed)
-    for of in (*figures, grouped, when, day, days_left, *words):
+    for of in (*figures, grouped, when, clock, day, days_left, *words):
         app.template_filter(of.__name__)(of)
     app.jinja_env.globals["table_query"] = table_query
     app.jinja_env.globals["labels"] = {"kind": _kind_title, "same": str}
@@ -88,19 +88,28 @@ def _minus(text: str) -> str:
 
 
 def when(value: datetime | None, now: datetime, zone: tzinfo) -> str:
-    """A time as people say it: 14:05, 2 min ago; yesterday 22:00; Fri 20 Nov, 22:00."""
+    """A time as people say it: 14:05, 2 min ago; yesterday 22:00; Friday 22:00.
+
+    A week ago and more, or ahead, it has its date: Fri 20 Nov 26, 22:00.
+    """
     if value is None:
         return "never"
     local, today = value.astimezone(zone), now.astimezone(zone).date()
-    clock = f"{local:%H:%M}"
+    at = clock(value, zone)
     minutes = int((now - value).total_seconds() // 60)
     if local.date() == today and 0 <= minutes < 60:
-        return f"{clock}, {'just now' if minutes < 1 else f'{minutes} min ago'}"
+        return f"{at}, {'just now' if minutes < 1 else f'{minutes} min ago'}"
     if local.date() == today:
-        return clock
-    if (today - local.date()).days == 1:
-        return f"yesterday {clock}"
-    return f"{DAYS[local.weekday()]} {day(local.date())}, {clock}"
+        return at
+    days, name = (today - local.date()).days, DAYS[local.weekday()]
+    if 0 < days < 7:
+        return f"{'yesterday' if days == 1 else name} {at}"
+    return f"{name[:3]} {day(local.date())}, {at}"
+
+
+def clock(value: datetime, zone: tzinfo) -> str:
+    """A time of the day: 22:00."""
+    return f"{value.astimezone(zone):%H:%M}"
 
 
 def day(value: date | None) -> str:

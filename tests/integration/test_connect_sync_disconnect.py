@@ -290,6 +290,28 @@ def test_connecting_twice_changes_nothing_and_elsewhere_conflicts(desk):
     assert missing.json["error"]["code"] == "broker_account_missing"
 
 
+@pytest.mark.parametrize("holds", [False, True])
+def test_connecting_as_the_wrong_user_says_who_is_signed_in(desk, holds):
+    """What is required: “usually the wrong user (spouse, paper); says who is signed in”."""
+    url, html = desk.account(), {"Accept": "text/html"}
+    if holds:
+        # A page then shows first what the first sync would do.
+        cash = {"currency": "USD", "amount": "1"}
+        made = desk.program.post("/api/v1/portfolios/1/accounts/A/cash", json=cash)
+        assert made.status_code == 201
+    desk.simulator.play("another-user")
+    said = f"The account {MAIN} is not in the list of the signed-in user, spouse7 (live)."
+    refused = desk.connect(url)
+    assert (refused.status_code, refused.json["error"]["message"]) == (409, said)
+    desk.turn()
+    form = {"account_id": MAIN}
+    page = desk.program.post(f"{url}/connect/ibkr", data=form, headers=html, follow_redirects=True)
+    assert said in page.get_data(as_text=True)
+    desk.simulator.play("calm")
+    desk.turn()
+    assert desk.connect(url).status_code == 201
+
+
 def test_disconnect_can_close_and_reconnecting_finds_the_same_rows(desk):
     url = desk.connected()
     with desk.app.app_context():

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from werkzeug.test import Client
 
 from brokers.ibkr.simulator import Simulator
-from brokers.testing.clock import FakeClock
+from brokers.testing.clock import START, FakeClock
 from brokers.testing.network import WsgiNetwork
 from portfolio.app import create_app, prepare_database
 from portfolio.db.base import db
@@ -147,7 +147,19 @@ def test_a_total_says_how_old_its_parts_are(desk):
     desk.turn(2 * 86_400)
     for url in ("/", "/portfolio/1"):
         old = desk.program.get(url, headers=HTML).get_data(as_text=True)
-        assert "includes A as of Fri 20 Nov" in old
+        assert "includes A as of Friday 14:00" in old
+
+
+def test_an_account_says_in_words_since_when_it_is_old(desk):
+    """Freshness is in words: “read 14:05, 2 min ago”, “stale since Friday 22:00”."""
+    url = desk.connected()
+    desk.turn(120)
+    assert "read 14:00, 2 min ago" in desk.program.get(url, headers=HTML).text
+    for days, said in ((2, "Friday 14:00"), (7, "Fri 20 Nov 26, 14:00")):
+        desk.turn(days * 86_400 - (desk.clock.now() - START).total_seconds())
+        assert f"stale since {said}" in desk.program.get(url, headers=HTML).text
+    assert desk.sync(url).status_code == 200
+    assert "stale since" not in desk.program.get(url, headers=HTML).text
 
 
 def found(desk, symbol):

@@ -11,7 +11,8 @@ from portfolio.db.base import db
 from tests.integration.test_fooled import rewrite
 
 HTML = {"Accept": "text/html"}
-A = "/api/v1/portfolios/1/accounts/A"
+P = "/api/v1/portfolios/1/accounts"
+A = f"{P}/A"
 MAIN, KIDS = "U1234567", "U7654321"
 
 
@@ -305,3 +306,43 @@ def test_a_whole_account_that_was_left_is_told_of_in_part(desk):
         db.session.commit()
     desk.program.patch(f"{A}/cash/{held_here['cash'][0]['id']}", json={"duplicate_of": None})
     assert shown() == (40 + len(currencies) - 1, currencies[1:], None)
+
+
+def test_over_json_cash_that_counts_twice_says_so_with_its_amount(kept):
+    """“The page and the API carry a `possible_duplicates` warning with the amount”."""
+    desk, url = kept
+
+    def twice(account):
+        for at in (f"{P}/{account}/cash", f"{P}/{account}/holdings"):
+            body = desk.program.get(at).json
+            rows = body.get("cash") or body["items"]
+            ids = {row["id"]: row for row in rows}
+            yield {
+                (row["source"], row["currency"], row["amount"]): ids.get(row["duplicate_of"])
+                for row in rows
+                if row["duplicate_of"] is not None
+            }
+
+    assert [*twice("A")] == [{}, {}]
+    assert desk.connect(url, manual_holdings="keep").status_code == 201
+    assert desk.sync(url).status_code == 200
+    assert warnings(desk) == ["possible_duplicates"]
+    for found in twice("A"):
+        ((what, other),) = found.items()
+        assert what == ("manual", "USD", "7")
+        assert (other["source"], other["currency"]) == ("ibkr", "USD")
+    assert desk.program.patch(f"{A}/cash/1", json={"duplicate_of": None}).status_code == 200
+    assert [*twice("A")] == [{}, {}]
+    # What was left in one account, and is read into another one by now, looks like that.
+    assert desk.program.post(f"{url}/disconnect", json={}).status_code == 200
+    other = desk.account("B")
+    desk.turn()
+    assert desk.connect(other).status_code == 201
+    assert desk.sync(other).status_code == 200
+    assert [*twice("B")] == [{}, {}]
+    for found in twice("A"):
+        assert {currency for _, currency, _ in found} == {"CHF", "EUR", "GBP", "JPY", "USD"}
+        assert {source for source, _, _ in found} == {"ibkr"}
+    left, now = (desk.program.get(f"{P}/{account}/cash").json["items"] for account in "AB")
+    (swiss,) = (row["duplicate_of"] for row in left if row["currency"] == "CHF")
+    assert [row["id"] for row in now if row["currency"] == "CHF"] == [swiss]

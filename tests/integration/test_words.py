@@ -11,6 +11,8 @@ from sqlalchemy import update
 from portfolio.accounts.models import Account
 from portfolio.db.session import unit_of_work
 
+from brokers.ibkr.simulator.scenarios import on
+
 HTML = {"Accept": "text/html"}
 P = "/api/v1/portfolios/1/accounts/A"
 
@@ -33,6 +35,22 @@ def test_cost_and_profit_name_their_currency_where_it_is_not_the_account_s(desk)
     assert "22.00 USD 20.00 +2.00 10.0 %" in page
     groups = text(desk, f"{url}?group=underlying")
     assert "2 positions 44.00 EUR 40.00 EUR +4.00 EUR" in groups
+
+
+def test_a_cost_in_the_account_s_currency_says_by_which_rate(desk):
+    """It needs the rate on the day of purchase; until then “at today's rate”, labelled."""
+    url, said = desk.account(), "totals cover the whole account ; cost in USD is at today’s rate"
+    body = {"symbol": "UU", "kind": "stock", "currency": "USD", "quantity": "2"}
+    body |= {"price": "11", "average_price": "10"}
+    for other in ("USD", "EUR"):
+        of = {**body, "currency": other}
+        assert desk.program.post(f"{P}/holdings", json=of).status_code == 201
+        # Of what is in the account's own currency, and of what has no rate, there is none.
+        assert said not in text(desk, url)
+    rate = {"from": "EUR", "to": "USD", "rate": "1.1"}
+    assert desk.program.post("/api/v1/rates", json=rate).status_code == 201
+    assert said in text(desk, url)
+    assert said in text(desk, f"{url}?group=underlying")
 
 
 def test_a_small_rate_has_the_digits_that_its_amount_needs(desk):
@@ -210,3 +228,29 @@ def test_to_disconnect_says_of_the_login_only_what_is_so(desk, scenario):
     said = "The account is kept by hand again; this does not sign you out at the broker."
     assert said in done.get_data(as_text=True)
     assert "you are still signed in" not in done.get_data(as_text=True)
+
+
+def test_a_login_says_until_about_when_it_lasts(desk):
+    """On /connections: “signed in or not since when and until about when, as whom”."""
+    desk.connected()
+    said = "Signed in as demo42 (live) since 14:00, just now, until about 05:00."
+    assert said in text(desk, "/connections")
+    desk.simulator.sign_out()
+    desk.sync("/portfolio/1/accounts/A")
+    assert "until about" not in text(desk, "/connections")
+    desk.simulator.sign_in()
+    desk.turn(70)
+    assert desk.sync("/portfolio/1/accounts/A").status_code == 200
+    assert "until about 05:00." in text(desk, "/connections")
+
+
+def test_no_end_of_a_login_is_guessed_where_its_region_is_not_told(desk):
+    on(desk.simulator.state, "/sso/validate", lambda body: {**body, "region": None})
+    url = desk.connected()
+    page = text(desk, "/connections")
+    assert "Signed in as demo42 (live) since 14:00, just now. IBKR ends each session" in page
+    desk.simulator.play("calm")
+    desk.simulator.sign_in()
+    desk.turn(70)
+    assert desk.sync(url).status_code == 200
+    assert "until about 05:00. IBKR ends each session" in text(desk, "/connections")

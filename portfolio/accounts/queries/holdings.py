@@ -15,7 +15,7 @@ from portfolio.accounts.models import MANUAL, Account, CashBalance, Holding, Ins
 from portfolio.accounts.queries.held import HeldRow, held_rows
 from portfolio.accounts.queries.order import Wanted, ordered
 from portfolio.accounts.queries.totals import CashShown, cash_shown, open_holdings
-from portfolio.accounts.queries.twins import duplicates_of
+from portfolio.accounts.queries.twins import cash_duplicates_of, duplicates_of
 from portfolio.accounts.resources import (
     AccountView,
     CashView,
@@ -165,10 +165,12 @@ def find_cash(session: Session, account: Account, cash_id: int) -> CashBalance:
 
 def cash_views(session: Session, known: Known) -> tuple[CashView, ...]:
     """The cash of an account, a row per currency and source."""
-    return tuple(_cash(known, row) for row in cash_shown(session, known.account.id))
+    rows = cash_shown(session, known.account.id)
+    twins = {} if known.view.shared_by else cash_duplicates_of(session, known.account, rows)
+    return tuple(_cash(known, row, twins.get(row.id)) for row in rows)
 
 
-def _cash(known: Known, row: CashShown) -> CashView:
+def _cash(known: Known, row: CashShown, duplicate_of: int | None) -> CashView:
     rate = known.rates.between(row.currency, known.account.currency)
     return CashView(
         id=row.id,
@@ -182,4 +184,5 @@ def _cash(known: Known, row: CashShown) -> CashView:
         value=None if rate is None else figures.rounded(MONEY.multiply(row.amount, rate)),
         source=row.source,
         editable=known.view.may_edit(row.source, row.source_account),
+        duplicate_of=duplicate_of,
     )

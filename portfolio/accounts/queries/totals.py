@@ -72,6 +72,7 @@ class CashShown(NamedTuple):
     futures_pnl: Decimal | None
     accrued_interest: Decimal | None
     accrued_dividends: Decimal | None
+    twin: str
 
 
 _CASH_SHOWN = ByColumn(

@@ -19,10 +19,11 @@ from portfolio.accounts.models import (
     CashBalance,
     Holding,
     Instrument,
+    Portfolio,
 )
 from portfolio.accounts.names import label_of
 from portfolio.accounts.queries.held import HeldRow
-from portfolio.accounts.queries.totals import cash_rows, open_holdings
+from portfolio.accounts.queries.totals import CashShown, cash_rows, open_holdings
 
 Likeness = tuple[object, ...]
 LIKENESS = (
@@ -31,6 +32,7 @@ LIKENESS = (
 )
 STORED = tuple(column.key for column in LIKENESS)
 VIEWED = tuple(name.removeprefix("option_") for name in STORED)
+_BROUGHT = CashBalance.source, CashBalance.source_account
 # Of a whole account that was left, a page with all of it is slow, and nobody reads it.
 SHOWN_AT_ONCE = 50
 
@@ -121,6 +123,27 @@ def _brought_again(session: Session, rows: Sequence[HeldRow]) -> dict[int, int]:
     for row in rows:
         of_it = others[row.instrument.id, row.source, row.source_account]
         found[row.id] = next((each for each in of_it if each != row.id), None)
+    return {id_: other for id_, other in found.items() if other is not None}
+
+
+def cash_duplicates_of(
+    session: Session, account: Account, rows: Sequence[CashShown]
+) -> Mapping[int, int]:
+    """The cash that each likely twin among all cash of an account looks like, by their ids."""
+    likely = [row for row in rows if row.twin == LIKELY_TWIN]
+    beside = {row.currency: row.id for row in rows if row.source != MANUAL}
+    found = {row.id: beside.get(row.currency) for row in likely if row.source == MANUAL}
+    again = [row for row in likely if row.source != MANUAL]
+    if again:
+        query = select(CashBalance.id, CashBalance.currency, *_BROUGHT)
+        query = query.join(Account, Account.id == CashBalance.account_id).join(Account.portfolio)
+        query = query.where(Portfolio.owner_id == account.portfolio.owner_id)
+        query = query.where(CashBalance.currency.in_([row.currency for row in again]))
+        others = session.execute(query.order_by(CashBalance.id.desc())).all()
+        for row in again:
+            of = row.currency, row.source, row.source_account
+            same = (id_ for id_, *each in others if tuple(each) == of and id_ != row.id)
+            found[row.id] = next(same, None)
     return {id_: other for id_, other in found.items() if other is not None}
 
 

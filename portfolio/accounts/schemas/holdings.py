@@ -142,6 +142,11 @@ class CashSchema(Schema):
     settled = Exact(required=True, allow_none=True)
     source = fields.String(required=True, metadata={"example": "manual"})
     editable = fields.Boolean(required=True)
+    duplicate_of = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The cash that this is likely counted twice with"},
+    )
 
 
 class NewCash(Schema):

@@ -150,6 +150,41 @@ def test_a_body_that_finds_no_room_is_answered_and_taken_once_there_is(free_port
         assert sent()[0] == 422
 
 
+def test_a_gateway_at_our_own_port_is_none(free_port, tmp_path):
+    """`not_a_gateway`, 409: “something else answers on that port (this app's own port; …)”.
+
+    It was `gateway_silent`, which heals by itself: waitress waited for the end of a greeting.
+    """
+    place = "127.0.0.1", free_port
+    words = [sys.executable, "-c", CRAMPED, str(free_port), str(tmp_path / "data"), str(tmp_path)]
+    with subprocess.Popen(words, cwd=ROOT) as server, ExitStack() as stack:
+        stack.callback(server.kill)
+        until_it_listens(place).close()
+        other = stack.enter_context(closing(HTTPConnection(*place, timeout=20)))
+
+        def told(method, url, body=None):
+            headers = {"Content-Type": "application/json"}
+            other.request(method, url, body and json.dumps(body), headers)
+            answer = other.getresponse()
+            return answer.status, json.loads(answer.read())
+
+        at = {"url": f"https://localhost:{free_port}"}
+        assert told("PATCH", "/api/v1/gateways/1", at)[0] == 200
+        status, said = told("GET", "/ibkr/accounts")
+        assert (status, said["error"]["code"]) == (409, "not_a_gateway")
+        assert "`listenPort`" in said["error"]["remedy"]
+        assert "on Settings" in said["error"]["remedy"]
+        status, said = told("GET", "/ibkr/test-connection")
+        assert (status, said["connected"], said["code"]) == (200, False, "not_a_gateway")
+        # A body may begin as it likes, also one that comes after its head.
+        head = b"POST /api/v1/portfolios HTTP/1.1\r\nContent-Length: 3\r\nHost: localhost\r\n"
+        with closing(socket.create_connection(place, 20)) as raw:
+            raw.sendall(head + b"Content-Type: application/json\r\n\r\n")
+            time.sleep(0.2)
+            raw.sendall(b"\x16\x03\x01")
+            assert raw.recv(12) == b"HTTP/1.1 400"
+
+
 def test_requests_that_wait_are_told_of_once_that_means_trouble(caplog):
     queue = logging.getLogger("waitress.queue")
     start_logging()

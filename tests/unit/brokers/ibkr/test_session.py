@@ -10,7 +10,7 @@ import pytest
 from brokers import errors as broker_errors
 from brokers.errors import BadAnswer, BrokerError, NotAuthenticated
 from brokers.ibkr import errors
-from brokers.ibkr.calendar import quiet_until
+from brokers.ibkr.calendar import quiet_until, session_end
 from brokers.ibkr.errors import Situation
 from brokers.ibkr.session import (
     STATES,
@@ -135,6 +135,26 @@ def test_expected_outages_have_an_end(now, region, until):
     moment = datetime.fromisoformat(now).replace(tzinfo=UTC)
     expected = datetime.fromisoformat(until).replace(tzinfo=UTC) if until else None
     assert quiet_until(moment, region) == expected
+
+
+@pytest.mark.parametrize(
+    ("now", "region", "ends"),
+    [
+        ("2026-11-24T14:00:00", "NJ", "2026-11-25T05:00:00"),
+        ("2026-11-24T05:00:00", "us", "2026-11-25T05:00:00"),
+        ("2026-11-24T04:59:59", "NJ", "2026-11-24T05:00:00"),
+        ("2026-11-24T14:00:00", "ZG", "2026-11-24T23:00:00"),
+        ("2026-11-24T14:00:00", "HK", "2026-11-24T16:00:00"),
+        ("2026-10-31T14:00:00", "NJ", "2026-11-01T04:00:00"),
+        ("2026-11-01T14:00:00", "NJ", "2026-11-02T05:00:00"),
+        ("2026-11-24T14:00:00", "??", None),
+        ("2026-11-24T14:00:00", None, None),
+    ],
+)
+def test_a_session_ends_at_midnight_of_a_region_that_is_known(now, region, ends):
+    moment = datetime.fromisoformat(now).replace(tzinfo=UTC)
+    expected = datetime.fromisoformat(ends).replace(tzinfo=UTC) if ends else None
+    assert session_end(moment, region) == expected
 
 
 def test_a_reset_says_when_to_sign_in_by_the_readers_clock():

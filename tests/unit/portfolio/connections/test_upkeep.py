@@ -17,7 +17,7 @@ from portfolio.connections.upkeep import Outcome, Planned, Standing
 NOW = datetime(2026, 11, 25, 14, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 INTERVAL = timedelta(minutes=30)
-ME = SessionState(signed_in=True, user="me", expires_at=NOW + MINUTE)
+ME = SessionState(signed_in=True, user="me", expires_at=NOW + MINUTE, ends_at=NOW + 9 * MINUTE)
 WELL = Outcome(session=ME)
 READY = upkeep.after_contact(Standing(), WELL, NOW, MINUTE)
 
@@ -235,6 +235,9 @@ def test_a_session_is_stored_and_read_back():
     for session in (ME, SessionState(signed_in=True), SessionState(signed_in=False)):
         assert upkeep.session_of(upkeep.session_as_json(session)) == session
     assert upkeep.session_of(None) is None
+    # As it was stored before sessions had an end.
+    former = {name: of for name, of in upkeep.session_as_json(ME).items() if name != "ends_at"}
+    assert upkeep.session_of(former) == replace(ME, ends_at=None)
 
 
 KINDS = [*failures(), None]
