@@ -8,10 +8,9 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import update
 
+from brokers.ibkr.simulator.scenarios import on
 from portfolio.accounts.models import Account
 from portfolio.db.session import unit_of_work
-
-from brokers.ibkr.simulator.scenarios import on
 
 HTML = {"Accept": "text/html"}
 P = "/api/v1/portfolios/1/accounts/A"
