@@ -10,6 +10,7 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -64,6 +65,7 @@ KINDS |= {
 RIGHTS = {"c": "call", "p": "put", "call": "call", "put": "put"}
 LONGER = "It has more cells than there are headings; a number such as 1,5 needs quotes."
 CUT = "The file ends within this line; send all of it, or end the line with a line break."
+OPEN = "From line {} on its quotation marks do not match; within a cell, write one twice."
 # How spreadsheets say first what separates the cells.
 SEPARATOR = re.compile(r'"?sep=([,;\t])"?[ \t,;]*(?:\r?\n|\r)', re.IGNORECASE)
 # How JSON begins, and no heading of a file.
@@ -137,8 +139,7 @@ def read(text: str, came_in: str = "file") -> Table:
     if JSON.match(text.lstrip("\ufeff")):
         raise Invalid({came_in: "This is JSON; a CSV file is needed, such as export.csv."})
     try:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
-        rows = [(reader.line_num, row) for row in reader]
+        rows, unsure = _rows(io.StringIO(text, newline="").readlines(), _delimiter(text))
     except csv.Error as error:
         raise Invalid({came_in: f"This is not a CSV file: {error}."}) from None
     filled = [(number, row) for number, row in rows if any(cell.strip() for cell in row)]
@@ -148,6 +149,8 @@ def read(text: str, came_in: str = "file") -> Table:
         raise Invalid({came_in: "The file needs a line of headings and at least one more."})
     if len(filled) > LONGEST:
         raise Invalid({came_in: f"The file has more than {LONGEST} lines."})
+    if filled[0][0] in unsure:
+        raise Invalid({came_in: unsure[filled[0][0]]})
     headings = tuple(cell.strip() for cell in filled[0][1])
     if len(headings) > WIDEST:
         raise Invalid({came_in: f"The file has more than {WIDEST} columns."})
@@ -158,12 +161,38 @@ def read(text: str, came_in: str = "file") -> Table:
     # What is left over is often the second half of a number, so that none of its cells is sure.
     # Where each line ends with the sign between cells, the last heading is none.
     width = max((place for place, name in enumerate(headings, 1) if name), default=0)
-    unsure = {number: LONGER for number, row in filled[1:] if any(map(str.strip, row[width:]))}
+    unsure |= {number: LONGER for number, row in filled[1:] if any(map(str.strip, row[width:]))}
     number, row = filled[-1]
     # Nor is the last cell of a file that was cut: it may be the first half of a number.
     if len(row) < width and not _is_ended(text, row):
         unsure[number] = CUT
     return Table(headings=headings, lines=lines, unsure=unsure)
+
+
+def _rows(
+    lines: Sequence[str], delimiter: str
+) -> tuple[list[tuple[int, list[str]]], dict[int, str]]:
+    """The rows of a file by the line that each ends with, and which of them are not sure.
+
+    A quotation mark that nothing closes takes in all lines down to the next one.
+    """
+    with suppress(csv.Error):
+        strict = csv.reader(lines, delimiter=delimiter, strict=True)
+        return [(strict.line_num, row) for row in strict], {}
+    reader, rows, unsure, read = csv.reader(lines, delimiter=delimiter), [], {}, 0
+    for row in reader:
+        rows.append((reader.line_num, row))
+        if not _is_quoted_well(lines[read : reader.line_num], delimiter):
+            unsure[reader.line_num] = OPEN.format(read + 1)
+        read = reader.line_num
+    return rows, unsure
+
+
+def _is_quoted_well(lines: Sequence[str], delimiter: str) -> bool:
+    """Whether a row ends where its lines do, with no text beside a quoted cell."""
+    with suppress(csv.Error):
+        return len([*csv.reader(lines, delimiter=delimiter, strict=True)]) == 1
+    return False
 
 
 def _is_ended(text: str, last: Sequence[str]) -> bool:

@@ -363,6 +363,21 @@ def test_what_a_line_does_not_have_stays_and_one_that_was_cut_is_not_read(hand):
     assert rows(hand)[0][1][2:] == ("10", "125", None)
 
 
+def test_a_quotation_mark_that_nothing_closes_takes_no_lines_in(hand):
+    whole = 'symbol,quantity,notes\nX,12,"mi\nne"\nY,10,"5"" pipe"\nZ,1,"yours"\n'
+    assert api(hand, whole, apply=True) == (3, 0, 0, 0)
+    before = rows(hand)
+    # The file was cut within notes; one is open down to the next one, and one down to the end.
+    to_next, to_end = whole.replace('ne"', "ne"), whole.replace('"', "").replace("mi", '"mi')
+    for wrong, unchanged in ((whole[:-4], 2), (to_next, 1), (to_end, 0)):
+        assert api(hand, wrong, apply=True) == (0, 0, unchanged, 1)
+        assert "on its quotation marks do not match" in send(hand, wrong).text
+        assert rows(hand) == before
+    assert "From line 2 on" in send(hand, to_end).text
+    assert "From line 1 on" in send(hand, whole.replace("symbol", '"sym"bol')).text
+    assert api(hand, whole.replace("mi", "my"), apply=True) == (0, 1, 2, 0)
+
+
 @pytest.mark.parametrize("first", ["sep=;\r\n", "\ufeffSEP=;\n", '"sep=;"\r\n', "sep=;;;\r\n"])
 def test_a_first_line_may_say_what_separates_the_cells(hand, first):
     text = f"{first}symbol;price, in EUR, of one;quantity\r\nX;1,5;2\r\n;;\r\nY;1,5;many\r\n"
