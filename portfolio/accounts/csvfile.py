@@ -70,9 +70,13 @@ OPEN = "From line {} on its quotation marks do not match; within a cell, write o
 SEPARATOR = re.compile(r'"?sep=([,;\t])"?[ \t,;]*(?:\r?\n|\r)', re.IGNORECASE)
 # How JSON begins, and no heading of a file.
 JSON = re.compile(r"""\s*(\{\s*["}]|\[\s*[\[{\]])""")
-GROUPED = {
-    ".": re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?\Z"),
-    ",": re.compile(r"[+-]?\d{1,3}(\.\d{3})+(,\d+)?\Z"),
+# Thousands are grouped by the one sign throughout, each group but the first has three digits, and
+# the first is none of zeros: a space elsewhere is between two numbers, and 0,123 is less than 1.
+SPACED = " \u00a0\u202f’"
+WHOLE = r"([+-]?) ?(\d+|[1-9]\d{0,2}([GROUPING])\d{3}(?:\3\d{3})*)"
+NUMBER = {
+    ".": re.compile(WHOLE.replace("GROUPING", f",{SPACED}") + r"(?:\.(\d+))?\Z", re.ASCII),
+    ",": re.compile(WHOLE.replace("GROUPING", f".{SPACED}") + r"(?:,(\d+))?\Z", re.ASCII),
 }
 
 
@@ -248,14 +252,12 @@ def ambiguous(table: Table, layout: Layout) -> str | None:
 
 def number(text: str, decimal: str) -> Decimal | None:
     """A number as people write it, with thousands grouped or not; None where it is none."""
-    bare = (
-        text.strip().replace("\u00a0", "").replace("\u202f", "").replace("’", "").replace(" ", "")
-    )
-    bare = bare.replace("−", "-").removeprefix("+")
-    grouping = "," if decimal == "." else "."
-    if GROUPED[decimal].match(bare):
-        bare = bare.replace(grouping, "")
-    return None if grouping in bare else typed_decimal(bare.replace(decimal, "."))
+    found = NUMBER[decimal].match(text.strip().replace("−", "-"))
+    if found is None:
+        return None
+    sign, whole, grouping, part = found.groups()
+    digits = whole.replace(grouping, "") if grouping else whole
+    return typed_decimal(f"{sign.strip('+')}{digits}{f'.{part}' if part else ''}")
 
 
 def understand(table: Table, layout: Layout) -> tuple[Row, ...]:

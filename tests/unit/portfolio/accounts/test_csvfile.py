@@ -20,6 +20,20 @@ from portfolio.errors import Invalid
         ("-5", ".", D(-5)),
         ("−5", ".", D(-5)),
         ("+5", ".", D(5)),
+        ("- 1 234 567", ".", D(-1_234_567)),
+        ("1\u202f234,5", ",", D("1234.5")),
+        ("1234567.5", ".", D("1234567.5")),
+        ("1 5", ".", None),
+        ("0,123", ".", None),
+        ("0,123", ",", D("0.123")),
+        ("1 234 5", ".", None),
+        ("1’5", ",", None),
+        ("12 34.5", ".", None),
+        ("1,234 567", ".", None),
+        ("0.5 1", ".", None),
+        ("+-5", ".", None),
+        ("\u0661", ".", None),
+        ("1" * 21, ".", None),
         ("1,23", ".", None),
         ("1.23", ",", None),
         ("12,34.5", ".", None),
@@ -67,6 +81,12 @@ def test_each_bad_cell_is_named_with_its_reason():
     (row,) = rows("symbol,kind,quantity,expiry,right\nX,castle,many,15.1.2027,up\n")
     assert set(row.problems) == {"kind", "quantity", "expiry", "right"}
     assert "“many” is not a number" in row.problems["quantity"]
+
+
+def test_a_number_that_begins_with_a_zero_tells_the_decimal_sign():
+    (row,) = rows("symbol;quantity;price\nX;0,125;1.234\n")
+    assert row.problems == {}
+    assert (row.values["quantity"], row.values["price"]) == (D("0.125"), 1234)
 
 
 def test_an_ambiguous_number_is_pointed_out():
