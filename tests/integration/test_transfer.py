@@ -344,6 +344,14 @@ def test_half_of_a_number_is_not_taken_for_it(hand):
     assert [row[:4] for row in rows(hand)[0]][1] == ("Y", "stock", "1.5", "101")
 
 
+def test_a_price_in_pence_is_not_taken_for_pounds(hand):
+    text = "symbol,currency,quantity,price\nVOD,GBp,10,7450\nX,gbp,1,2\n"
+    assert api(hand, text, apply=True) == (1, 0, 0, 1)
+    assert "currency: GBp stands for hundredths" in send(hand, text).text
+    corrected = text.replace("GBp,10,7450", "GBP,10,74.5")
+    assert api(hand, corrected, apply=True) == (1, 0, 1, 0)
+
+
 def test_what_a_line_does_not_have_stays_and_one_that_was_cut_is_not_read(hand):
     whole = "symbol,quantity,price,notes\r\nX,12,34.5,mine\r\nY,10,125.5,yours\r\n"
     assert api(hand, whole, apply=True) == (2, 0, 0, 0)
