@@ -471,6 +471,34 @@ def test_what_is_cleared_in_the_form_of_a_holding_is_not_kept(hand):
     assert (kept["instrument"]["multiplier"], kept["market_value"]) == ("1", "20")
 
 
+def test_another_kind_has_its_own_usual_multiplier(hand):
+    made = hand.holding(symbol="BUND", quantity="10000", price="98.7", average_price="101.2")
+    number, form = f"/holdings/{made['id']}", f"/portfolio/1/accounts/Bank/holdings/{made['id']}"
+
+    def changed(status=200, **values):
+        found = hand.call("PATCH", number, status, values)
+        if status != 200:
+            return found["error"]["fields"]
+        return found["instrument"]["multiplier"], found["market_value"], found["cost"]
+
+    assert changed(kind="bond") == ("0.01", "9870", "10120")
+    assert changed(kind="bill") == ("0.01", "9870", "10120")
+    assert changed(kind="fund") == ("1", "987000", "1012000")
+    assert list(changed(422, kind="option")) == ["multiplier"]
+    assert changed(kind="bond", multiplier="1") == ("1", "987000", "1012000")
+    assert changed(kind="stock", multiplier="1")[0] == "1"
+    # The form shows the former one, which nobody has typed.
+    shown = {"kind": "stock", "multiplier": "1"}
+    sent = {**shown, "kind": "bond", "opened": json.dumps(shown)}
+    saved = hand.desk.program.post(form, data=sent, headers={"Accept": "text/html"})
+    assert saved.status_code == 303
+    assert hand.call("GET", number, 200)["market_value"] == "9870"
+    # One that somebody has chosen stays.
+    assert changed(multiplier="10")[0] == "10"
+    assert changed(kind="stock")[0] == "10"
+    assert changed(kind="option", multiplier="1")[0] == "1"
+
+
 def test_a_value_of_more_digits_than_are_kept_is_refused_with_words(hand):
     most = f"{'9' * 20}.{'12345' * 4}"
     large = {"symbol": "BIG", "currency": "USD", "quantity": most, "price": most}

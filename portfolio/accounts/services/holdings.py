@@ -69,16 +69,20 @@ def terms_from(values: Mapping[str, Any]) -> Terms:
         problems["multiplier"] = "A multiplier is greater than 0."
     if problems:
         raise Invalid(problems)
-    default = Decimal("0.01") if kind in IN_PERCENT else Decimal(1)
     return Terms(
         symbol=symbol or "",
         kind=kind,
         currency=currency or "",
-        multiplier=default if multiplier is None else multiplier,
+        multiplier=usual_size(kind) if multiplier is None else multiplier,
         expiry=values.get("expiry"),
         strike=values.get("strike"),
         option_right=values.get("right"),
     )
+
+
+def usual_size(kind: str) -> Decimal:
+    """The multiplier of what somebody keeps by hand and says none of."""
+    return Decimal("0.01") if kind in IN_PERCENT else Decimal(1)
 
 
 def _checked(problems: dict[str, str], clean: Any, *given: Any) -> str | None:
@@ -260,6 +264,9 @@ def _refuse_other_terms(given: set[str]) -> None:
 def _move_to(at: Scope, row: Holding, values: Mapping[str, Any]) -> None:
     of = row.instrument
     present = {name: getattr(of, name) for name in TERMS} | {"right": of.option_right}
+    if values.get("kind", of.kind) != of.kind and of.multiplier == usual_size(of.kind):
+        # It was that of the former kind: a bond of size 1 would be worth a hundred times as much.
+        present["multiplier"] = None
     terms = terms_from({**present, **values})
     target = instrument_of(at.session, at.account.portfolio.owner_id, terms)
     if target.id != of.id:
