@@ -344,6 +344,22 @@ def test_half_of_a_number_is_not_taken_for_it(hand):
     assert [row[:4] for row in rows(hand)[0]][1] == ("Y", "stock", "1.5", "101")
 
 
+def test_of_several_that_were_removed_a_file_brings_the_last_one_back(hand):
+    url, terms = f"{P}/1/accounts/Bank/holdings", {"kind": "stock", "currency": "USD"}
+    program, ids = hand.program, {}
+    for symbol in "BA":
+        body = {**terms, "symbol": symbol, "quantity": "1", "notes": f"once {symbol}"}
+        ids[symbol] = program.post(url, json=body).json["id"]
+    for symbol in "AB":
+        # What was called B was A all the time.
+        program.patch(f"{url}/{ids[symbol]}", json={"symbol": "A"})
+        hand.turn()
+        assert program.delete(f"{url}/{ids[symbol]}").status_code == 204
+    assert api(hand, "symbol,kind,currency,quantity\nA,stock,USD,5\n", apply=True) == (1, 0, 0, 0)
+    (row,) = program.get(url).json["holdings"]
+    assert (row["id"], row["notes"]) == (ids["B"], "once B")
+
+
 def test_a_price_in_pence_is_not_taken_for_pounds(hand):
     text = "symbol,currency,quantity,price\nVOD,GBp,10,7450\nX,gbp,1,2\n"
     assert api(hand, text, apply=True) == (1, 0, 0, 1)

@@ -93,7 +93,9 @@ class _Shelf:
         self.instruments = {_terms(row): row for row in rows}
         held = select(Holding).where(Holding.account_id == at.account.id, Holding.source == MANUAL)
         self.held: dict[int, Holding] = {}
-        for row in at.session.scalars(held.order_by(Holding.closed_at.is_(None), Holding.id)):
+        # Of several that were removed the last one comes back, as where it is added by a form.
+        newest = Holding.closed_at.is_(None), Holding.closed_at, Holding.id.desc()
+        for row in at.session.scalars(held.order_by(*newest)):
             self.held[row.instrument_id] = row
         self._open: dict[tuple[str, str], list[Terms]] = defaultdict(list)
         self._brought: dict[tuple[str, str], dict[Terms, None]] = defaultdict(dict)
