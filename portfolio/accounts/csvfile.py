@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from itertools import islice
 
 from brokers.types import Kind
 from portfolio.db.base import canonical, typed_decimal
@@ -21,6 +22,8 @@ from portfolio.errors import Invalid
 
 # Some lines of a file: each column by its name, one as long as the other.
 Columns = Mapping[str, Sequence[str | None]]
+# What a file has in a line, and the number of the line that it ends with.
+Line = tuple[int, list[str]]
 
 CASH = "cash"
 NUMBERS = ("quantity", "average_price", "price", "multiplier", "strike")
@@ -143,10 +146,9 @@ def read(text: str, came_in: str = "file") -> Table:
     if JSON.match(text.lstrip("\ufeff")):
         raise Invalid({came_in: "This is JSON; a CSV file is needed, such as export.csv."})
     try:
-        rows, unsure = _rows(io.StringIO(text, newline="").readlines(), _delimiter(text))
+        filled, unsure = _rows(text, _delimiter(text))
     except csv.Error as error:
         raise Invalid({came_in: f"This is not a CSV file: {error}."}) from None
-    filled = [(number, row) for number, row in rows if any(cell.strip() for cell in row)]
     if _separator(text):
         del filled[0]
     if len(filled) < 2:
@@ -173,23 +175,39 @@ def read(text: str, came_in: str = "file") -> Table:
     return Table(headings=headings, lines=lines, unsure=unsure)
 
 
-def _rows(
-    lines: Sequence[str], delimiter: str
-) -> tuple[list[tuple[int, list[str]]], dict[int, str]]:
-    """The rows of a file by the line that each ends with, and which of them are not sure.
+def _rows(text: str, delimiter: str) -> tuple[list[Line], dict[int, str]]:
+    """The lines of a file that are not empty, and which of them are not sure.
 
     A quotation mark that nothing closes takes in all lines down to the next one.
     """
     with suppress(csv.Error):
-        strict = csv.reader(lines, delimiter=delimiter, strict=True)
-        return [(strict.line_num, row) for row in strict], {}
-    reader, rows, unsure, read = csv.reader(lines, delimiter=delimiter), [], {}, 0
+        strict = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        return _filled((strict.line_num, row) for row in strict), {}
+    unsure: dict[int, str] = {}
+    return _filled(_leniently(text, delimiter, unsure)), unsure
+
+
+def _filled(lines: Iterable[Line]) -> list[Line]:
+    filled = (line for line in lines if any(cell.strip() for cell in line[1]))
+    # Of a file that is too long no more is kept than shows it; one line more may be no heading.
+    return [*islice(filled, LONGEST + 2)]
+
+
+def _leniently(text: str, delimiter: str, unsure: dict[int, str]) -> Iterator[Line]:
+    taken: list[str] = []
+
+    def lines() -> Iterator[str]:
+        for line in io.StringIO(text, newline=""):
+            taken.append(line)
+            yield line
+
+    reader = csv.reader(lines(), delimiter=delimiter)
     for row in reader:
-        rows.append((reader.line_num, row))
-        if not _is_quoted_well(lines[read : reader.line_num], delimiter):
-            unsure[reader.line_num] = OPEN.format(read + 1)
-        read = reader.line_num
-    return rows, unsure
+        number = reader.line_num
+        if not _is_quoted_well(taken, delimiter):
+            unsure[number] = OPEN.format(number - len(taken) + 1)
+        taken.clear()
+        yield number, row
 
 
 def _is_quoted_well(lines: Sequence[str], delimiter: str) -> bool:

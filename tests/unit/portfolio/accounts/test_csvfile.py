@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from decimal import Decimal as D
 
 import pytest
@@ -103,6 +104,25 @@ def test_an_ambiguous_number_is_pointed_out():
 def test_what_is_no_table_is_refused(text):
     with pytest.raises(Invalid):
         csvfile.read(text)
+
+
+@pytest.mark.parametrize("line", ["1\n", "\r\n", '"1"x\n'])
+def test_of_a_file_that_is_too_long_no_more_is_kept_than_shows_it(monkeypatch, line):
+    monkeypatch.setattr(csvfile, "LONGEST", 1000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(Invalid):
+            csvfile.read(line * 200_000)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # The text once more is a tenth of that.
+    assert most < 15_000_000
+    assert len(csvfile.read("a\n" + "1\n" * 999).lines) == 999
+    assert len(csvfile.read("sep=;\na\n" + "1\n\n" * 999).lines) == 999
+    for first in ("", "sep=;\n"):
+        with pytest.raises(Invalid, match="more than 1000 lines"):
+            csvfile.read(first + "a\n" + "1\n" * 1000)
 
 
 def test_files_of_old_and_new_spreadsheets_are_decoded():
