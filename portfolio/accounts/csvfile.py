@@ -10,9 +10,11 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from itertools import islice
 
 from brokers.types import Kind
 from portfolio.db.base import canonical, typed_decimal
@@ -20,6 +22,8 @@ from portfolio.errors import Invalid
 
 # Some lines of a file: each column by its name, one as long as the other.
 Columns = Mapping[str, Sequence[str | None]]
+# What a file has in a line, and the number of the line that it ends with.
+Line = tuple[int, list[str]]
 
 CASH = "cash"
 NUMBERS = ("quantity", "average_price", "price", "multiplier", "strike")
@@ -64,13 +68,18 @@ KINDS |= {
 RIGHTS = {"c": "call", "p": "put", "call": "call", "put": "put"}
 LONGER = "It has more cells than there are headings; a number such as 1,5 needs quotes."
 CUT = "The file ends within this line; send all of it, or end the line with a line break."
+OPEN = "From line {} on its quotation marks do not match; within a cell, write one twice."
 # How spreadsheets say first what separates the cells.
 SEPARATOR = re.compile(r'"?sep=([,;\t])"?[ \t,;]*(?:\r?\n|\r)', re.IGNORECASE)
 # How JSON begins, and no heading of a file.
 JSON = re.compile(r"""\s*(\{\s*["}]|\[\s*[\[{\]])""")
-GROUPED = {
-    ".": re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?\Z"),
-    ",": re.compile(r"[+-]?\d{1,3}(\.\d{3})+(,\d+)?\Z"),
+# Thousands are grouped by the one sign throughout, each group but the first has three digits, and
+# the first is none of zeros: a space elsewhere is between two numbers, and 0,123 is less than 1.
+SPACED = " \u00a0\u202f’"
+WHOLE = r"([+-]?) ?(\d+|[1-9]\d{0,2}([GROUPING])\d{3}(?:\3\d{3})*)"
+NUMBER = {
+    ".": re.compile(WHOLE.replace("GROUPING", f",{SPACED}") + r"(?:\.(\d+))?\Z", re.ASCII),
+    ",": re.compile(WHOLE.replace("GROUPING", f".{SPACED}") + r"(?:,(\d+))?\Z", re.ASCII),
 }
 
 
@@ -137,17 +146,17 @@ def read(text: str, came_in: str = "file") -> Table:
     if JSON.match(text.lstrip("\ufeff")):
         raise Invalid({came_in: "This is JSON; a CSV file is needed, such as export.csv."})
     try:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
-        rows = [(reader.line_num, row) for row in reader]
+        filled, unsure = _rows(text, _delimiter(text))
     except csv.Error as error:
         raise Invalid({came_in: f"This is not a CSV file: {error}."}) from None
-    filled = [(number, row) for number, row in rows if any(cell.strip() for cell in row)]
     if _separator(text):
         del filled[0]
     if len(filled) < 2:
         raise Invalid({came_in: "The file needs a line of headings and at least one more."})
     if len(filled) > LONGEST:
         raise Invalid({came_in: f"The file has more than {LONGEST} lines."})
+    if filled[0][0] in unsure:
+        raise Invalid({came_in: unsure[filled[0][0]]})
     headings = tuple(cell.strip() for cell in filled[0][1])
     if len(headings) > WIDEST:
         raise Invalid({came_in: f"The file has more than {WIDEST} columns."})
@@ -158,12 +167,54 @@ def read(text: str, came_in: str = "file") -> Table:
     # What is left over is often the second half of a number, so that none of its cells is sure.
     # Where each line ends with the sign between cells, the last heading is none.
     width = max((place for place, name in enumerate(headings, 1) if name), default=0)
-    unsure = {number: LONGER for number, row in filled[1:] if any(map(str.strip, row[width:]))}
+    unsure |= {number: LONGER for number, row in filled[1:] if any(map(str.strip, row[width:]))}
     number, row = filled[-1]
     # Nor is the last cell of a file that was cut: it may be the first half of a number.
     if len(row) < width and not _is_ended(text, row):
         unsure[number] = CUT
     return Table(headings=headings, lines=lines, unsure=unsure)
+
+
+def _rows(text: str, delimiter: str) -> tuple[list[Line], dict[int, str]]:
+    """The lines of a file that are not empty, and which of them are not sure.
+
+    A quotation mark that nothing closes takes in all lines down to the next one.
+    """
+    with suppress(csv.Error):
+        strict = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        return _filled((strict.line_num, row) for row in strict), {}
+    unsure: dict[int, str] = {}
+    return _filled(_leniently(text, delimiter, unsure)), unsure
+
+
+def _filled(lines: Iterable[Line]) -> list[Line]:
+    filled = (line for line in lines if any(cell.strip() for cell in line[1]))
+    # Of a file that is too long no more is kept than shows it; one line more may be no heading.
+    return [*islice(filled, LONGEST + 2)]
+
+
+def _leniently(text: str, delimiter: str, unsure: dict[int, str]) -> Iterator[Line]:
+    taken: list[str] = []
+
+    def lines() -> Iterator[str]:
+        for line in io.StringIO(text, newline=""):
+            taken.append(line)
+            yield line
+
+    reader = csv.reader(lines(), delimiter=delimiter)
+    for row in reader:
+        number = reader.line_num
+        if not _is_quoted_well(taken, delimiter):
+            unsure[number] = OPEN.format(number - len(taken) + 1)
+        taken.clear()
+        yield number, row
+
+
+def _is_quoted_well(lines: Sequence[str], delimiter: str) -> bool:
+    """Whether a row ends where its lines do, with no text beside a quoted cell."""
+    with suppress(csv.Error):
+        return len([*csv.reader(lines, delimiter=delimiter, strict=True)]) == 1
+    return False
 
 
 def _is_ended(text: str, last: Sequence[str]) -> bool:
@@ -219,14 +270,12 @@ def ambiguous(table: Table, layout: Layout) -> str | None:
 
 def number(text: str, decimal: str) -> Decimal | None:
     """A number as people write it, with thousands grouped or not; None where it is none."""
-    bare = (
-        text.strip().replace("\u00a0", "").replace("\u202f", "").replace("’", "").replace(" ", "")
-    )
-    bare = bare.replace("−", "-").removeprefix("+")
-    grouping = "," if decimal == "." else "."
-    if GROUPED[decimal].match(bare):
-        bare = bare.replace(grouping, "")
-    return None if grouping in bare else typed_decimal(bare.replace(decimal, "."))
+    found = NUMBER[decimal].match(text.strip().replace("−", "-"))
+    if found is None:
+        return None
+    sign, whole, grouping, part = found.groups()
+    digits = whole.replace(grouping, "") if grouping else whole
+    return typed_decimal(f"{sign.strip('+')}{digits}{f'.{part}' if part else ''}")
 
 
 def understand(table: Table, layout: Layout) -> tuple[Row, ...]:

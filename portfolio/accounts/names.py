@@ -36,14 +36,19 @@ def label_of(of: Any) -> str:
 
 
 CURRENCY_HINT = "A currency is a code of three capital letters, such as EUR."
+# Stock exchanges and their data write GBp, ZAc and ILa: pence is no other spelling of pounds.
+MAJOR = {"ZAc": "ZAR", "ILa": "ILS"}
+MINOR = "{} stands for hundredths, such as pence: give the prices and amounts in {}."
 
 
 def clean_currency(text: str, field: str = "currency") -> str:
     """A currency code in capitals, or `Invalid`."""
-    code = text.strip().upper()
+    code = text.strip()
     if len(code) != 3 or not code.isascii() or not code.isalpha():
         raise Invalid({field: CURRENCY_HINT})
-    return code
+    if code[:2].isupper() and code[2].islower():
+        raise Invalid({field: MINOR.format(code, MAJOR.get(code, code.upper()))})
+    return code.upper()
 
 
 LONGEST_NOTES = 10_000

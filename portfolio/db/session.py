@@ -56,6 +56,9 @@ def engine_options(url: str) -> dict[str, Any]:
         }
     else:
         options = {"pool_pre_ping": True}
+    if url.startswith("postgresql"):
+        # Whatever the server, its role or the environment says: any text is sent as it is.
+        options["connect_args"] = {"client_encoding": "UTF8"}
     # Errors reach the log; what somebody owns must not come along.
     # The connection used last has what is asked for next in its cache; in turns, all would fill.
     return {**options, "pool_use_lifo": True, "hide_parameters": True, **JSON_COLUMNS}
@@ -67,6 +70,15 @@ def prepare(engine: Engine) -> None:
         check_plain_values(engine.dialect)
         event.listen(engine, "connect", _pragmas)
         event.listen(engine, "begin", _begin)
+    if engine.dialect.name == "postgresql":
+        event.listen(engine, "connect", _iso_dates)
+
+
+def _iso_dates(connection: Any, _record: object) -> None:
+    # The driver reads no others, and a server or a role may have others.
+    connection.autocommit = True
+    connection.execute("SET datestyle TO ISO")
+    connection.autocommit = False
 
 
 def _pragmas(connection: Any, _record: object) -> None:

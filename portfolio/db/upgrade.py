@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from flask import Flask
-from sqlalchemy import inspect, text
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from portfolio.db.backup import copy_aside, make_private
@@ -137,10 +137,25 @@ def _unreachable(error: DBAPIError) -> SetupProblem:
 
 def _present() -> str | None:
     with db.engine.connect() as connection:
+        _check_encoding(connection)
         if not inspect(connection).has_table("alembic_version"):
             return None
         found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
         return found
+
+
+def _check_encoding(connection: Connection) -> None:
+    """Refuse a database of PostgreSQL that cannot hold every text."""
+    if connection.dialect.name != "postgresql":
+        return
+    encoding = connection.scalar(text("SHOW server_encoding"))
+    if encoding != "UTF8":
+        name = connection.engine.url.database
+        raise SetupProblem(
+            f"The database {name} has the encoding {encoding}, which cannot hold every name; it "
+            "was not touched. Make one with CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE "
+            "template0, and name it in FOLIOSYNC_DATABASE_URL."
+        )
 
 
 def newest_revision() -> str:

@@ -114,7 +114,8 @@ def check_origin() -> None:
     if SITE_HEADER in request.headers:
         _check_site(("same-origin",))
     elif ORIGIN_HEADER in request.headers:
-        if request.headers[ORIGIN_HEADER] != request.host_url.removesuffix("/"):
+        # As browsers write it: `host_url` has the letters that a name stands for.
+        if request.headers[ORIGIN_HEADER] != f"{request.scheme}://{request.host}":
             raise _foreign()
     elif request.cookies:
         raise Forbidden(

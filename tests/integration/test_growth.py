@@ -53,6 +53,33 @@ def send(desk, name, size, more):
     assert (found["bad"], len(found["rows"])) == (0, size)
 
 
+def looked_at(desk, name, body):
+    return desk.program.post(f"{P}/{name}/import", json=body).json
+
+
+def test_lines_without_a_kind_take_work_as_they_are_many_beside_options_of_one_symbol(desk):
+    def measure(size, number):
+        name = f"A{size}-{number}"
+        desk.account(name)
+        options = [f"S,option,USD,1,100,{strike + 1},call" for strike in range(size)]
+        head = "symbol,kind,currency,quantity,multiplier,strike,right"
+        body = {"csv": "\n".join([head, *options]), "apply": True}
+        assert desk.program.post(f"{P}/{name}/import", json=body).json["added"] == size
+        spent = {}
+        for what, heading, line in (("some", "strike", "{}"), ("none", "name", "x")):
+            rows = [f"S,{line.format(strike + 1)},2" for strike in range(size)]
+            body = {"csv": "\n".join([f"symbol,{heading},quantity", *rows])}
+            spent[what] = cpu_of(looked_at, desk, name, body)
+            found = looked_at(desk, name, body)
+            if what == "some":
+                assert found["changed"] == size
+            else:
+                assert f"{size} holdings here have its symbol" in found["rows"][0]["note"]
+        return spent
+
+    assert_growth(measure)
+
+
 def test_an_import_takes_work_as_the_file_has_lines(desk):
     def measure(size, number):
         name = f"A{size}-{number}"

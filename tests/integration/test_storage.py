@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
-from sqlalchemy import make_url, text, update
+from sqlalchemy import create_engine, make_url, text, update
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 
 from portfolio import cli
@@ -30,6 +30,8 @@ from portfolio.sync import services as sync
 from portfolio.sync.models import RUNNING, SUCCEEDED, SyncRun
 from portfolio.users.models import User
 from portfolio.web.signing import signing_key
+from tests.conftest import fresh_database
+from tests.integration.conftest import make_desk
 
 ERROR = {"code": "storage_failed", "message": "It failed.", "remedy": None}
 
@@ -357,6 +359,54 @@ def test_a_start_while_the_server_is_down_says_where_it_looked(
     prepare_database(app)
     with app.app_context():
         db.engine.dispose()
+
+
+@pytest.mark.postgres
+def test_a_server_that_writes_days_and_texts_in_its_own_way_is_understood(postgres_url, tmp_path):
+    with fresh_database(postgres_url) as url:
+        admin = create_engine(url, isolation_level="AUTOCOMMIT")
+        with admin.connect() as connection:
+            for setting in ("datestyle = 'German'", "client_encoding = 'LATIN1'"):
+                name = make_url(url).database
+                connection.execute(text(f"ALTER DATABASE {name} SET {setting}"))
+        admin.dispose()
+        environ = {"FOLIOSYNC_DATA_DIR": str(tmp_path), "FOLIOSYNC_DATABASE_URL": url}
+        for desk in make_desk(environ):
+            at = desk.account()
+            api = f"/api/v1{at.replace('/portfolio', '/portfolios')}"
+            body = {"symbol": "日本", "kind": "bond", "currency": "USD", "quantity": "1"}
+            body |= {"expiry": "2027-01-15", "price": "2"}
+            assert desk.program.post(f"{api}/holdings", json=body).status_code == 201
+            desk.turn(86_400)
+            assert desk.program.post(f"{api}/holdings", json=body).status_code == 409
+            (row,) = desk.program.get(f"{api}/holdings?text=日").json["holdings"]
+            assert row["instrument"]["expiry"] == "2027-01-15"
+            assert "日本" in desk.program.get(at, headers={"Accept": "text/html"}).text
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+def test_a_database_that_cannot_hold_every_text_is_refused_and_another_one_is_taken(
+    postgres_url, tmp_path, encoding, monkeypatch, capsys
+):
+    monkeypatch.setenv("FOLIOSYNC_DATA_DIR", str(tmp_path))
+    with fresh_database(postgres_url) as url:
+        other, name = make_url(url), f"{make_url(url).database}_other"
+        admin = create_engine(url, isolation_level="AUTOCOMMIT")
+        with admin.connect() as connection:
+            made = f"ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+            connection.execute(text(f"CREATE DATABASE {name} {made}"))
+        wrong = other.set(database=name).render_as_string(hide_password=False)
+        monkeypatch.setenv("FOLIOSYNC_DATABASE_URL", wrong)
+        assert cli.main(["db", "upgrade"]) == 1
+        said = capsys.readouterr().err
+        assert f"The database {name} has the encoding {encoding}" in said
+        assert said.count("\n") == 1
+        monkeypatch.setenv("FOLIOSYNC_DATABASE_URL", url)
+        assert cli.main(["db", "upgrade"]) == 0
+        with admin.connect() as connection:
+            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+        admin.dispose()
 
 
 def test_the_mark_of_a_database_is_left_at_a_later_start(desk, tmp_path):

@@ -354,6 +354,30 @@ def test_half_of_a_number_is_not_taken_for_it(hand):
     assert [row[:4] for row in rows(hand)[0]][1] == ("Y", "stock", "1.5", "101")
 
 
+def test_of_several_that_were_removed_a_file_brings_the_last_one_back(hand):
+    url, terms = f"{P}/1/accounts/Bank/holdings", {"kind": "stock", "currency": "USD"}
+    program, ids = hand.program, {}
+    for symbol in "BA":
+        body = {**terms, "symbol": symbol, "quantity": "1", "notes": f"once {symbol}"}
+        ids[symbol] = program.post(url, json=body).json["id"]
+    for symbol in "AB":
+        # What was called B was A all the time.
+        program.patch(f"{url}/{ids[symbol]}", json={"symbol": "A"})
+        hand.turn()
+        assert program.delete(f"{url}/{ids[symbol]}").status_code == 204
+    assert api(hand, "symbol,kind,currency,quantity\nA,stock,USD,5\n", apply=True) == (1, 0, 0, 0)
+    (row,) = program.get(url).json["holdings"]
+    assert (row["id"], row["notes"]) == (ids["B"], "once B")
+
+
+def test_a_price_in_pence_is_not_taken_for_pounds(hand):
+    text = "symbol,currency,quantity,price\nVOD,GBp,10,7450\nX,gbp,1,2\n"
+    assert api(hand, text, apply=True) == (1, 0, 0, 1)
+    assert "currency: GBp stands for hundredths" in send(hand, text).text
+    corrected = text.replace("GBp,10,7450", "GBP,10,74.5")
+    assert api(hand, corrected, apply=True) == (1, 0, 1, 0)
+
+
 def test_what_a_line_does_not_have_stays_and_one_that_was_cut_is_not_read(hand):
     whole = "symbol,quantity,price,notes\r\nX,12,34.5,mine\r\nY,10,125.5,yours\r\n"
     assert api(hand, whole, apply=True) == (2, 0, 0, 0)
@@ -371,6 +395,21 @@ def test_what_a_line_does_not_have_stays_and_one_that_was_cut_is_not_read(hand):
     # An empty cell empties its field, and a last line with all its cells needs no line break.
     assert api(hand, "symbol,quantity,price,notes\nY,10,125,", apply=True) == (0, 1, 0, 0)
     assert rows(hand)[0][1][2:] == ("10", "125", None)
+
+
+def test_a_quotation_mark_that_nothing_closes_takes_no_lines_in(hand):
+    whole = 'symbol,quantity,notes\nX,12,"mi\nne"\nY,10,"5"" pipe"\nZ,1,"yours"\n'
+    assert api(hand, whole, apply=True) == (3, 0, 0, 0)
+    before = rows(hand)
+    # The file was cut within notes; one is open down to the next one, and one down to the end.
+    to_next, to_end = whole.replace('ne"', "ne"), whole.replace('"', "").replace("mi", '"mi')
+    for wrong, unchanged in ((whole[:-4], 2), (to_next, 1), (to_end, 0)):
+        assert api(hand, wrong, apply=True) == (0, 0, unchanged, 1)
+        assert "on its quotation marks do not match" in send(hand, wrong).text
+        assert rows(hand) == before
+    assert "From line 2 on" in send(hand, to_end).text
+    assert "From line 1 on" in send(hand, whole.replace("symbol", '"sym"bol')).text
+    assert api(hand, whole.replace("mi", "my"), apply=True) == (0, 1, 2, 0)
 
 
 @pytest.mark.parametrize("first", ["sep=;\r\n", "\ufeffSEP=;\n", '"sep=;"\r\n', "sep=;;;\r\n"])

@@ -69,13 +69,13 @@ def terms_from(values: Mapping[str, Any]) -> Terms:
         problems["multiplier"] = "The size of one contract is needed: 100 for most stock options."
     elif multiplier <= 0:
         problems["multiplier"] = "A multiplier is greater than 0."
-    if problems:
+    if problems or multiplier is None:
         raise Invalid(problems)
     return Terms(
         symbol=symbol or "",
         kind=kind,
         currency=currency or "",
-        multiplier=multiplier or Decimal(1),
+        multiplier=multiplier,
         expiry=values.get("expiry"),
         strike=values.get("strike"),
         option_right=values.get("right"),

@@ -93,21 +93,24 @@ class _Shelf:
         self.instruments = {_terms(row): row for row in rows}
         held = select(Holding).where(Holding.account_id == at.account.id, Holding.source == MANUAL)
         self.held: dict[int, Holding] = {}
-        for row in at.session.scalars(held.order_by(Holding.closed_at.is_(None), Holding.id)):
+        # Of several that were removed the last one comes back, as where it is added by a form.
+        newest = Holding.closed_at.is_(None), Holding.closed_at, Holding.id.desc()
+        for row in at.session.scalars(held.order_by(*newest)):
             self.held[row.instrument_id] = row
-        self._open: dict[tuple[str, str], list[Terms]] = defaultdict(list)
-        self._brought: dict[tuple[str, str], dict[Terms, None]] = defaultdict(dict)
+        self._open: list[Terms] = []
+        self._brought: dict[Terms, None] = {}
+        self._found: dict[tuple[bool, tuple[str, ...]], dict[object, list[Terms]]] = {}
         for terms in self.instruments:
             here = self.holding(terms)
             if here is not None and here.closed_at is None:
-                self._open[terms.symbol, terms.currency].append(terms)
+                self._open.append(terms)
         cash = cash_rows(at.session, at.account.id)
         self.cash = {row.currency: row for row in cash if row.source == MANUAL}
         self.synced: dict[tuple[object, Terms | str], list[Stored]] = defaultdict(list)
         synced = open_holdings(at.account.id).where(Holding.source != MANUAL)
         for row in at.session.scalars(synced):
             terms = _as_read_back(row.instrument)
-            self._brought[terms.symbol, terms.currency][terms] = None
+            self._brought[terms] = None
             self.synced[row.source, terms].append({name: getattr(row, name) for name in STAYS})
         for balance in cash:
             if balance.source != MANUAL:
@@ -133,18 +136,28 @@ class _Shelf:
         except Invalid:
             # Whoever checks the whole line says what is wrong.
             return []
-        said = {of: row.values.get(column) for of, column in OPEN_TERMS.items()}
+        given = {of: row.values.get(column) for of, column in OPEN_TERMS.items()}
+        said = {of: value for of, value in given.items() if value is not None}
         is_brought = row.values.get("source") in self._sources
-        places = (self._brought, self._open) if is_brought else (self._open, self._brought)
-        for known in places:
-            found = [
-                terms
-                for terms in known.get((symbol or "", currency), ())
-                if all(value in (None, getattr(terms, of)) for of, value in said.items())
-            ]
+        for brought in (is_brought, not is_brought):
+            known = self._by(brought, tuple(said))
+            found = known.get((symbol or "", currency, *said.values()))
             if found:
                 return found
         return []
+
+    def _by(self, brought: bool, names: tuple[str, ...]) -> Mapping[object, list[Terms]]:
+        """What a broker brought, or what is held by hand, by symbol, currency and some terms.
+
+        Made once for all lines that say the same terms: there may be thousands of one symbol.
+        """
+        if (brought, names) not in self._found:
+            by: defaultdict[object, list[Terms]] = defaultdict(list)
+            for terms in self._brought if brought else self._open:
+                said = (getattr(terms, name) for name in names)
+                by[terms.symbol, terms.currency, *said].append(terms)
+            self._found[brought, names] = by
+        return self._found[brought, names]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -122,3 +122,16 @@ def test_methods_that_are_not_there(desk, client):
         for method in ("PUT", "TRACE", "PROPFIND", "HEAD", "OPTIONS"):
             answer = client.open(next(paths(rule)), method=method)
             assert answer.status_code < 500, (method, rule.rule)
+
+
+WORDS = ("Basic \xff", "Basic x", "Basic dTpw", "Digest =,", "Bearer \xff")
+
+
+@pytest.mark.parametrize("sent", WORDS)
+def test_strange_words_of_who_asks(desk, client, sent):
+    wanted = 401 if sent.startswith("Bearer") else 200
+    for path in ("/api/v1/portfolios", "/nothing", "/"):
+        answer = client.get(path, headers={"Authorization": sent})
+        check(answer, (path, sent))
+        assert answer.status_code == (404 if path == "/nothing" and wanted == 200 else wanted)
+    assert client.get("/api/v1/portfolios").status_code == 200

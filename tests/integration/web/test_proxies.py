@@ -22,7 +22,7 @@ def behind(tmp_path, monkeypatch):
         environ = {
             "FOLIOSYNC_DATA_DIR": str(tmp_path),
             "FOLIOSYNC_TRUSTED_PROXIES": str(number),
-            "FOLIOSYNC_ALLOWED_HOSTS": "folio.example",
+            "FOLIOSYNC_ALLOWED_HOSTS": "folio.example, müller.example",
         }
         app = create_app(Settings.load(environ))
         prepare_database(app)
@@ -128,6 +128,16 @@ def test_a_change_must_come_from_the_outer_origin(behind, origin, status):
     foreign = "another site" in answer.text
     # Our own origin comes as far as the form token, which this request does not have.
     assert foreign == (origin != "https://folio.example")
+
+
+@pytest.mark.parametrize("port", ["", ":8443"])
+def test_a_name_with_letters_that_are_not_english_is_an_origin_too(behind, port):
+    client, ours = behind(1), f"xn--mller-kva.example{port}"
+    for origin, code in ((f"https://{ours}", "no longer valid"), ("https://x", "another site")):
+        headers = {**forwarded(host=ours), "Origin": origin}
+        answer = client.post("/portfolio", headers=headers)
+        assert answer.status_code == 403
+        assert code in answer.text
 
 
 @pytest.mark.parametrize(("scheme", "secure"), [("https", True), ("http", False)])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from decimal import Decimal as D
 
 import pytest
@@ -20,6 +21,20 @@ from portfolio.errors import Invalid
         ("-5", ".", D(-5)),
         ("−5", ".", D(-5)),
         ("+5", ".", D(5)),
+        ("- 1 234 567", ".", D(-1_234_567)),
+        ("1\u202f234,5", ",", D("1234.5")),
+        ("1234567.5", ".", D("1234567.5")),
+        ("1 5", ".", None),
+        ("0,123", ".", None),
+        ("0,123", ",", D("0.123")),
+        ("1 234 5", ".", None),
+        ("1’5", ",", None),
+        ("12 34.5", ".", None),
+        ("1,234 567", ".", None),
+        ("0.5 1", ".", None),
+        ("+-5", ".", None),
+        ("\u0661", ".", None),
+        ("1" * 21, ".", None),
         ("1,23", ".", None),
         ("1.23", ",", None),
         ("12,34.5", ".", None),
@@ -75,6 +90,12 @@ def test_each_bad_cell_is_named_with_its_reason():
         assert not row.problems, kind
 
 
+def test_a_number_that_begins_with_a_zero_tells_the_decimal_sign():
+    (row,) = rows("symbol;quantity;price\nX;0,125;1.234\n")
+    assert row.problems == {}
+    assert (row.values["quantity"], row.values["price"]) == (D("0.125"), 1234)
+
+
 def test_an_ambiguous_number_is_pointed_out():
     table = csvfile.read('symbol,quantity\nX,"1,234"\n')
     assert csvfile.ambiguous(table, csvfile.guess(table, "EUR")) == "1,234"
@@ -89,6 +110,25 @@ def test_an_ambiguous_number_is_pointed_out():
 def test_what_is_no_table_is_refused(text):
     with pytest.raises(Invalid):
         csvfile.read(text)
+
+
+@pytest.mark.parametrize("line", ["1\n", "\r\n", '"1"x\n'])
+def test_of_a_file_that_is_too_long_no_more_is_kept_than_shows_it(monkeypatch, line):
+    monkeypatch.setattr(csvfile, "LONGEST", 1000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(Invalid):
+            csvfile.read(line * 200_000)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # The text once more is a tenth of that.
+    assert most < 15_000_000
+    assert len(csvfile.read("a\n" + "1\n" * 999).lines) == 999
+    assert len(csvfile.read("sep=;\na\n" + "1\n\n" * 999).lines) == 999
+    for first in ("", "sep=;\n"):
+        with pytest.raises(Invalid, match="more than 1000 lines"):
+            csvfile.read(first + "a\n" + "1\n" * 1000)
 
 
 def test_files_of_old_and_new_spreadsheets_are_decoded():

@@ -34,10 +34,20 @@ def test_a_name_that_cannot_stand_in_a_url_gets_its_number():
 
 
 def test_currencies():
-    assert clean_currency(" eur ") == "EUR"
-    for text in ("EURO", "E1", "", "€UR"):
+    assert [clean_currency(text) for text in (" eur ", "Gbp", "gBp")] == ["EUR", "GBP", "GBP"]
+    for text in ("EURO", "E1", "", "€UR", "ßA"):
         with pytest.raises(Invalid):
             clean_currency(text)
+
+
+@pytest.mark.parametrize(("pence", "pounds"), [("GBp", "GBP"), ("ZAc", "ZAR"), ("ILa", "ILS")])
+def test_pence_are_no_pounds(pence, pounds):
+    with pytest.raises(Invalid) as caught:
+        clean_currency(pence, "from")
+    assert f"hundredths, such as pence: give the prices and amounts in {pounds}." in str(
+        caught.value.fields["from"]
+    )
+    assert clean_currency(pounds) == pounds
 
 
 @pytest.mark.parametrize("clean", [clean_name, clean_notes, lambda text: clean_text(text, "x", 9)])
