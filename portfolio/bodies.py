@@ -11,6 +11,9 @@ from waitress.utilities import BadRequest
 
 from portfolio.web.respond import no_room
 
+# The first byte of a TLS connection; no request begins with it.
+HANDSHAKE = b"\x16"
+
 
 def receive() -> None:
     """Let waitress take requests our way.
@@ -19,10 +22,6 @@ def receive() -> None:
     waits for a line that never comes.
     """
     HTTPChannel.parser_class = _Parser
-
-
-# The first byte of a TLS connection; no request begins with it.
-HANDSHAKE = b"\x16"
 
 
 class _Parser(HTTPRequestParser):  # type: ignore[misc]

@@ -56,6 +56,8 @@ WAITS_FOR_A_PERSON = frozenset(
         CredentialsMissing,
     )
 )
+# What of a session is stored as text.
+TIMES = ("expires_at", "ends_at")
 MISSING = BrokerAccountMissing.code
 # Only somebody who is signed in meets these.
 SIGNED_IN = frozenset({MISSING, PositionsNotReleased.code, SessionStarting.code})
@@ -275,9 +277,6 @@ def turns(
     for _, _, each in sorted(due, key=lambda of: of[:2]):
         found.setdefault(each.gateway_id, []).append(each)
     return found
-
-
-TIMES = ("expires_at", "ends_at")
 
 
 def session_as_json(session: SessionState) -> dict[str, Any]:
