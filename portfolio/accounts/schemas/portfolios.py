@@ -11,8 +11,8 @@ from portfolio.web.openapi import Exact, Utc
 
 NAME = {"example": "Retirement"}
 CURRENCY = {"example": "USD"}
-# Small letters are taken too, and written in capitals.
-CODE = "^[A-Za-z]{3}$"
+# Small letters are taken too, and written in capitals; but the last one alone stands for pence.
+CODE = "^([A-Za-z]{2}[A-Z]|[A-Za-z][a-z]{2}|[a-z][A-Za-z][a-z])$"
 TYPED_CURRENCY = {**CURRENCY, "pattern": CODE}
 TWICE = {"description": "Its accounts of which something may count twice", "example": ["A"]}
 INCOMPLETE = {

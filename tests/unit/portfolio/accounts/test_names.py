@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import re
+from itertools import product
+
 import pytest
 
 from portfolio.accounts.names import clean_currency, clean_notes, clean_text, slug
+from portfolio.accounts.schemas.portfolios import CODE
 from portfolio.errors import Invalid
 from portfolio.names import clean_name
 
@@ -48,6 +52,15 @@ def test_pence_are_no_pounds(pence, pounds):
         caught.value.fields["from"]
     )
     assert clean_currency(pounds) == pounds
+
+
+@pytest.mark.parametrize("code", [*map("".join, product("Gg", "Bb", "Pp"))])
+def test_the_document_knows_which_letters_stand_for_a_currency(code):
+    try:
+        taken = clean_currency(code) == "GBP"
+    except Invalid:
+        taken = False
+    assert (re.fullmatch(CODE, code) is not None) is taken is (code != "GBp")
 
 
 @pytest.mark.parametrize("clean", [clean_name, clean_notes, lambda text: clean_text(text, "x", 9)])
